@@ -1,0 +1,142 @@
+"""The two decoders of P3M-Net (Li et al. 2021, section 4): segmentation and matting, one design for all variants."""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from .encoders.features import Features
+from .integration import DBFI, SBFI, TFI, upsample
+from .unpool import max_unpool
+
+
+@dataclass(frozen=True)
+class Channels:
+    """All that tells one variant's decoders from another's.
+
+    Attributes:
+        encoder: channels of e0, e0p, e1, e2, e3, e4.
+        segmentation: for decoder blocks 4 to 0 of the segmentation decoder, the channels of the block's input and of
+            each of its convolutions (each followed by BN and ReLU).
+        segmentation_head: channels of the bare convolutions that end the segmentation decoder; the first runs at half
+            resolution, the others after the last upsampling. The last is 3 (background, unknown, foreground).
+        matting: as ``segmentation``, for the matting decoder.
+        matting_head: channels of the convolutions that end the matting decoder, at full resolution, ReLU between
+            them. The last is 1.
+        detail: whether the matting head sees e0 beside the last decoder feature (for encoders without pooling indices,
+            whose last upsampling would bring no detail of its own).
+    """
+
+    encoder: tuple[int, int, int, int, int, int]
+    segmentation: tuple[tuple[int, ...], ...]
+    segmentation_head: tuple[int, ...]
+    matting: tuple[tuple[int, ...], ...]
+    matting_head: tuple[int, ...]
+    detail: bool = False
+
+
+def _block(widths: tuple[int, ...]) -> nn.Sequential:
+    layers: list[nn.Module] = []
+    for c_in, c_out in zip(widths, widths[1:], strict=False):
+        layers += [nn.Conv2d(c_in, c_out, 3, padding=1), nn.BatchNorm2d(c_out), nn.ReLU(inplace=True)]
+    return nn.Sequential(*layers)
+
+
+class SegmentationDecoder(nn.Module):
+    """Predicts background, unknown and foreground from e4, guided by dBFI at three levels.
+
+    Args:
+        channels: the variant's channel table.
+    """
+
+    def __init__(self, channels: Channels) -> None:
+        super().__init__()
+        _, e0p, e1, e2, _, e4 = channels.encoder
+        self.d4, self.d3, self.d2, self.d1, self.d0 = (_block(widths) for widths in channels.segmentation)
+        self.dbfi_2 = DBFI(e2, e4, 4)
+        self.dbfi_1 = DBFI(e1, e4, 8)
+        self.dbfi_0 = DBFI(e0p, e4, 16)
+        widths = (channels.segmentation[-1][-1], *channels.segmentation_head)
+        self.head = nn.ModuleList(
+            nn.Conv2d(c_in, c_out, 3, padding=1) for c_in, c_out in zip(widths, widths[1:], strict=False)
+        )
+
+    def pyramid(self, e4: Tensor, sides: list[Tensor] | None = None) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """Decode down to half resolution.
+
+        Args:
+            e4: float [N, C, H/32, W/32].
+            sides: a list that collects the side logits of levels 2 and 1, or None to leave them out.
+
+        Returns:
+            d4, d3, d2, d1 at H/16, H/8, H/4, H/2: what the matting decoder reads.
+        """
+        d4 = upsample(self.d4(e4), 2)
+        d3 = upsample(self.d3(d4), 2)
+        x = self.dbfi_2(d3, e4)
+        if sides is not None:
+            sides.append(self.dbfi_2.side(x))
+        d2 = upsample(self.d2(x), 2)
+        x = self.dbfi_1(d2, e4)
+        if sides is not None:
+            sides.append(self.dbfi_1.side(x))
+        d1 = upsample(self.d1(x), 2)
+        return d4, d3, d2, d1
+
+    def logits(self, d1: Tensor, e4: Tensor, sides: list[Tensor] | None = None) -> Tensor:
+        """Finish the pyramid: float [N, 3, H, W] logits; ``sides`` collects level 0's side logits unless None."""
+        x = self.dbfi_0(d1, e4)
+        if sides is not None:
+            sides.append(self.dbfi_0.side(x))
+        x = upsample(self.head[0](self.d0(x)), 2)
+        for conv in self.head[1:]:
+            x = conv(x)
+        return x
+
+
+class MattingDecoder(nn.Module):
+    """Predicts the local alpha, fed by TFI at four levels and by sBFI at three.
+
+    Args:
+        channels: the variant's channel table.
+    """
+
+    def __init__(self, channels: Channels) -> None:
+        super().__init__()
+        e0, e0p, e1, e2, e3, _ = channels.encoder
+        self.detail = channels.detail
+        self.d4, self.d3, self.d2, self.d1, self.d0 = (_block(widths) for widths in channels.matting)
+        self.tfi_3, self.tfi_2, self.tfi_1, self.tfi_0 = TFI(e3), TFI(e2), TFI(e1), TFI(e0p)
+        self.sbfi_2 = SBFI(e2, e0, 8)
+        self.sbfi_1 = SBFI(e1, e0, 4)
+        self.sbfi_0 = SBFI(e0p, e0, 2)
+        widths = (channels.matting[-1][-1] + (e0 if channels.detail else 0), *channels.matting_head)
+        self.head = nn.ModuleList(
+            nn.Conv2d(c_in, c_out, 3, padding=1) for c_in, c_out in zip(widths, widths[1:], strict=False)
+        )
+
+    def forward(self, features: Features, pyramid: tuple[Tensor, Tensor, Tensor, Tensor]) -> Tensor:
+        """Predict the local alpha.
+
+        Args:
+            features: all of the encoder's features.
+            pyramid: d4 to d1 of the segmentation decoder.
+
+        Returns:
+            float [N, 1, H, W] in [0, 1].
+        """
+        f, (d4, d3, d2, d1) = features, pyramid
+        x = _enlarge(self.d4(f.e4), f.indices[4])
+        x = _enlarge(self.d3(self.tfi_3(d4, x, f.e3)), f.indices[3])
+        x = _enlarge(self.d2(self.sbfi_2(self.tfi_2(d3, x, f.e2), f.e0)), f.indices[2])
+        x = _enlarge(self.d1(self.sbfi_1(self.tfi_1(d2, x, f.e1), f.e0)), f.indices[1])
+        x = _enlarge(self.d0(self.sbfi_0(self.tfi_0(d1, x, f.e0p), f.e0)), f.indices[0])
+        if self.detail:
+            x = torch.cat([x, f.e0], 1)
+        for conv in self.head[:-1]:
+            x = conv(x).relu_()
+        return torch.sigmoid(self.head[-1](x).float())
+
+
+def _enlarge(x: Tensor, indices: Tensor | None) -> Tensor:
+    return upsample(x, 2) if indices is None else max_unpool(x, indices)

@@ -1,0 +1,204 @@
+"""The ViTAE-S encoder of P3M-Net (Ma et al. 2023, section 4.2): convolutions and attention side by side."""
+
+import math
+
+import numpy as np
+import torch
+from timm.layers import Mlp
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from .features import Features, as_map, as_tokens, pool
+
+DIMS = (64, 128, 256, 512)
+DEPTHS = (2, 2, 12, 2)
+HEADS = (1, 2, 4, 8)
+GROUPS = (1, 32, 64, 128)
+
+#: Seed of the Performer features, which the published checkpoints do not hold.
+PERFORMER_SEED = 20220329
+
+
+def performer_features(heads: int, m: int, head_dim: int, seed: int) -> Tensor:
+    """Orthogonal random features (Choromanski et al. 2021, section 3.2), the same on every machine and start.
+
+    Args:
+        heads: number of attention heads.
+        m: features per head, at most ``head_dim``.
+        head_dim: channels per head.
+        seed: seed of the draw.
+
+    Returns:
+        float32 [heads, m, head_dim]; the rows of one head are orthogonal and have length sqrt(m).
+    """
+    normal = np.random.default_rng(seed).standard_normal((heads, head_dim, m))
+    q, r = np.linalg.qr(normal)
+    # A positive diagonal of R makes the factorisation unique, hence independent of the linear-algebra library.
+    q = q * np.sign(np.diagonal(r, axis1=1, axis2=2))[:, None, :]
+    return torch.from_numpy(np.ascontiguousarray(q.transpose(0, 2, 1) * math.sqrt(m))).float()
+
+
+class PerformerAttention(nn.Module):
+    """Linear attention with positive random features: time and memory grow linearly with the tokens."""
+
+    def __init__(self, dim: int, heads: int, seed: int) -> None:
+        super().__init__()
+        self.heads = heads
+        head_dim = dim // heads
+        self.m = head_dim // 2
+        self.kqv = nn.Linear(dim, 3 * dim)
+        self.proj = nn.Linear(dim, dim)
+        self.register_buffer("w", performer_features(heads, self.m, head_dim, seed), persistent=False)
+
+    def _phi(self, x: Tensor) -> Tensor:
+        norm = x.square().sum(-1, keepdim=True) / 2
+        return torch.exp(x @ self.w.transpose(1, 2) - norm) / math.sqrt(self.m)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Attend over tokens, float [N, tokens, dim] in and out."""
+        n, t, dim = x.shape
+        k, q, v = self.kqv(x).view(n, t, 3, self.heads, -1).permute(2, 0, 3, 1, 4)
+        # The exponentials leave the range of half precision, whatever the surrounding autocast says.
+        with torch.autocast(x.device.type, enabled=False):
+            k, q, v = self._phi(k.float()), self._phi(q.float()), v.float()
+            total = k.sum(2).unsqueeze(-1)
+            y = (q @ (k.transpose(2, 3) @ v)) / (q @ total + 1e-8)
+        return self.proj(y.transpose(1, 2).reshape(n, t, dim).to(x.dtype))
+
+
+class SelfAttention(nn.Module):
+    """Multi-head self-attention over all tokens, through PyTorch's fused kernels (memory linear in the tokens)."""
+
+    def __init__(self, dim: int, heads: int) -> None:
+        super().__init__()
+        self.heads = heads
+        self.qkv = nn.Linear(dim, 3 * dim)
+        self.proj = nn.Linear(dim, dim)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Attend over tokens, float [N, tokens, dim] in and out."""
+        n, t, dim = x.shape
+        q, k, v = self.qkv(x).view(n, t, 3, self.heads, -1).permute(2, 0, 3, 1, 4)
+        y = F.scaled_dot_product_attention(q, k, v)
+        return self.proj(y.transpose(1, 2).reshape(n, t, dim))
+
+
+def _parallel_convolutions(dim: int, groups: int) -> nn.Sequential:
+    hidden = 4 * dim
+    return nn.Sequential(
+        nn.Conv2d(dim, hidden, 3, padding=1, groups=groups),
+        nn.BatchNorm2d(hidden),
+        nn.SiLU(inplace=True),
+        nn.Conv2d(hidden, dim, 3, padding=1, groups=groups),
+        nn.BatchNorm2d(dim),
+        nn.SiLU(inplace=True),
+        nn.Conv2d(dim, dim, 3, padding=1, groups=groups),
+        nn.SiLU(inplace=True),
+    )
+
+
+class Cell(nn.Module):
+    """ViTAE's normal cell: attention and the parallel convolutional module (PCM) added up, then an MLP."""
+
+    def __init__(self, dim: int, attn: nn.Module, groups: int) -> None:
+        super().__init__()
+        self.norm1 = nn.LayerNorm(dim, eps=1e-6)
+        self.attn = attn
+        self.pcm = _parallel_convolutions(dim, groups)
+        self.norm2 = nn.LayerNorm(dim, eps=1e-6)
+        self.mlp = Mlp(dim, 4 * dim)
+
+    def forward(self, x: Tensor, height: int, width: int) -> Tensor:
+        """Transform tokens, float [N, height * width, dim] in and out."""
+        x = x + self.attn(self.norm1(x)) + as_tokens(self.pcm(as_map(x, height, width)))
+        return x + self.mlp(self.norm2(x))
+
+
+class Stem(nn.Module):
+    """The reduction of stage 1: three convolutions and two max-pools, from the image to tokens at 1/4."""
+
+    def __init__(self, dim: int) -> None:
+        super().__init__()
+        self.proj1 = nn.Conv2d(3, dim // 2, 3, padding=1)
+        self.proj2 = nn.Conv2d(dim // 2, dim, 3, padding=1)
+        self.proj3 = nn.Conv2d(dim, dim, 3, padding=1)
+        self.norm = nn.LayerNorm(dim)
+
+    def forward(self, x: Tensor, skips: bool) -> tuple[Tensor, Tensor | None, Tensor | None, tuple]:
+        """Give the map at 1/4 (before its LayerNorm), e0, e0p and the indices of both pools."""
+        e0 = F.relu(self.proj1(x), inplace=True)
+        x, i0 = pool(e0, 2, 0, skips)
+        if not skips:
+            e0 = None
+        e0p = F.relu(self.proj2(x), inplace=True)
+        x, i1 = pool(e0p, 2, 0, skips)
+        return self.proj3(x), e0, e0p if skips else None, (i0, i1)
+
+
+class Reduction(nn.Module):
+    """The reduction of stages 2 to 4: LayerNorm (whose output is the skip feature), max-pool, Linear."""
+
+    def __init__(self, dim: int, out_dim: int) -> None:
+        super().__init__()
+        self.norm = nn.LayerNorm(dim)
+        self.linear = nn.Linear(dim, out_dim, bias=False)
+
+
+class Stage(nn.Module):
+    """One resolution: its reduction and its cells."""
+
+    def __init__(self, index: int) -> None:
+        super().__init__()
+        dim = DIMS[index]
+        self.reduction = Stem(dim) if index == 0 else Reduction(DIMS[index - 1], dim)
+        cells = []
+        for depth in range(DEPTHS[index]):
+            if index == 0:
+                attn: nn.Module = PerformerAttention(dim, HEADS[index], PERFORMER_SEED + depth)
+            else:
+                attn = SelfAttention(dim, HEADS[index])
+            cells.append(Cell(dim, attn, GROUPS[index]))
+        self.cells = nn.ModuleList(cells)
+
+
+class ViTAESEncoder(nn.Module):
+    """ViTAE-S whose downsamplings are 2 x 2 max-pools with indices.
+
+    Channels: e0 32, e0p 64, e1 64, e2 128, e3 256, e4 512. Works on non-square inputs; there is no positional
+    embedding.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stages = nn.ModuleList(Stage(i) for i in range(4))
+
+    def forward(self, x: Tensor, skips: bool = True) -> Features:
+        """Encode normalised RGB.
+
+        Args:
+            x: float [N, 3, H, W], H and W multiples of 32.
+            skips: False when only e4 is wanted.
+
+        Returns:
+            The features (see :class:`Features`).
+        """
+        x, e0, e0p, indices = self.stages[0].reduction(x, skips)
+        maps = []
+        for index, stage in enumerate(self.stages):
+            height, width = x.shape[2:]
+            if index == 0:
+                tokens = stage.reduction.norm(as_tokens(x))
+            else:
+                skip = as_map(stage.reduction.norm(tokens), height, width)
+                x, pooled = pool(skip, 2, 0, skips)
+                if skips:
+                    maps.append(skip)
+                indices += (pooled,)
+                height, width = x.shape[2:]
+                tokens = stage.reduction.linear(as_tokens(x))
+            for cell in stage.cells:
+                tokens = cell(tokens, height, width)
+            x = as_map(tokens, height, width)
+        if not skips:
+            return Features.deepest(x)
+        return Features(e0, e0p, *maps, x, indices)

@@ -1,0 +1,5 @@
+"""The errors of the core that callers may want to tell from others."""
+
+
+class WeightsError(ValueError):
+    """A weights file cannot be used: truncated, unsafe, or of another network. The message says which and why."""

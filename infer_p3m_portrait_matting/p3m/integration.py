@@ -1,0 +1,86 @@
+"""The three integration modules of P3M-Net (Li et al. 2021, section 4.2): TFI, sBFI and dBFI."""
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+
+def upsample(x: Tensor, factor: int) -> Tensor:
+    """Enlarge a map bilinearly (align_corners=False): float [N, C, H, W] to [N, C, factor * H, factor * W]."""
+    return F.interpolate(x, scale_factor=factor, mode="bilinear", align_corners=False)
+
+
+class TFI(nn.Module):
+    """Tripartite-feature integration: segmentation decoder, matting decoder and encoder meet in the matting decoder.
+
+    Args:
+        channels: channels of each of the three inputs and of the output; even.
+    """
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        # One transform serves all three inputs: so it was published.
+        self.transform = nn.Conv2d(channels, channels // 2, 1, bias=False)
+        self.conv1 = nn.Conv2d(3 * channels // 2, channels, 3, padding=1, bias=False)
+        self.bn1 = nn.BatchNorm2d(channels)
+        self.relu = nn.ReLU(inplace=True)
+
+    def forward(self, segmentation: Tensor, matting: Tensor, encoder: Tensor) -> Tensor:
+        """Join three float [N, channels, h, w] into one of the same shape."""
+        x = torch.cat([self.transform(segmentation), self.transform(matting), self.transform(encoder)], 1)
+        return self.relu(self.bn1(self.conv1(x)))
+
+
+class SBFI(nn.Module):
+    """Shallow bipartite-feature integration: the encoder's finest feature e0 sharpens the matting decoder.
+
+    Args:
+        channels: channels of the decoder feature; even.
+        e0_channels: channels of e0.
+        stride: how many times smaller the decoder feature is than e0.
+    """
+
+    def __init__(self, channels: int, e0_channels: int, stride: int) -> None:
+        super().__init__()
+        self.stride = stride
+        self.transform1 = nn.Conv2d(channels, channels // 2, 1, bias=False)
+        self.transform2 = nn.Conv2d(e0_channels, channels // 2, 1, bias=False)
+        self.conv1 = nn.Conv2d(channels, channels, 3, padding=1, bias=False)
+        self.bn1 = nn.BatchNorm2d(channels)
+        self.relu = nn.ReLU(inplace=True)
+
+    def forward(self, decoder: Tensor, e0: Tensor) -> Tensor:
+        """Refine float [N, channels, h, w] by float [N, e0_channels, stride * h, stride * w]; same shape out."""
+        fine = self.transform2(F.max_pool2d(e0, 2, self.stride))
+        x = torch.cat([self.transform1(decoder), fine], 1)
+        return decoder + self.relu(self.bn1(self.conv1(x)))
+
+
+class DBFI(nn.Module):
+    """Deep bipartite-feature integration: the encoder's deepest feature e4 guides the segmentation decoder.
+
+    Args:
+        channels: channels of the decoder feature; even.
+        e4_channels: channels of e4.
+        scale: how many times larger the decoder feature is than e4.
+    """
+
+    def __init__(self, channels: int, e4_channels: int, scale: int) -> None:
+        super().__init__()
+        self.scale = scale
+        self.transform1 = nn.Conv2d(channels, channels // 2, 1, bias=False)
+        self.transform2 = nn.Conv2d(e4_channels, channels // 2, 1, bias=False)
+        self.conv1 = nn.Conv2d(channels, channels, 3, padding=1, bias=False)
+        self.bn1 = nn.BatchNorm2d(channels)
+        self.relu = nn.ReLU(inplace=True)
+        self.conv2 = nn.Conv2d(channels, 3, 3, padding=1, bias=False)
+
+    def forward(self, decoder: Tensor, e4: Tensor) -> Tensor:
+        """Guide float [N, channels, h, w] by float [N, e4_channels, h / scale, w / scale]; same shape out."""
+        deep = upsample(self.transform2(e4), self.scale)
+        x = torch.cat([self.transform1(decoder), deep], 1)
+        return decoder + self.relu(self.bn1(self.conv1(x)))
+
+    def side(self, x: Tensor) -> Tensor:
+        """Side logits of what ``forward`` gave, at the network's input size: float [N, 3, H, W] (training only)."""
+        return upsample(self.conv2(x), 32 // self.scale)

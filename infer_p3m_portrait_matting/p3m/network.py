@@ -1,0 +1,105 @@
+"""P3M-Net: one encoder, two decoders, and the fusion of what they say."""
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from .decoders import Channels, MattingDecoder, SegmentationDecoder
+
+#: ImageNet statistics, per RGB channel on [0, 1]; every variant is normalised with them.
+IMAGENET_MEAN = (0.485, 0.456, 0.406)
+IMAGENET_STD = (0.229, 0.224, 0.225)
+
+#: The classes of the segmentation decoder, in the order of its logits.
+BACKGROUND, UNKNOWN, FOREGROUND = 0, 1, 2
+
+
+class P3MOutput(NamedTuple):
+    """All that the network predicts for float [N, 3, H, W].
+
+    Attributes:
+        logits: [N, 3, H, W], segmentation logits (background, unknown, foreground).
+        local_alpha: [N, 1, H, W] in [0, 1], the matting decoder's alpha; meant for the unknown area.
+        alpha: [N, 1, H, W] in [0, 1], both fused.
+        side_logits: three [N, 3, H, W], from dBFI 2, 1 and 0 (deep supervision in training).
+    """
+
+    logits: Tensor
+    local_alpha: Tensor
+    alpha: Tensor
+    side_logits: tuple[Tensor, Tensor, Tensor]
+
+
+def fuse(logits: Tensor, local_alpha: Tensor) -> Tensor:
+    """Collaborative matting (Li et al. 2021, section 4.1): 0 in background, 1 in foreground, else the local alpha.
+
+    Args:
+        logits: float [N, 3, H, W].
+        local_alpha: float [N, 1, H, W] in [0, 1].
+
+    Returns:
+        float [N, 1, H, W] in [0, 1], with the dtype of ``local_alpha``.
+    """
+    classes = logits.argmax(1, keepdim=True)
+    return torch.where(classes == UNKNOWN, local_alpha, (classes == FOREGROUND).to(local_alpha.dtype))
+
+
+class P3MNet(nn.Module):
+    """Privacy-preserving portrait matting network (Li et al. 2021; Ma et al. 2023).
+
+    Every method takes RGB normalised by the ImageNet statistics, float [N, 3, H, W] with H and W multiples of 32, and
+    raises ValueError for any other shape. On a CPU, ``segment`` and ``local_alpha`` equal the fields of ``forward``
+    bit for bit.
+
+    Args:
+        encoder: a module giving :class:`~.encoders.Features`.
+        channels: the variant's channel table.
+    """
+
+    def __init__(self, encoder: nn.Module, channels: Channels) -> None:
+        super().__init__()
+        self.encoder = encoder
+        self.segmentation = SegmentationDecoder(channels)
+        self.matting = MattingDecoder(channels)
+
+    def forward(self, x: Tensor) -> P3MOutput:
+        """Predict everything (see :class:`P3MOutput`): what training needs."""
+        _check(x)
+        features = self.encoder(x)
+        sides: list[Tensor] = []
+        pyramid = self.segmentation.pyramid(features.e4, sides)
+        local_alpha = self.matting(features, pyramid)
+        logits = self.segmentation.logits(pyramid[-1], features.e4, sides)
+        return P3MOutput(logits, local_alpha, fuse(logits, local_alpha), tuple(sides))
+
+    def segment(self, x: Tensor) -> Tensor:
+        """Predict the segmentation logits alone, float [N, 3, H, W]: HYBRID's global pass."""
+        _check(x)
+        e4 = self.encoder(x, skips=False).e4
+        d1 = self.segmentation.pyramid(e4)[-1]
+        return self.segmentation.logits(d1, e4)
+
+    def local_alpha(self, x: Tensor) -> Tensor:
+        """Predict the local alpha alone, float [N, 1, H, W] in [0, 1]: HYBRID's local pass."""
+        _check(x)
+        features = self.encoder(x)
+        return self.matting(features, self.segmentation.pyramid(features.e4))
+
+    def fused_alpha(self, x: Tensor) -> Tensor:
+        """Predict the fused alpha alone, float [N, 1, H, W] in [0, 1]: RESIZE's only pass."""
+        _check(x)
+        features = self.encoder(x)
+        pyramid = self.segmentation.pyramid(features.e4)
+        local_alpha = self.matting(features, pyramid)
+        return fuse(self.segmentation.logits(pyramid[-1], features.e4), local_alpha)
+
+
+def _check(x: Tensor) -> None:
+    if x.ndim != 4 or x.shape[1] != 3 or not x.shape[2] or not x.shape[3] or x.shape[2] % 32 or x.shape[3] % 32:
+        raise ValueError(
+            f"P3M-Net takes [N, 3, H, W] with H and W positive multiples of 32, got {list(x.shape)}: "
+            "resize or pad the image first"
+        )
+    if not x.is_floating_point():
+        raise ValueError(f"P3M-Net takes normalised floating-point RGB, got {x.dtype}")

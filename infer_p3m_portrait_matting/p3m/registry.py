@@ -1,0 +1,104 @@
+"""The variants of P3M-Net by name: what tells them apart is data."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from torch import nn
+
+from .decoders import Channels
+from .encoders import MobileEncoder, ResNet34Encoder, ViTAESEncoder
+from .network import P3MNet
+
+
+@dataclass(frozen=True)
+class Variant:
+    """One entry of the registry.
+
+    Attributes:
+        encoder: builds the encoder, without weights.
+        channels: the decoders' channel table.
+        global_bound: long side in pixels that the global pass (and RESIZE) never exceeds, or None for input_size alone.
+        published_file: name of the checkpoint that the paper's authors published, or None.
+        bundled_file: name of the weights file shipped with this package, or None.
+    """
+
+    encoder: Callable[[], nn.Module]
+    channels: Channels
+    global_bound: int | None = None
+    published_file: str | None = None
+    bundled_file: str | None = None
+
+
+_RESNET34 = (
+    (512, 512, 512, 256),
+    (256, 256, 256, 128),
+    (128, 128, 128, 64),
+    (64, 64, 64, 64),
+    (64, 64, 64),
+)
+_VITAE_S = (
+    (512, 256, 256, 256),
+    (256, 128, 128, 128),
+    (128, 64, 64, 64),
+    (64, 64, 64, 64),
+    (64, 32, 32),
+)
+_MOBILE = (
+    (320, 112, 112),
+    (112, 40, 40),
+    (40, 24, 24),
+    (24, 16, 16),
+    (16, 16),
+)
+
+_VARIANTS = {
+    "resnet34": Variant(
+        ResNet34Encoder,
+        Channels((64, 64, 64, 128, 256, 512), _RESNET34, (3,), _RESNET34, (1,)),
+        published_file="p3mnet_pretrained_on_p3m10k.pth",
+    ),
+    "vitae-s": Variant(
+        ViTAESEncoder,
+        Channels((32, 64, 64, 128, 256, 512), _VITAE_S, (32, 3), _VITAE_S, (1,)),
+        published_file="P3M-Net_ViTAE-S_trained_on_P3M-10k.pth",
+    ),
+    "mobile": Variant(
+        MobileEncoder,
+        Channels((8, 16, 24, 40, 112, 320), _MOBILE, (3,), _MOBILE, (8, 1), detail=True),
+        global_bound=512,
+        bundled_file="p3m_mobile.safetensors",
+    ),
+}
+
+
+def list_models() -> list[str]:
+    """Names that :func:`create_model` knows."""
+    return list(_VARIANTS)
+
+
+def get_variant(name: str) -> Variant:
+    """Look a variant up.
+
+    Raises:
+        ValueError: the name is not one of :func:`list_models`.
+    """
+    try:
+        return _VARIANTS[name]
+    except KeyError:
+        raise ValueError(f"unknown model {name!r}: choose one of {', '.join(_VARIANTS)}") from None
+
+
+def create_model(name: str) -> P3MNet:
+    """Build a network with random weights, in training mode, on the CPU.
+
+    Args:
+        name: "resnet34" (39.5 M parameters), "vitae-s" (27.5 M) or "mobile" (4.3 M).
+
+    Returns:
+        The network; load weights by :func:`~.weights.load_weights` or :func:`~.published.load_published_checkpoint`.
+
+    Raises:
+        ValueError: the name is unknown.
+    """
+    variant = get_variant(name)
+    return P3MNet(variant.encoder(), variant.channels)
