@@ -1,0 +1,1 @@
+"""The program that trained the bundled model. See README.md in this folder."""

@@ -1,0 +1,63 @@
+"""The losses of P3M-Net (Li et al. 2021, section 4.3)."""
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from infer_p3m_portrait_matting.p3m import UNKNOWN, P3MOutput
+
+LEVELS = 5
+
+
+class Losses(NamedTuple):
+    """The parts of the loss, scalars; ``total`` is what training minimises."""
+
+    total: Tensor
+    segmentation: Tensor
+    local: Tensor
+    fused: Tensor
+    composition: Tensor
+
+
+def p3m_loss(output: P3MOutput, alpha: Tensor, trimap: Tensor, contrast: Tensor) -> Losses:
+    """Weigh segmentation, local alpha, fused alpha and composition as published.
+
+    Args:
+        output: what the network gives for [N, 3, H, W].
+        alpha: float [N, 1, H, W] in [0, 1], the true matte.
+        trimap: int64 [N, H, W]; 0 background, 1 unknown, 2 foreground.
+        contrast: float [N, 1, H, W] in [0, 1], mean over RGB of |F - B|; a composite made by a wrong alpha is off by
+            its error times this.
+    """
+    sides = sum(F.cross_entropy(logits, trimap) for logits in output.side_logits)
+    segmentation = (sides + 3 * F.cross_entropy(output.logits, trimap)) / 6
+    unknown = (trimap == UNKNOWN).unsqueeze(1).to(alpha.dtype)
+    local_error = (output.local_alpha - alpha) * unknown
+    local = local_error.abs().sum() / unknown.sum().clamp(min=1) + laplacian(local_error)
+    fused_error = output.alpha - alpha
+    fused = fused_error.abs().mean() + laplacian(fused_error)
+    composition = (fused_error.abs() * contrast).mean()
+    return Losses(segmentation + 2 * local + 3 * fused + composition, segmentation, local, fused, composition)
+
+
+def laplacian(error: Tensor) -> Tensor:
+    """Laplacian-pyramid loss of an error map: the pyramid is linear, so it is built once, of the difference.
+
+    Args:
+        error: float [N, 1, H, W], prediction minus truth; H and W at least 32.
+
+    Returns:
+        Scalar: sum over 5 levels of 2^level times the mean absolute value (Hou and Liu 2019, section 3.3).
+    """
+    offsets = torch.arange(-2.0, 3.0, device=error.device)
+    kernel = torch.exp(-offsets.square() / 2)
+    kernel = (kernel / kernel.sum()).to(error.dtype)
+    total = error.new_zeros(())
+    for level in range(LEVELS):
+        blurred = F.conv2d(F.pad(error, (2, 2, 2, 2), mode="replicate"), kernel.view(1, 1, 1, 5))
+        blurred = F.conv2d(blurred, kernel.view(1, 1, 5, 1))
+        total = total + 2**level * (error - blurred).abs().mean()
+        error = F.avg_pool2d(blurred, 2)
+    return total
