@@ -1,7 +1,7 @@
 """Checkpoints of the published layout, filled by the rule behind the golden numbers.
 
-The rule: a tensor's values are drawn from a generator seeded by the CRC-32 of its key (of the key it is an alias of, for
-aliased keys), so that the files in ``golden/`` need not hold 39 million weights.
+The rule: a tensor's values are drawn from a generator seeded by the CRC-32 of its key (for an alias, of the key it
+stands for), so that the files in ``golden/`` need not hold 39 million weights.
 """
 
 import json

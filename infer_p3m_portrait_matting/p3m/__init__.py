@@ -1,8 +1,38 @@
 """P3M-Net, without Ikomia: arrays or tensors in, arrays or tensors out."""
 
+from .compositing import composite, cutout, parse_color, to_uint8
 from .errors import WeightsError
+from .inference import METHODS, PortraitMatting
 from .network import BACKGROUND, FOREGROUND, IMAGENET_MEAN, IMAGENET_STD, UNKNOWN, P3MNet, P3MOutput, fuse
 from .preprocess import normalize
 from .published import load_published_checkpoint
 from .registry import create_model, list_models
-from .weights import load_weights, save_weights
+from .weights import CACHE_VARIABLE, cache_folder, expected_weights, find_weights, load_weights, save_weights
+
+__all__ = [
+    "BACKGROUND",
+    "CACHE_VARIABLE",
+    "FOREGROUND",
+    "IMAGENET_MEAN",
+    "IMAGENET_STD",
+    "METHODS",
+    "UNKNOWN",
+    "P3MNet",
+    "P3MOutput",
+    "PortraitMatting",
+    "WeightsError",
+    "cache_folder",
+    "composite",
+    "create_model",
+    "cutout",
+    "expected_weights",
+    "find_weights",
+    "fuse",
+    "list_models",
+    "load_published_checkpoint",
+    "load_weights",
+    "normalize",
+    "parse_color",
+    "save_weights",
+    "to_uint8",
+]

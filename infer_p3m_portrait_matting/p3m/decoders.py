@@ -1,6 +1,7 @@
 """The two decoders of P3M-Net (Li et al. 2021, section 4): segmentation and matting, one design for all variants."""
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
@@ -37,7 +38,7 @@ class Channels:
 
 def _block(widths: tuple[int, ...]) -> nn.Sequential:
     layers: list[nn.Module] = []
-    for c_in, c_out in zip(widths, widths[1:], strict=False):
+    for c_in, c_out in pairwise(widths):
         layers += [nn.Conv2d(c_in, c_out, 3, padding=1), nn.BatchNorm2d(c_out), nn.ReLU(inplace=True)]
     return nn.Sequential(*layers)
 
@@ -57,9 +58,7 @@ class SegmentationDecoder(nn.Module):
         self.dbfi_1 = DBFI(e1, e4, 8)
         self.dbfi_0 = DBFI(e0p, e4, 16)
         widths = (channels.segmentation[-1][-1], *channels.segmentation_head)
-        self.head = nn.ModuleList(
-            nn.Conv2d(c_in, c_out, 3, padding=1) for c_in, c_out in zip(widths, widths[1:], strict=False)
-        )
+        self.head = nn.ModuleList(nn.Conv2d(c_in, c_out, 3, padding=1) for c_in, c_out in pairwise(widths))
 
     def pyramid(self, e4: Tensor, sides: list[Tensor] | None = None) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """Decode down to half resolution.
@@ -111,9 +110,7 @@ class MattingDecoder(nn.Module):
         self.sbfi_1 = SBFI(e1, e0, 4)
         self.sbfi_0 = SBFI(e0p, e0, 2)
         widths = (channels.matting[-1][-1] + (e0 if channels.detail else 0), *channels.matting_head)
-        self.head = nn.ModuleList(
-            nn.Conv2d(c_in, c_out, 3, padding=1) for c_in, c_out in zip(widths, widths[1:], strict=False)
-        )
+        self.head = nn.ModuleList(nn.Conv2d(c_in, c_out, 3, padding=1) for c_in, c_out in pairwise(widths))
 
     def forward(self, features: Features, pyramid: tuple[Tensor, Tensor, Tensor, Tensor]) -> Tensor:
         """Predict the local alpha.

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save
 
 from .errors import WeightsError
 from .network import P3MNet
@@ -87,5 +87,5 @@ def save_weights(model: P3MNet, path: str | PathLike[str]) -> None:
         half = tensor.is_floating_point() and tensor.ndim > 1
         tensors[name] = tensor.detach().to("cpu", torch.float16 if half else tensor.dtype).contiguous()
     temporary = path.with_name(path.name + ".tmp")
-    save_file(tensors, temporary)
+    temporary.write_bytes(save(tensors))
     os.replace(temporary, path)

@@ -18,9 +18,7 @@ class MobileEncoder(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        self.detail = nn.Sequential(
-            nn.Conv2d(3, 8, 3, padding=1, bias=False), nn.BatchNorm2d(8), nn.ReLU(inplace=True)
-        )
+        self.detail = nn.Sequential(nn.Conv2d(3, 8, 3, padding=1, bias=False), nn.BatchNorm2d(8), nn.ReLU(inplace=True))
         self.backbone = timm.create_model(BACKBONE, features_only=True, pretrained=False)
 
     def forward(self, x: Tensor, skips: bool = True) -> Features:

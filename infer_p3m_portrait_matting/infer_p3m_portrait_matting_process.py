@@ -1,0 +1,200 @@
+"""The Ikomia task: it adapts images, parameters and ports, and leaves the matting to the core."""
+
+import copy
+from contextlib import suppress
+
+import torch
+from ikomia import core, dataprocess
+
+from infer_p3m_portrait_matting.image_output import LosslessImageIO
+from infer_p3m_portrait_matting.openmp import all_threads
+from infer_p3m_portrait_matting.p3m import PortraitMatting, composite, cutout, parse_color, to_uint8
+from infer_p3m_portrait_matting.p3m.preprocess import check_image
+from infer_p3m_portrait_matting.sessions import open_session
+from infer_p3m_portrait_matting.settings import Settings
+
+NAME = "infer_p3m_portrait_matting"
+VERSION = "2.0.0"
+
+COMPOSITE, MATTE, CUTOUT = 0, 1, 2
+
+
+class InferP3mPortraitMattingParam(core.CWorkflowTaskParam):
+    """The task's parameters; ``settings`` is always a complete, checked set."""
+
+    def __init__(self) -> None:
+        core.CWorkflowTaskParam.__init__(self)
+        self.settings = Settings()
+
+    def set_values(self, params: dict[str, str]) -> None:
+        """Take strings from Ikomia; on an error nothing changes.
+
+        Raises:
+            ValueError: a value cannot be read or is out of range.
+        """
+        self.settings = Settings.from_strings(params)
+
+    def get_values(self) -> dict[str, str]:
+        """Give all parameters as strings."""
+        return self.settings.to_strings()
+
+
+class _Stopped(Exception):
+    """stop() was called during a run."""
+
+
+class InferP3mPortraitMatting(dataprocess.C2dImageTask):
+    """Portrait matting: an image in; composite, matte and cut-out out.
+
+    Outputs: 0 "composite" (RGB uint8 [H, W, 3], the person on the background colour), 1 "matte" (uint8 [H, W], 0 to
+    255), 2 "cutout" (RGBA uint8 [H, W, 4], straight alpha).
+    """
+
+    def __init__(self, name: str, param: InferP3mPortraitMattingParam | None) -> None:
+        dataprocess.C2dImageTask.__init__(self, name)
+        self.remove_output(0)
+        image, binary = core.IODataType.IMAGE, core.IODataType.IMAGE_BINARY
+        self.add_output(LosslessImageIO(image, "composite", "The person on the background colour (RGB)"))
+        self.add_output(LosslessImageIO(binary, "matte", "The alpha matte (grey, 0 to 255)"))
+        self.add_output(LosslessImageIO(image, "cutout", "The person, cut out (RGBA, straight alpha)"))
+        self.set_param_object(InferP3mPortraitMattingParam() if param is None else copy.deepcopy(param))
+        self._session: PortraitMatting | None = None
+        self._session_settings: Settings | None = None
+        self._stopping = False
+
+    @property
+    def session(self) -> PortraitMatting | None:
+        """The loaded model of the last run: its ``model_name``, ``weights`` and ``device`` say what really ran."""
+        return self._session
+
+    def get_progress_steps(self) -> int:
+        """One step per pass through the network and one for the pictures."""
+        return 3 if self._settings().method == "HYBRID" else 2
+
+    def set_parameters(self, values: dict[str, object]) -> None:
+        """Change parameters; typed values (1024, True) are fine.
+
+        Raises:
+            ValueError: a parameter is unknown, or a value is out of range; nothing is changed then.
+        """
+        unknown = sorted(set(values) - set(Settings.names()))
+        if unknown:
+            raise ValueError(f"unknown parameter {', '.join(unknown)}: choose from {', '.join(Settings.names())}")
+        strings = {name: str(value) for name, value in values.items()}
+        # Checked here as well as in set_values: what fails there reaches the user wrapped in a traceback.
+        Settings.from_strings({**self.get_param_object().get_values(), **strings})
+        super().set_parameters(strings)
+
+    def init_long_process(self) -> bool:
+        """Load the model, unless it is loaded already."""
+        self._open_session(self._settings())
+        return super().init_long_process()
+
+    def stop(self) -> None:
+        """End a run after the pass that is under way; its outputs stay empty."""
+        super().stop()
+        self._stopping = True
+
+    def run(self) -> None:
+        """Matte the input image.
+
+        Raises:
+            ValueError, TypeError, FileNotFoundError, RuntimeError: the message says what was wrong and what to do.
+        """
+        self._stopping = False
+        settings = self._settings()
+        image = self._image()
+        # All that can fail for a known reason fails here: what begin_task_run raises is wrapped beyond reading.
+        session = self._open_session(settings)
+        self.begin_task_run()
+        with suppress(_Stopped):
+            self._publish(image, self._matte(session, settings, image), settings)
+        self.end_task_run()
+
+    def _settings(self) -> Settings:
+        return self.get_param_object().settings
+
+    def _open_session(self, settings: Settings) -> PortraitMatting:
+        # Keyed on the settings, so that a fallback warns once, not at every photo.
+        if self._session is None or settings != self._session_settings:
+            self._session = open_session(settings)
+            self._session_settings = settings
+        return self._session
+
+    def _image(self):
+        port = self.get_input(0)
+        image = port.get_image()
+        if image is None or image.size == 0:
+            name = port.source_file_path
+            which = f"the file {name} could not be read as an image" if name else "input 0 (the image) is empty"
+            raise ValueError(f"{which}: give the task a photo")
+        check_image(image)
+        return image
+
+    def _matte(self, session: PortraitMatting, settings: Settings, image):
+        try:
+            with all_threads():
+                return session.matte(image, settings.method, settings.input_size, after_pass=self._after_pass)
+        except torch.OutOfMemoryError as error:
+            raise RuntimeError(
+                f"the GPU has too little memory for input_size {settings.input_size}: lower input_size, "
+                'or set cuda to "False"'
+            ) from error
+
+    def _after_pass(self) -> None:
+        if self._stopping:
+            raise _Stopped
+        self.emit_step_progress()
+
+    def _publish(self, image, alpha, settings: Settings) -> None:
+        # All pictures first, so that a failure leaves every output as it was.
+        pictures = {
+            COMPOSITE: composite(image, alpha, parse_color(settings.background)),
+            MATTE: to_uint8(alpha),
+            CUTOUT: cutout(image, alpha),
+        }
+        for index, picture in pictures.items():
+            self.get_output(index).set_image(picture)
+        self.emit_step_progress()
+
+
+class InferP3mPortraitMattingFactory(dataprocess.CTaskFactory):
+    """Makes tasks, and says what Ikomia STUDIO and the HUB show about them."""
+
+    def __init__(self) -> None:
+        dataprocess.CTaskFactory.__init__(self)
+        info = self.info
+        info.name = NAME
+        info.short_description = "Portrait matting that keeps hair and privacy: matte, cut-out and composite by P3M-Net"
+        info.path = "Plugins/Python/Matting"
+        info.version = VERSION
+        info.min_ikomia_version = "0.15.0"
+        info.icon_path = "icon.png"
+        info.authors = "Sihan Ma, Jizhizi Li, Jing Zhang, He Zhang, Dacheng Tao"
+        info.article = "Rethinking Portrait Matting with Privacy Preserving"
+        info.article_url = "https://arxiv.org/abs/2203.16828"
+        info.journal = "International Journal of Computer Vision"
+        info.year = 2023
+        info.license = "MIT License"
+        info.documentation_link = "https://github.com/Ikomia-hub/infer_p3m_portrait_matting#readme"
+        info.repository = "https://github.com/Ikomia-hub/infer_p3m_portrait_matting"
+        info.original_repository = "https://github.com/ViTAE-Transformer/P3M-Net"
+        info.keywords = "portrait, matting, alpha, matte, hair, background removal, privacy, P3M, ResNet, ViTAE"
+        info.algo_type = core.AlgoType.INFER
+        info.algo_tasks = "IMAGE_MATTING"
+
+    def create(self, param: InferP3mPortraitMattingParam | None = None) -> InferP3mPortraitMatting:
+        """Make a task."""
+        return InferP3mPortraitMatting(self.info.name, param)
+
+
+class InferP3mPortraitMattingParamFactory(dataprocess.CTaskParamFactory):
+    """Makes parameters: ``wf.add_task(name, params={...})`` needs it."""
+
+    def __init__(self) -> None:
+        dataprocess.CTaskParamFactory.__init__(self)
+        self.name = NAME
+
+    def create(self) -> InferP3mPortraitMattingParam:
+        """Make a default set of parameters."""
+        return InferP3mPortraitMattingParam()

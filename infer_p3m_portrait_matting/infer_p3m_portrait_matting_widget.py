@@ -1,0 +1,37 @@
+"""The parameter widget of Ikomia STUDIO: it embeds the form and hands over what Apply confirms."""
+
+from ikomia import core, dataprocess
+from ikomia.utils import qtconversion
+from PyQt6.QtWidgets import QGridLayout
+
+from infer_p3m_portrait_matting.infer_p3m_portrait_matting_process import NAME, InferP3mPortraitMattingParam
+from infer_p3m_portrait_matting.parameter_form import ParameterForm
+
+
+class InferP3mPortraitMattingWidget(core.CWorkflowTaskWidget):
+    """Ikomia's window around :class:`~.parameter_form.ParameterForm`."""
+
+    def __init__(self, param: InferP3mPortraitMattingParam | None, parent: object) -> None:
+        core.CWorkflowTaskWidget.__init__(self, parent)
+        self.parameters = InferP3mPortraitMattingParam() if param is None else param
+        self.form = ParameterForm(self.parameters.settings)
+        self._layout = QGridLayout()
+        self._layout.addWidget(self.form)
+        self.set_layout(qtconversion.PyQtToQt(self._layout))
+
+    def on_apply(self) -> None:
+        """Take the form's entries over and let Ikomia run the task."""
+        self.parameters.settings = self.form.settings()
+        self.emit_apply(self.parameters)
+
+
+class InferP3mPortraitMattingWidgetFactory(dataprocess.CWidgetFactory):
+    """Makes widgets."""
+
+    def __init__(self) -> None:
+        dataprocess.CWidgetFactory.__init__(self)
+        self.name = NAME
+
+    def create(self, param: InferP3mPortraitMattingParam | None) -> InferP3mPortraitMattingWidget:
+        """Make a widget that shows and changes ``param``."""
+        return InferP3mPortraitMattingWidget(param, None)

@@ -1,0 +1,89 @@
+"""The plugin's parameters: parsed, checked, and back to the strings that Ikomia stores. Knows neither Ikomia nor Qt."""
+
+from dataclasses import dataclass, fields
+from pathlib import Path
+
+from .p3m import METHODS, list_models, parse_color
+
+MIN_INPUT_SIZE, MAX_INPUT_SIZE = 64, 8192
+
+_TRUE, _FALSE = {"true", "1", "yes", "on"}, {"false", "0", "no", "off"}
+
+
+@dataclass(frozen=True)
+class Settings:
+    """One checked set of parameters.
+
+    Attributes:
+        model_name: one of the models of the core.
+        input_size: bound in pixels of the long side of what the network sees, 64 to 8192.
+        method: "HYBRID" or "RESIZE".
+        cuda: whether to compute on an NVIDIA GPU.
+        model_weight_file: weights file, or "" for the published or bundled one.
+        background: colour "#rrggbb" of the composite.
+
+    Raises:
+        ValueError: a value is out of range; the message names the parameter and what is possible.
+    """
+
+    model_name: str = "resnet34"
+    input_size: int = 1024
+    method: str = "HYBRID"
+    cuda: bool = True
+    model_weight_file: str = ""
+    background: str = "#ffffff"
+
+    def __post_init__(self) -> None:
+        if self.model_name not in list_models():
+            raise ValueError(f"model_name must be one of {', '.join(list_models())}, got {self.model_name!r}")
+        if self.method not in METHODS:
+            raise ValueError(f"method must be one of {', '.join(METHODS)}, got {self.method!r}")
+        if not MIN_INPUT_SIZE <= self.input_size <= MAX_INPUT_SIZE:
+            raise ValueError(
+                f"input_size must lie between {MIN_INPUT_SIZE} and {MAX_INPUT_SIZE} pixels, got {self.input_size}"
+            )
+        parse_color(self.background)
+
+    @classmethod
+    def names(cls) -> list[str]:
+        """Names of all parameters."""
+        return [field.name for field in fields(cls)]
+
+    @classmethod
+    def from_strings(cls, values: dict[str, str]) -> "Settings":
+        """Parse what Ikomia hands over; a missing parameter takes its default, an unknown one is passed over.
+
+        Raises:
+            ValueError: a value cannot be read or is out of range; the message names the parameter.
+        """
+        known = {name: values[name] for name in cls.names() if name in values}
+        if "input_size" in known:
+            known["input_size"] = _integer("input_size", known["input_size"])
+        if "cuda" in known:
+            known["cuda"] = _boolean("cuda", known["cuda"])
+        if "model_weight_file" in known:
+            known["model_weight_file"] = known["model_weight_file"].strip()
+        return cls(**known)
+
+    def to_strings(self) -> dict[str, str]:
+        """All parameters as Ikomia stores them."""
+        return {name: str(getattr(self, name)) for name in self.names()}
+
+    def weights_path(self) -> Path | None:
+        """The weights file that was asked for, or None."""
+        return Path(self.model_weight_file).expanduser() if self.model_weight_file else None
+
+
+def _integer(name: str, text: str) -> int:
+    try:
+        return int(text)
+    except ValueError:
+        raise ValueError(f"{name} must be an integer, got {text!r}") from None
+
+
+def _boolean(name: str, text: str) -> bool:
+    if text.strip().lower() in _TRUE:
+        return True
+    if text.strip().lower() in _FALSE:
+        return False
+    raise ValueError(f"{name} must be True or False, got {text!r}")
