@@ -42,7 +42,7 @@ class PortraitMatting:
     ) -> None:
         self.model_name = model_name
         self.device = torch.device(device)
-        self._variant = get_variant(model_name)
+        self.variant = get_variant(model_name)
         if weights is None:
             weights = find_weights(model_name)
             if weights is None:
@@ -112,7 +112,7 @@ class PortraitMatting:
         return torch.where(known, (trimap > 1).float(), local.clamp_(0, 1))
 
     def _input(self, photo: Tensor, input_size: int, local: bool) -> Tensor:
-        bound = None if local else self._variant.global_bound
+        bound = None if local else self.variant.global_bound
         size = pass_size(*photo.shape[2:], input_size, halve=not local, bound=bound)
         return normalize(resize(photo, *size)).contiguous(memory_format=torch.channels_last)
 
