@@ -16,12 +16,14 @@ class Sample(NamedTuple):
         alpha: uint8 [h, w].
         trimap: uint8 [h, w]; 0 background, 1 unknown, 2 foreground.
         contrast: uint8 [h, w], mean over RGB of |F - B|: what a wrong alpha costs in the composite.
+        detail: whether this is a close-up, which does not show the person as a whole.
     """
 
     image: np.ndarray
     alpha: np.ndarray
     trimap: np.ndarray
     contrast: np.ndarray
+    detail: bool
 
 
 class Augmenter:
@@ -45,33 +47,34 @@ class Augmenter:
         rng = self.rng
         composite = rng.random() < self.COMPOSITE
         portrait = self._portrait()
-        foreground, alpha, background = self._view(portrait, height, width, composite)
+        detail = bool(rng.random() < self.DETAIL)
+        foreground, alpha, background = self._view(portrait, height, width, composite, detail)
         if composite:
             background = self._background(height, width)
             foreground = self._recolour(foreground)
             if rng.random() < self.SECOND_PERSON:
-                foreground, alpha = self._join(foreground, alpha, *self._other(height, width))
+                foreground, alpha = self._join(foreground, alpha, *self._other(height, width, detail))
         image = alpha * foreground + (1 - alpha) * background
         contrast = np.abs(foreground - background).mean(-1)
         image = self._degrade(self._recolour(image) if rng.random() < 0.7 else image)
         alpha = np.rint(alpha[..., 0] * 255).astype(np.uint8)
-        sample = Sample(image, alpha, self._trimap(alpha), np.rint(contrast * 255).clip(0, 255).astype(np.uint8))
+        maps = image, alpha, self._trimap(alpha), np.rint(contrast * 255).clip(0, 255).astype(np.uint8)
         if rng.random() < 0.5:
-            sample = Sample(*(np.ascontiguousarray(x[:, ::-1]) for x in sample))
-        return sample
+            maps = tuple(np.ascontiguousarray(x[:, ::-1]) for x in maps)
+        return Sample(*maps, detail)
 
     def _portrait(self) -> Portrait:
         return self.portraits[self.rng.integers(len(self.portraits))]
 
-    def _view(self, portrait: Portrait, height: int, width: int, extend: bool) -> tuple[np.ndarray, ...]:
+    def _view(self, portrait: Portrait, height: int, width: int, extend: bool, detail: bool) -> tuple[np.ndarray, ...]:
         """Crop foreground, alpha [h, w, 1] and background, as float32 in [0, 1], at the size wanted."""
-        window = self._window(portrait, height / width, extend)
+        window = self._window(portrait, height / width, extend, detail)
         layers = np.dstack([portrait.foreground, portrait.alpha])
         layers = _crop(layers, window, height, width)
         background = layers[..., :3] if extend else _crop(portrait.background, window, height, width)
         return layers[..., :3], layers[..., 3:], background
 
-    def _window(self, portrait: Portrait, aspect: float, extend: bool) -> tuple[int, int, int, int]:
+    def _window(self, portrait: Portrait, aspect: float, extend: bool, detail: bool) -> tuple[int, int, int, int]:
         """Choose a window (top, left, height, width), in the portrait's pixels.
 
         A composite may reach beyond the frame, but only on sides that the person does not touch: a person cut off
@@ -91,7 +94,6 @@ class Augmenter:
             right += int(room[3]) if alpha[:, -2:].max() < 8 else 0
         frame_h, frame_w = bottom - top, right - left
         largest = min(frame_h, frame_w * aspect)
-        detail = rng.random() < self.DETAIL
         size = largest * (rng.uniform(0.3, 0.7) if detail else rng.uniform(0.75, 1))
         crop_h, crop_w = max(int(size), 32), max(int(size / aspect), 32)
         y = top + rng.integers(max(frame_h - crop_h, 0) + 1)
@@ -125,8 +127,8 @@ class Augmenter:
             picture = picture[:, ::-1]
         return self._recolour(picture)
 
-    def _other(self, height: int, width: int) -> tuple[np.ndarray, np.ndarray]:
-        foreground, alpha, _ = self._view(self._portrait(), height, width, True)
+    def _other(self, height: int, width: int, detail: bool) -> tuple[np.ndarray, np.ndarray]:
+        foreground, alpha, _ = self._view(self._portrait(), height, width, True, detail)
         shift = int(self.rng.uniform(-0.5, 0.5) * width)
         alpha = _shift(alpha, shift)
         return self._recolour(_shift(foreground, shift)), alpha

@@ -21,7 +21,9 @@ class Losses(NamedTuple):
     composition: Tensor
 
 
-def p3m_loss(output: P3MOutput, alpha: Tensor, trimap: Tensor, contrast: Tensor) -> Losses:
+def p3m_loss(
+    output: P3MOutput, alpha: Tensor, trimap: Tensor, contrast: Tensor, weight: Tensor | None = None
+) -> Losses:
     """Weigh segmentation, local alpha, fused alpha and composition as published.
 
     Args:
@@ -30,9 +32,17 @@ def p3m_loss(output: P3MOutput, alpha: Tensor, trimap: Tensor, contrast: Tensor)
         trimap: int64 [N, H, W]; 0 background, 1 unknown, 2 foreground.
         contrast: float [N, 1, H, W] in [0, 1], mean over RGB of |F - B|; a composite made by a wrong alpha is off by
             its error times this.
+        weight: float [N], how much each sample counts for the segmentation; None counts all alike. A close-up does
+            not show what is person, and HYBRID never asks it.
     """
-    sides = sum(F.cross_entropy(logits, trimap) for logits in output.side_logits)
-    segmentation = (sides + 3 * F.cross_entropy(output.logits, trimap)) / 6
+    if weight is None:
+        weight = alpha.new_ones(len(alpha))
+
+    def cross_entropy(logits: Tensor) -> Tensor:
+        return (F.cross_entropy(logits, trimap, reduction="none").mean((1, 2)) * weight).sum() / weight.sum()
+
+    sides = sum(cross_entropy(logits) for logits in output.side_logits)
+    segmentation = (sides + 3 * cross_entropy(output.logits)) / 6
     unknown = (trimap == UNKNOWN).unsqueeze(1).to(alpha.dtype)
     local_error = (output.local_alpha - alpha) * unknown
     local = local_error.abs().sum() / unknown.sum().clamp(min=1) + laplacian(local_error)

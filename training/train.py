@@ -26,12 +26,21 @@ from .pretrained import load_imagenet
 
 @dataclass(frozen=True)
 class Stage:
-    """One stretch of training at one picture size: ``cooldown`` steps at its end lower the learning rates to 0."""
+    """One stretch of training at one picture size.
+
+    Attributes:
+        size: side in pixels of the square that has the samples' area.
+        batch: samples per step.
+        steps: how many steps.
+        cooldown: so many steps at its end lower the learning rates to 0.
+        detail_weight: how much a close-up counts for the segmentation, where a whole view counts 1.
+    """
 
     size: int
     batch: int
     steps: int
     cooldown: int = 0
+    detail_weight: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -91,7 +100,7 @@ class Batches(IterableDataset):
             yield self.batch(step)
 
     def batch(self, step: int) -> tuple[Tensor, ...]:
-        """Image, alpha and contrast (uint8, NCHW) and trimap (uint8, NHW) of one step."""
+        """Image, alpha, trimap, contrast (uint8, NCHW; the trimap NHW) and weight (float32, N) of one step."""
         stage, _ = self.config.stage_at(step)
         rng = np.random.default_rng((self.config.seed, step))
         aspect = self.ASPECTS[rng.integers(len(self.ASPECTS))]
@@ -99,8 +108,10 @@ class Batches(IterableDataset):
         width = 32 * round(stage.size / math.sqrt(aspect) / 32)
         augmenter = Augmenter(self.portraits, self.backgrounds, rng)
         samples = [augmenter.sample(height, width) for _ in range(stage.batch)]
-        image, alpha, trimap, contrast = (torch.from_numpy(np.stack(x)) for x in zip(*samples, strict=True))
-        return image.permute(0, 3, 1, 2), alpha.unsqueeze(1), trimap, contrast.unsqueeze(1)
+        *maps, detail = zip(*samples, strict=True)
+        image, alpha, trimap, contrast = (torch.from_numpy(np.stack(x)) for x in maps)
+        weight = torch.tensor([stage.detail_weight if close else 1.0 for close in detail])
+        return image.permute(0, 3, 1, 2), alpha.unsqueeze(1), trimap, contrast.unsqueeze(1), weight
 
 
 class Trainer:
@@ -124,14 +135,14 @@ class Trainer:
 
     def train_step(self, batch: tuple[Tensor, ...]) -> Losses:
         """Take one step; returns the detached losses."""
-        image, alpha, trimap, contrast = (x.to(self.device, non_blocking=True) for x in batch)
+        image, alpha, trimap, contrast, weight = (x.to(self.device, non_blocking=True) for x in batch)
         x = normalize(image.float() / 255).contiguous(memory_format=torch.channels_last)
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.device.type == "cuda"):
             output = self.model(x)
         output = output._replace(
             logits=output.logits.float(), side_logits=tuple(side.float() for side in output.side_logits)
         )
-        losses = p3m_loss(output, alpha.float() / 255, trimap.long(), contrast.float() / 255)
+        losses = p3m_loss(output, alpha.float() / 255, trimap.long(), contrast.float() / 255, weight)
         self.optimizer.zero_grad(set_to_none=True)
         losses.total.backward()
         torch.nn.utils.clip_grad_norm_(self.model.parameters(), 2.0)

@@ -1,0 +1,92 @@
+"""Fixtures shared by all tests. HOME is a fresh folder: no test reads or writes the real one."""
+
+import atexit
+import os
+import shutil
+import tempfile
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+
+_HOME = tempfile.mkdtemp(prefix="p3m_home_")
+atexit.register(shutil.rmtree, _HOME, ignore_errors=True)
+# Before anything is imported that looks for its settings or caches.
+os.environ["HOME"] = _HOME
+os.environ["QT_QPA_PLATFORM"] = "offscreen"
+for _name in ("P3M_WEIGHTS_DIR", "TORCH_HOME", "HF_HOME", *(name for name in os.environ if name.startswith("XDG_"))):
+    os.environ.pop(_name, None)
+
+import numpy as np  # noqa: E402
+import published_rule  # noqa: E402
+import pytest  # noqa: E402
+import torch  # noqa: E402
+from hypothesis import settings  # noqa: E402
+from skimage import data  # noqa: E402
+
+from infer_p3m_portrait_matting.p3m import PortraitMatting  # noqa: E402
+
+# The same examples on every run, however slow the machine.
+settings.register_profile("repeatable", derandomize=True, deadline=None, database=None)
+settings.load_profile("repeatable")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def home() -> Path:
+    """The folder that stands in for the real HOME."""
+    assert Path.home() == Path(_HOME)
+    return Path(_HOME)
+
+
+@pytest.fixture(scope="session")
+def checkpoints(tmp_path_factory: pytest.TempPathFactory):
+    """Checkpoints of the published layout, filled by the rule behind the golden numbers: variant -> path."""
+    folder = tmp_path_factory.mktemp("published")
+    yield {name: published_rule.save(name, folder / f"{name}.pth") for name in published_rule.GAIN}
+    shutil.rmtree(folder)
+
+
+@pytest.fixture(scope="session")
+def golden() -> Callable[[str], dict[str, np.ndarray]]:
+    """Look up what a published network gives for a picture: variant -> named arrays."""
+
+    @cache
+    def read(variant: str) -> dict[str, np.ndarray]:
+        with np.load(published_rule.GOLDEN / f"{variant}.npz") as file:
+            return dict(file)
+
+    return read
+
+
+@pytest.fixture(scope="session")
+def matting(checkpoints, golden) -> Callable[[str], PortraitMatting]:
+    """Load a published variant as inference runs it: variant -> PortraitMatting, with the golden Performer features."""
+
+    @cache
+    def load(variant: str) -> PortraitMatting:
+        loaded = PortraitMatting(variant, weights=checkpoints[variant])
+        use_golden_features(loaded.model, golden(variant))
+        return loaded
+
+    return load
+
+
+@pytest.fixture(scope="session")
+def mobile() -> PortraitMatting:
+    """The bundled model."""
+    return PortraitMatting("mobile")
+
+
+@pytest.fixture(scope="session")
+def astronaut() -> np.ndarray:
+    """A public-domain portrait: uint8 [512, 512, 3] RGB, read-only."""
+    image = data.astronaut()
+    image.setflags(write=False)
+    return image
+
+
+def use_golden_features(model: torch.nn.Module, arrays: dict[str, np.ndarray]) -> None:
+    """Give a "vitae-s" the Performer features that its golden numbers were made with; others stay."""
+    for name, values in arrays.items():
+        if name.startswith("extra/"):
+            cell = int(name.split(".NC.")[1].split(".")[0])
+            model.encoder.stages[0].cells[cell].attn.w.copy_(torch.from_numpy(values))

