@@ -160,7 +160,7 @@ class _Bomb:
 def test_code_in_a_checkpoint_is_refused_and_does_not_run(container, tmp_path, refuses):
     bomb, path = _Bomb(tmp_path / "it_ran"), tmp_path / "checkpoint.pth"
     if container == "pickle":
-        path.write_bytes(pickle.dumps(bomb))
+        path.write_bytes(pickle.dumps(bomb, protocol=2))
     else:
         torch.save(bomb if container == "torch" else {"state_dict": {"resnet.fc.bias": bomb}}, path)
     refuses("resnet34", path, "could run code")
