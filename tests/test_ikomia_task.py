@@ -5,6 +5,7 @@ import ctypes
 import json
 import logging
 import threading
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -234,9 +235,7 @@ def test_ikomia_saves_all_three_outputs(photo):
     wf, task = workflow_with(input_size=256)
     wf.set_auto_save(True)
     wf.run_on(array=photo)
-    from pathlib import Path
-
-    files = [p for p in Path(wf.get_last_run_folder()).rglob("*.png")]
+    files = Path(wf.get_last_run_folder()).rglob("*.png")
     found = {p.stem.rsplit("_", 1)[1]: decode_png(p.read_bytes()) for p in files}
     for name, image in zip(("composite", "matte", "cutout"), outputs(task), strict=True):
         np.testing.assert_array_equal(found[name], image)

@@ -123,11 +123,11 @@ class MattingDecoder(nn.Module):
             float [N, 1, H, W] in [0, 1].
         """
         f, (d4, d3, d2, d1) = features, pyramid
-        x = _enlarge(self.d4(f.e4), f.indices[4])
-        x = _enlarge(self.d3(self.tfi_3(d4, x, f.e3)), f.indices[3])
-        x = _enlarge(self.d2(self.sbfi_2(self.tfi_2(d3, x, f.e2), f.e0)), f.indices[2])
-        x = _enlarge(self.d1(self.sbfi_1(self.tfi_1(d2, x, f.e1), f.e0)), f.indices[1])
-        x = _enlarge(self.d0(self.sbfi_0(self.tfi_0(d1, x, f.e0p), f.e0)), f.indices[0])
+        x = _enlarge(self.d4(f.e4), f, 4)
+        x = _enlarge(self.d3(self.tfi_3(d4, x, f.e3)), f, 3)
+        x = _enlarge(self.d2(self.sbfi_2(self.tfi_2(d3, x, f.e2), f.e0)), f, 2)
+        x = _enlarge(self.d1(self.sbfi_1(self.tfi_1(d2, x, f.e1), f.e0)), f, 1)
+        x = _enlarge(self.d0(self.sbfi_0(self.tfi_0(d1, x, f.e0p), f.e0)), f, 0)
         if self.detail:
             x = torch.cat([x, f.e0], 1)
         for conv in self.head[:-1]:
@@ -135,5 +135,6 @@ class MattingDecoder(nn.Module):
         return torch.sigmoid(self.head[-1](x).float())
 
 
-def _enlarge(x: Tensor, indices: Tensor | None) -> Tensor:
-    return upsample(x, 2) if indices is None else max_unpool(x, indices)
+def _enlarge(x: Tensor, features: Features, level: int) -> Tensor:
+    indices = features.indices[level]
+    return upsample(x, 2) if indices is None else max_unpool(x, indices, features.overlapping)

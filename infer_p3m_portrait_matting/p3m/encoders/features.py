@@ -11,7 +11,8 @@ class Features(NamedTuple):
 
     ``e0`` has the input's height and width H x W, ``e0p`` has H/2 x W/2, and ``e1`` to ``e4`` have H/4 to H/32;
     all are float [N, channels, height, width]. ``indices`` holds, for levels 0 to 4, the int64 max-pooling indices
-    that lead from that level to the next, or None where a level was left by a strided convolution.
+    that lead from that level to the next, or None where a level was left by a strided convolution; ``overlapping`` says
+    whether the pools' windows were 3 x 3 (and may take one place several times) rather than 2 x 2.
 
     An encoder that was asked for ``skips=False`` gives ``e4`` alone: every other field is None.
     """
@@ -23,6 +24,7 @@ class Features(NamedTuple):
     e3: Tensor | None
     e4: Tensor
     indices: tuple[Tensor | None, ...] | None
+    overlapping: bool = False
 
     @classmethod
     def deepest(cls, e4: Tensor) -> "Features":

@@ -56,4 +56,4 @@ class ResNet34Encoder(nn.Module):
         e4 = self.layer4(x)
         if not skips:
             return Features.deepest(e4)
-        return Features(e0, e0p, e1, e2, e3, e4, (i0, i1, i2, i3, i4))
+        return Features(e0, e0p, e1, e2, e3, e4, (i0, i1, i2, i3, i4), overlapping=True)
