@@ -4,7 +4,7 @@ import copy
 from contextlib import suppress
 
 import torch
-from ikomia import core, dataprocess
+from ikomia import core, dataprocess, utils
 
 from infer_p3m_portrait_matting.image_output import LosslessImageIO
 from infer_p3m_portrait_matting.openmp import all_threads
@@ -117,7 +117,7 @@ class InferP3mPortraitMatting(dataprocess.C2dImageTask):
     def _open_session(self, settings: Settings) -> PortraitMatting:
         # Keyed on the settings, so that a fallback warns once, not at every photo.
         if self._session is None or settings != self._session_settings:
-            self._session = open_session(settings)
+            self._session = open_session(settings, f"{utils.get_model_hub_url()}/{NAME}")
             self._session_settings = settings
         return self._session
 

@@ -65,6 +65,8 @@ class ParameterForm(QWidget):
         self.weights.setPlaceholderText("published or bundled weights")
         self.weights.setToolTip("A published .pth checkpoint or a .safetensors file of the chosen model; usually empty")
         self.browse = QPushButton("Browse...")
+        self.fallback = QCheckBox("Run the bundled model while the published weights are missing")
+        self.fallback.setToolTip("Switched off, missing weights are an error")
         self.background = QPushButton()
         self.background.setToolTip("Colour behind the person in the composite")
         self.message = QLabel()
@@ -80,6 +82,7 @@ class ParameterForm(QWidget):
         layout.addRow("Input size", self.input_size)
         layout.addRow("Computation", self.cuda)
         layout.addRow("Weights file", weights)
+        layout.addRow("Fallback", self.fallback)
         layout.addRow("Background", self.background)
         layout.addRow(self.message)
 
@@ -88,6 +91,7 @@ class ParameterForm(QWidget):
         self.background.clicked.connect(self._choose_background)
         self.weights.textChanged.connect(self._on_change)
         self.cuda.toggled.connect(self._on_change)
+        self.fallback.toggled.connect(self._on_change)
         self.input_size.valueChanged.connect(self._on_change)
         self.model.currentIndexChanged.connect(self._on_change)
         self.method.currentIndexChanged.connect(self._on_change)
@@ -99,6 +103,7 @@ class ParameterForm(QWidget):
         self.input_size.setValue(settings.input_size)
         self.cuda.setChecked(settings.cuda)
         self.weights.setText(settings.model_weight_file)
+        self.fallback.setChecked(settings.allow_fallback)
         self.set_background(settings.background)
 
     def settings(self) -> Settings:
@@ -110,6 +115,7 @@ class ParameterForm(QWidget):
             cuda=self.cuda.isChecked(),
             model_weight_file=self.weights.text().strip(),
             background=self.background.text(),
+            allow_fallback=self.fallback.isChecked(),
         )
 
     def problem(self) -> str:

@@ -7,7 +7,7 @@ from weakref import WeakValueDictionary
 
 import torch
 
-from .p3m import CACHE_VARIABLE, PortraitMatting, expected_weights, find_weights
+from .p3m import CACHE_VARIABLE, DownloadError, PortraitMatting, expected_weights, fetch_weights, find_weights
 from .settings import Settings
 
 logger = logging.getLogger(__package__)
@@ -20,18 +20,23 @@ _lock = threading.Lock()
 _loaded: WeakValueDictionary[tuple, PortraitMatting] = WeakValueDictionary()
 
 
-def open_session(settings: Settings) -> PortraitMatting:
+def open_session(settings: Settings, base_url: str | None = None) -> PortraitMatting:
     """Get the loaded model for some settings: loaded once per (model, weights file, device) while in use.
 
-    What cannot be had is replaced, with one WARNING each: a GPU by the CPU, a missing published checkpoint by the
-    bundled model. A weights file that was asked for by name is never replaced.
+    Weights are looked for in this order: ``model_weight_file``, the cache folder, ``base_url``, the bundled ones. What
+    cannot be had is replaced, with one WARNING each: a GPU by the CPU, a published checkpoint by the bundled model
+    (unless ``allow_fallback`` is off). A weights file that was asked for by name is never replaced.
+
+    Args:
+        settings: what is wanted.
+        base_url: address of the folder of published checkpoints; None downloads nothing.
 
     Raises:
-        FileNotFoundError: ``model_weight_file`` does not exist.
+        FileNotFoundError: ``model_weight_file`` does not exist, or weights are missing and nothing may replace them.
         WeightsError: the weights cannot be used.
     """
     device = _device(settings)
-    model_name, weights = _weights(settings)
+    model_name, weights = _weights(settings, base_url)
     if not weights.is_file():
         raise FileNotFoundError(f"model_weight_file {weights} does not exist: correct the path or leave it empty")
     stat = weights.stat()
@@ -54,26 +59,33 @@ def _device(settings: Settings) -> str:
     return "cpu"
 
 
-def _weights(settings: Settings) -> tuple[str, Path]:
-    asked = settings.weights_path()
+def _weights(settings: Settings, base_url: str | None) -> tuple[str, Path]:
+    name, asked = settings.model_name, settings.weights_path()
     if asked is not None:
-        return settings.model_name, asked
-    found = find_weights(settings.model_name)
+        return name, asked
+    found = find_weights(name)
     if found is not None:
-        return settings.model_name, found
+        return name, found
+    trouble = ""
+    if base_url is not None and name != FALLBACK_MODEL:
+        try:
+            return name, fetch_weights(name, base_url)
+        except DownloadError as error:
+            trouble = f" ({error})"
+    missing = (
+        f"the published weights of {name!r} are not here{trouble}: put them at {expected_weights(name)}, or name their "
+        f"folder by the environment variable {CACHE_VARIABLE}, or the file by model_weight_file"
+    )
     bundled = find_weights(FALLBACK_MODEL)
     if bundled is None:
+        raise FileNotFoundError(f"{expected_weights(FALLBACK_MODEL)} is missing: reinstall the plugin")
+    if not settings.allow_fallback:
         raise FileNotFoundError(
-            f"the weights of {settings.model_name!r} are not at {expected_weights(settings.model_name)}, and the "
-            f"bundled {expected_weights(FALLBACK_MODEL)} is missing too: reinstall the plugin"
+            f"{missing}; or set allow_fallback to True to run the bundled {FALLBACK_MODEL!r} instead"
         )
     logger.warning(
-        "infer_p3m_portrait_matting: the published weights of %r are not here: put them at %s (or name their folder "
-        "by the environment variable %s, or the file by model_weight_file). Until then the bundled model %r runs "
-        "instead, with its own, lower quality",
-        settings.model_name,
-        expected_weights(settings.model_name),
-        CACHE_VARIABLE,
+        "infer_p3m_portrait_matting: %s. Until then the bundled model %r runs instead, with its own, lower quality",
+        missing,
         FALLBACK_MODEL,
     )
     return FALLBACK_MODEL, bundled

@@ -21,6 +21,7 @@ class Settings:
         cuda: whether to compute on an NVIDIA GPU.
         model_weight_file: weights file, or "" for the published or bundled one.
         background: colour "#rrggbb" of the composite.
+        allow_fallback: whether the bundled model may stand in for missing published weights.
 
     Raises:
         ValueError: a value is out of range; the message names the parameter and what is possible.
@@ -32,6 +33,7 @@ class Settings:
     cuda: bool = True
     model_weight_file: str = ""
     background: str = "#ffffff"
+    allow_fallback: bool = True
 
     def __post_init__(self) -> None:
         if self.model_name not in list_models():
@@ -59,8 +61,9 @@ class Settings:
         known = {name: values[name] for name in cls.names() if name in values}
         if "input_size" in known:
             known["input_size"] = _integer("input_size", known["input_size"])
-        if "cuda" in known:
-            known["cuda"] = _boolean("cuda", known["cuda"])
+        for name in ("cuda", "allow_fallback"):
+            if name in known:
+                known[name] = _boolean(name, known[name])
         if "model_weight_file" in known:
             known["model_weight_file"] = known["model_weight_file"].strip()
         return cls(**known)

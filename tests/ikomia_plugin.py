@@ -6,12 +6,15 @@ from pathlib import Path
 from PyQt6 import QtCore, QtGui, QtNetwork, QtSql, QtTest, QtWidgets  # noqa: F401 - the order matters
 
 # isort: split
-from ikomia import core, dataprocess
+from ikomia import core, dataprocess, utils
 from ikomia.dataprocess.registry import ik_registry
 from ikomia.dataprocess.workflow import Workflow
 
 ROOT = Path(__file__).resolve().parent.parent
 NAME = "infer_p3m_portrait_matting"
+
+# Nothing listens there: no test asks the real server for weights.
+utils.get_model_hub_url = lambda: "http://127.0.0.1:9"
 
 ik_registry.load_python_algorithm(str(ROOT / NAME))
 

@@ -151,3 +151,9 @@ def test_parse_color_reads(text, color):
 def test_parse_color_refuses(text):
     with pytest.raises(ValueError, match="#ffffff"):
         parse_color(text)
+
+
+@pytest.mark.parametrize("make", [composite, cutout])
+def test_a_matte_in_bytes_is_refused(make):
+    with pytest.raises(TypeError, match="must be floating point"):
+        make(np.zeros((4, 4, 3), np.uint8), np.full((4, 4), 255, np.uint8))

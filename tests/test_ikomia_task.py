@@ -24,6 +24,7 @@ DEFAULTS = {
     "cuda": "True",
     "model_weight_file": "",
     "background": "#ffffff",
+    "allow_fallback": "True",
 }
 
 
@@ -87,6 +88,7 @@ def test_parameters_round_trip_as_strings():
         "cuda": "False",
         "model_weight_file": "/tmp/weights.pth",
         "background": "#00ff7f",
+        "allow_fallback": "False",
     }
     task = ik_registry.create_instance(NAME)
     task.set_parameters(wanted)
@@ -120,6 +122,7 @@ def test_parameters_arrive_on_every_way(through):
         ({"input_size": 32}, "input_size must lie between 64 and 8192 pixels, got 32"),
         ({"input_size": 10000}, "input_size must lie between 64 and 8192 pixels, got 10000"),
         ({"cuda": "maybe"}, "cuda must be True or False, got 'maybe'"),
+        ({"allow_fallback": ""}, "allow_fallback must be True or False, got ''"),
         ({"background": "blue"}, "background must be a colour like '#ffffff', got 'blue'"),
     ],
 )
@@ -251,6 +254,14 @@ def test_missing_published_weights_fall_back_with_one_warning(photo, caplog):
     (warning,) = messages(caplog, "weights")
     for word in ("resnet34", "p3mnet_pretrained_on_p3m10k.pth", "P3M_WEIGHTS_DIR", "mobile"):
         assert word in warning
+    assert task.session.model_name == "mobile"
+
+
+def test_without_fallback_missing_weights_are_an_error(photo, caplog):
+    wf, task = workflow_with(model_name="resnet34", input_size=256, allow_fallback=False)
+    fails(wf, "p3mnet_pretrained_on_p3m10k.pth.*allow_fallback", array=photo)
+    task.set_parameters({"allow_fallback": True})
+    wf.run_on(array=photo)
     assert task.session.model_name == "mobile"
 
 

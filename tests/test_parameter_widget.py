@@ -51,6 +51,7 @@ def test_applied_changes_arrive_as_parameters(widget):
     form.input_size.setValue(1600)
     form.weights.setText("/tmp/weights.pth")
     form.set_background("#336699")
+    form.fallback.setChecked(False)
     assert apply(widget) == [
         {
             "model_name": "vitae-s",
@@ -59,6 +60,7 @@ def test_applied_changes_arrive_as_parameters(widget):
             "cuda": "True",
             "model_weight_file": "/tmp/weights.pth",
             "background": "#336699",
+            "allow_fallback": "False",
         }
     ]
 

@@ -184,12 +184,13 @@ def test_truncated_file_is_refused_wherever_it_ends(tmp_path, refuses):
 @pytest.mark.parametrize(
     "content",
     [
+        b"",
         bytes(range(256)) * 40,
         b"<!DOCTYPE html>\n<html><body>Sign in to download</body></html>\n",
         b"\x80\x02.",
         b"PK\x03\x04",
     ],
-    ids=["noise", "web page", "empty pickle", "start of a zip"],
+    ids=["empty", "noise", "web page", "empty pickle", "start of a zip"],
 )
 def test_what_is_no_checkpoint_is_refused(content, tmp_path, refuses):
     path = tmp_path / "checkpoint.pth"
@@ -199,8 +200,8 @@ def test_what_is_no_checkpoint_is_refused(content, tmp_path, refuses):
 
 @pytest.mark.parametrize(
     "content",
-    [{}, {"state_dict": {}}, [1, 2], torch.zeros(3), {"epoch": 3, "state_dict": {"a": 1}}],
-    ids=["nothing", "nothing wrapped", "list", "tensor", "numbers"],
+    [{}, {"state_dict": {}}, [1, 2], torch.zeros(3), {"epoch": 3, "state_dict": {"a": 1}}, {1: torch.zeros(1)}],
+    ids=["nothing", "nothing wrapped", "list", "tensor", "numbers", "keys that are numbers"],
 )
 def test_a_checkpoint_of_something_else_is_refused(content, tmp_path, refuses):
     path = tmp_path / "checkpoint.pth"

@@ -99,6 +99,17 @@ def test_loss_is_the_published_sum():
     assert losses.total.item() == pytest.approx(total.item(), abs=1e-5)
 
 
+def test_samples_count_for_the_segmentation_by_their_weight():
+    output, truth, trimap, contrast = random_output()
+    first = output._replace(logits=output.logits[:1], side_logits=tuple(side[:1] for side in output.side_logits))
+    alone = p3m_loss(first, truth[:1], trimap[:1], contrast[:1]).segmentation
+    weight = torch.zeros(len(truth), dtype=truth.dtype)
+    weight[0] = 0.25
+    weighted = p3m_loss(output, truth, trimap, contrast, weight)
+    assert weighted.segmentation.item() == pytest.approx(alone.item(), abs=1e-6)
+    assert weighted.local.item() == p3m_loss(output, truth, trimap, contrast).local.item()
+
+
 def test_perfect_alpha_costs_nothing_and_nothing_unknown_is_no_division_by_zero():
     output, truth, trimap, contrast = random_output()
     perfect = p3m_loss(output._replace(local_alpha=truth, alpha=truth), truth, trimap, contrast)

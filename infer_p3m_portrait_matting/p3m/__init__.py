@@ -1,13 +1,21 @@
 """P3M-Net, without Ikomia: arrays or tensors in, arrays or tensors out."""
 
 from .compositing import composite, cutout, parse_color, to_uint8
-from .errors import WeightsError
+from .errors import DownloadError, WeightsError
 from .inference import METHODS, PortraitMatting
 from .network import BACKGROUND, FOREGROUND, IMAGENET_MEAN, IMAGENET_STD, UNKNOWN, P3MNet, P3MOutput, fuse
 from .preprocess import normalize
 from .published import load_published_checkpoint
 from .registry import create_model, list_models
-from .weights import CACHE_VARIABLE, cache_folder, expected_weights, find_weights, load_weights, save_weights
+from .weights import (
+    CACHE_VARIABLE,
+    cache_folder,
+    expected_weights,
+    fetch_weights,
+    find_weights,
+    load_weights,
+    save_weights,
+)
 
 __all__ = [
     "BACKGROUND",
@@ -17,6 +25,7 @@ __all__ = [
     "IMAGENET_STD",
     "METHODS",
     "UNKNOWN",
+    "DownloadError",
     "P3MNet",
     "P3MOutput",
     "PortraitMatting",
@@ -26,6 +35,7 @@ __all__ = [
     "create_model",
     "cutout",
     "expected_weights",
+    "fetch_weights",
     "find_weights",
     "fuse",
     "list_models",

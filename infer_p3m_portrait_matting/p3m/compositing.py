@@ -49,6 +49,7 @@ def cutout(image: np.ndarray, alpha: np.ndarray) -> np.ndarray:
 
     Raises:
         ValueError: the sizes differ.
+        TypeError: the matte is not floating point.
     """
     _check(image, alpha)
     return np.dstack([to_uint8(as_rgb(image)), to_uint8(alpha)])
@@ -67,6 +68,7 @@ def composite(image: np.ndarray, alpha: np.ndarray, background: tuple[int, int, 
 
     Raises:
         ValueError: the sizes differ.
+        TypeError: the matte is not floating point.
     """
     _check(image, alpha)
     color = np.asarray(background, np.float32)
@@ -82,3 +84,5 @@ def _check(image: np.ndarray, alpha: np.ndarray) -> None:
     check_image(image)
     if alpha.shape != image.shape[:2]:
         raise ValueError(f"the matte is {alpha.shape}, the image {image.shape[:2]}: they must have one size")
+    if alpha.dtype.kind != "f":
+        raise TypeError(f"the matte must be floating point in [0, 1], got {alpha.dtype}: divide 8 bits by 255")

@@ -3,3 +3,7 @@
 
 class WeightsError(ValueError):
     """A weights file cannot be used: truncated, unsafe, or of another network. The message says which and why."""
+
+
+class DownloadError(RuntimeError):
+    """A weights file could not be fetched. The message says from where, and why."""

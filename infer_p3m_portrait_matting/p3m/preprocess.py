@@ -67,8 +67,8 @@ def to_tensor(image: np.ndarray, device: torch.device) -> Tensor:
     scale = {"u1": 255.0, "u2": 65535.0}.get(rgb.dtype.str[1:], 1.0)
     if rgb.dtype != np.uint8:
         rgb = rgb.astype(np.float32)
-    # A copy where torch could not (negative strides, read-only views) or must not (shared memory) take the array.
-    tensor = torch.from_numpy(np.array(rgb, order="C")).to(device, non_blocking=True)
+    # Torch takes neither negative strides nor read-only memory; what it takes as it is, float() copies below.
+    tensor = torch.from_numpy(np.require(rgb, requirements=["C", "W"])).to(device)
     return tensor.float().div_(scale).permute(2, 0, 1).unsqueeze(0)
 
 

@@ -73,17 +73,26 @@ def read_checkpoint(path: str | PathLike[str]) -> dict[str, Tensor]:
     except UnpicklingError as error:
         raise WeightsError(
             f"weights file {path} is not a plain PyTorch checkpoint of tensors, and anything else is refused because "
-            f"it could run code: {str(error).splitlines()[0]}"
+            f"it could run code: {_first_line(error)}"
         ) from error
     except (RuntimeError, EOFError, OSError, ValueError, KeyError, AttributeError, IndexError) as error:
         raise WeightsError(
-            f"weights file {path} cannot be read; it may be truncated, so fetch it again: {str(error).splitlines()[0]}"
+            f"weights file {path} cannot be read; it may be truncated, so fetch it again: {_first_line(error)}"
         ) from error
     if isinstance(content, dict) and isinstance(content.get("state_dict"), dict):
         content = content["state_dict"]
-    if not isinstance(content, dict) or not content or not all(isinstance(v, Tensor) for v in content.values()):
+    if (
+        not isinstance(content, dict)
+        or not content
+        or not all(isinstance(key, str) and isinstance(value, Tensor) for key, value in content.items())
+    ):
         raise WeightsError(f"weights file {path} holds no state_dict of tensors")
     return content
+
+
+def _first_line(error: Exception) -> str:
+    # An error may come without any text.
+    return (str(error).splitlines() or [type(error).__name__])[0]
 
 
 def load_published_checkpoint(model: P3MNet, path: str | PathLike[str]) -> None:

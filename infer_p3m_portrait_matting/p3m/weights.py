@@ -8,10 +8,11 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save
 
+from .download import download, verify_digest
 from .errors import WeightsError
 from .network import P3MNet
 from .published import fill, load_published_checkpoint
-from .registry import get_variant
+from .registry import create_model, get_variant
 
 #: Environment variable that names the folder of published checkpoints.
 CACHE_VARIABLE = "P3M_WEIGHTS_DIR"
@@ -47,6 +48,33 @@ def expected_weights(name: str) -> Path:
     return _BUNDLED / variant.bundled_file if variant.bundled_file else cache_folder() / variant.published_file
 
 
+def fetch_weights(name: str, base_url: str) -> Path:
+    """Download a variant's published checkpoint into the cache folder, unless it is there.
+
+    Before the file takes its place, it is read as it will be later: every tensor must be there, with its shape, and
+    finite.
+
+    Args:
+        name: a variant with a published file.
+        base_url: address of the folder that holds the published file.
+
+    Returns:
+        The file.
+
+    Raises:
+        ValueError: the name is unknown, or nothing was published for it.
+        DownloadError: the file could not be fetched, checked or stored; the message says which.
+    """
+    file = get_variant(name).published_file
+    if file is None:
+        raise ValueError(f"nothing was published for {name!r}")
+
+    def check(path: Path) -> None:
+        load_published_checkpoint(create_model(name), path)
+
+    return download(f"{base_url.rstrip('/')}/{file}", cache_folder() / file, check)
+
+
 def load_weights(model: P3MNet, path: str | PathLike[str]) -> None:
     """Fill a network from a file: ``.safetensors`` as written by :func:`save_weights`, else a published checkpoint.
 
@@ -56,9 +84,10 @@ def load_weights(model: P3MNet, path: str | PathLike[str]) -> None:
 
     Raises:
         FileNotFoundError: there is no such file.
-        WeightsError: the file is unreadable, unsafe or of another network.
+        WeightsError: the file is unreadable, unsafe, of another network, or not what was once downloaded.
     """
     path = Path(path)
+    verify_digest(path)
     if path.suffix.lower() != ".safetensors":
         load_published_checkpoint(model, path)
         return
@@ -87,5 +116,8 @@ def save_weights(model: P3MNet, path: str | PathLike[str]) -> None:
         half = tensor.is_floating_point() and tensor.ndim > 1
         tensors[name] = tensor.detach().to("cpu", torch.float16 if half else tensor.dtype).contiguous()
     temporary = path.with_name(path.name + ".tmp")
-    temporary.write_bytes(save(tensors))
-    os.replace(temporary, path)
+    try:
+        temporary.write_bytes(save(tensors))
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
