@@ -9,13 +9,14 @@ RUN := $(VENV)/bin/python
 # A home of its own: Ikomia keeps plugins, settings and a log under ~/Ikomia, and the user's must stay as they are.
 OWN_HOME := HOME="$(CURDIR)/.home" QT_QPA_PLATFORM=offscreen
 
-.PHONY: help demo test lint bench install clean
+.PHONY: help demo test lint bench package install clean
 
 help:
 	@echo "make demo [PHOTO=path] [OUTPUT=folder]  matte a photo (without PHOTO: an example) into OUTPUT"
 	@echo "make test                               run all tests"
 	@echo "make lint                               check style"
 	@echo "make bench                              compare speed with the published procedure"
+	@echo "make package                            build dist/infer_p3m_portrait_matting.zip for the Ikomia HUB"
 	@echo "make install [PYTHON=python3]           link the plugin into your own Ikomia (~/Ikomia)"
 	@echo "make clean                              remove .venv, .home and caches"
 
@@ -41,6 +42,9 @@ lint: $(VENV)/ready
 bench: $(VENV)/ready
 	@mkdir -p .home
 	@$(OWN_HOME) $(RUN) -m benchmarks.vs_published
+
+package:
+	@$(PYTHON) tools/package_plugin.py
 
 install:
 	@$(PYTHON) tools/link_plugin.py

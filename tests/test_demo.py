@@ -7,10 +7,8 @@ import sys
 import cv2
 import numpy as np
 import pytest
-from ikomia_plugin import NAME, ROOT
-
-sys.path.insert(0, str(ROOT / "tools"))
 from check_python import problem
+from ikomia_plugin import NAME, ROOT
 
 
 def run(script: str, *arguments: object, home, cwd=None) -> subprocess.CompletedProcess:

@@ -76,9 +76,11 @@ def verify_digest(path: Path) -> None:
     beside = _digest_file(path)
     if not beside.is_file():
         return
+    digest = hashlib.sha256()
     with path.open("rb") as file:
-        digest = hashlib.file_digest(file, "sha256").hexdigest()
-    if beside.read_text().split()[:1] != [digest]:
+        while chunk := file.read(_CHUNK):
+            digest.update(chunk)
+    if beside.read_text().split()[:1] != [digest.hexdigest()]:
         raise WeightsError(
             f"weights file {path} is not what was downloaded (its SHA-256 is not the one in {beside.name}): "
             "delete both files to fetch it again"

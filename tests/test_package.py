@@ -1,0 +1,60 @@
+"""The zip for the HUB: its contents, its bytes, and that Ikomia installs and runs it."""
+
+import os
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+from package_plugin import build
+
+from infer_p3m_portrait_matting.p3m import PortraitMatting, to_uint8
+
+ROOT = Path(__file__).resolve().parent.parent
+NAME = "infer_p3m_portrait_matting"
+
+
+@pytest.fixture(scope="module")
+def archive(tmp_path_factory):
+    return build(tmp_path_factory.mktemp("dist") / f"{NAME}.zip")
+
+
+def test_the_zip_holds_the_plugin_and_nothing_else(archive):
+    with zipfile.ZipFile(archive) as file:
+        assert file.testzip() is None
+        names = set(file.namelist())
+        contents = {name: file.read(name) for name in ("README.md", "requirements.txt", "icon.png")}
+    for name in (f"{NAME}.py", f"{NAME}_process.py", f"{NAME}_widget.py", "__init__.py", "p3m/inference.py"):
+        assert name in names
+    assert "weights/p3m_mobile.safetensors" in names
+    assert "weights/MODEL_CARD.md" in names
+    for name, content in contents.items():
+        assert content == (ROOT / name).read_bytes()
+    allowed = (".py", ".md", ".txt", ".png", ".safetensors")
+    assert [n for n in names if not n.endswith(allowed) or "__pycache__" in n or n.startswith(("/", ".."))] == []
+    # Ikomia installs every top-level file that looks like a requirements file.
+    assert [n for n in names if "requirements" in n.lower()] == ["requirements.txt"]
+
+
+def test_the_same_contents_give_the_same_bytes(archive, tmp_path):
+    copy = tmp_path / NAME
+    with zipfile.ZipFile(archive) as file:
+        file.extractall(copy)
+    (copy / "__pycache__").mkdir()
+    (copy / "__pycache__" / "x.pyc").write_bytes(b"left at home")
+    assert build(tmp_path / "again.zip", copy).read_bytes() == archive.read_bytes()
+
+
+def test_ikomia_installs_the_zip_and_runs_it(archive, tmp_path, astronaut):
+    environment = {**os.environ, "HOME": str(tmp_path), "PIP_NO_INDEX": "1"}
+    command = [sys.executable, str(ROOT / "tests" / "hub_install.py"), str(archive), str(tmp_path / "matte.npy")]
+    done = subprocess.run(command, capture_output=True, text=True, env=environment, cwd=tmp_path, timeout=600)
+    assert done.returncode == 0, done.stdout + done.stderr
+    installed = tmp_path / "Ikomia" / "Plugins" / "Python" / NAME
+    assert f"plugin {installed}" in done.stdout
+    assert f"weights {installed}" in done.stdout
+    assert "Could not" not in done.stdout + done.stderr, "pip had something to install"
+    alpha = PortraitMatting("mobile").matte(astronaut[:256, :256], "HYBRID", 256)
+    np.testing.assert_array_equal(np.load(tmp_path / "matte.npy"), to_uint8(alpha))

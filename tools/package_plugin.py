@@ -1,0 +1,50 @@
+"""Build dist/infer_p3m_portrait_matting.zip as the Ikomia HUB expects it: the plugin folder's contents at the root.
+
+The same contents give the same bytes, whoever builds them and when.
+"""
+
+import argparse
+import os
+import zipfile
+from pathlib import Path
+
+NAME = "infer_p3m_portrait_matting"
+ROOT = Path(__file__).resolve().parent.parent
+
+#: What the plugin consists of; anything else in its folder stays at home.
+SUFFIXES = {".py", ".md", ".txt", ".png", ".safetensors"}
+
+
+def members(package: Path) -> list[Path]:
+    """The plugin's files, relative to its folder, sorted."""
+    found = (path.relative_to(package) for path in package.rglob("*") if path.suffix in SUFFIXES and path.is_file())
+    return sorted(found, key=lambda path: path.as_posix())
+
+
+def build(target: Path, package: Path = ROOT / NAME) -> Path:
+    """Write the zip; one that exists is replaced by a complete one.
+
+    Args:
+        target: the zip file; its folder is made if need be.
+        package: the plugin folder. Links in it (icon, README, requirements) are packed as files.
+
+    Returns:
+        ``target``.
+    """
+    target.parent.mkdir(parents=True, exist_ok=True)
+    temporary = target.with_suffix(".tmp")
+    with zipfile.ZipFile(temporary, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as archive:
+        for path in members(package):
+            entry = zipfile.ZipInfo(path.as_posix(), date_time=(1980, 1, 1, 0, 0, 0))
+            entry.compress_type = zipfile.ZIP_DEFLATED
+            entry.create_system = 3
+            entry.external_attr = 0o644 << 16
+            archive.writestr(entry, (package / path).read_bytes())
+    os.replace(temporary, target)
+    return target
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("output", type=Path, nargs="?", default=ROOT / "dist" / f"{NAME}.zip")
+    print(build(parser.parse_args().output))
