@@ -33,14 +33,23 @@ class Augmenter:
         portraits: what to draw from.
         backgrounds: uint8 [H, W, 3] RGB pictures without people.
         rng: source of all randomness.
+        distractors: share of the composites that get an object which is no person: a piece of another picture, large
+            and sharp against what may be a blurred background.
     """
 
     COMPOSITE, SECOND_PERSON, DETAIL = 0.6, 0.2, 0.4
 
-    def __init__(self, portraits: list[Portrait], backgrounds: list[np.ndarray], rng: np.random.Generator) -> None:
+    def __init__(
+        self,
+        portraits: list[Portrait],
+        backgrounds: list[np.ndarray],
+        rng: np.random.Generator,
+        distractors: float = 0.0,
+    ) -> None:
         self.portraits = portraits
         self.backgrounds = backgrounds
         self.rng = rng
+        self.distractors = distractors
 
     def sample(self, height: int, width: int) -> Sample:
         """Draw one sample of the given size."""
@@ -51,6 +60,8 @@ class Augmenter:
         foreground, alpha, background = self._view(portrait, height, width, composite, detail)
         if composite:
             background = self._background(height, width)
+            if self.distractors and rng.random() < self.distractors:
+                background = self._distract(background)
             foreground = self._recolour(foreground)
             if rng.random() < self.SECOND_PERSON:
                 foreground, alpha = self._join(foreground, alpha, *self._other(height, width, detail))
@@ -126,6 +137,21 @@ class Augmenter:
         if rng.random() < 0.5:
             picture = picture[:, ::-1]
         return self._recolour(picture)
+
+    def _distract(self, background: np.ndarray) -> np.ndarray:
+        rng = self.rng
+        height, width = background.shape[:2]
+        mask = np.zeros((height, width), np.uint8)
+        center = rng.uniform(0, 1, 2) * (width, height)
+        size = rng.uniform(0.15, 0.6, 2) * (width, height) * (1, rng.choice([1, 3]))
+        if rng.random() < 0.5:
+            corners = cv2.boxPoints((tuple(center), tuple(size), float(rng.normal(0, 12))))
+            cv2.fillPoly(mask, [np.rint(corners).astype(np.int32)], 255)
+        else:
+            axes = tuple(int(side / 2) + 1 for side in size)
+            cv2.ellipse(mask, tuple(int(c) for c in center), axes, float(rng.uniform(0, 180)), 0, 360, 255, -1)
+        mask = cv2.GaussianBlur(mask, (0, 0), float(rng.uniform(0.4, 1.5))).astype(np.float32)[..., None] / 255
+        return mask * self._background(height, width) + (1 - mask) * background
 
     def _other(self, height: int, width: int, detail: bool) -> tuple[np.ndarray, np.ndarray]:
         foreground, alpha, _ = self._view(self._portrait(), height, width, True, detail)

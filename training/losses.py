@@ -39,7 +39,9 @@ def p3m_loss(
         weight = alpha.new_ones(len(alpha))
 
     def cross_entropy(logits: Tensor) -> Tensor:
-        return (F.cross_entropy(logits, trimap, reduction="none").mean((1, 2)) * weight).sum() / weight.sum()
+        return (F.cross_entropy(logits, trimap, reduction="none").mean((1, 2)) * weight).sum() / weight.sum().clamp(
+            min=1e-6
+        )
 
     sides = sum(cross_entropy(logits) for logits in output.side_logits)
     segmentation = (sides + 3 * cross_entropy(output.logits)) / 6

@@ -34,6 +34,8 @@ class Stage:
         steps: how many steps.
         cooldown: so many steps at its end lower the learning rates to 0.
         detail_weight: how much a close-up counts for the segmentation, where a whole view counts 1.
+        lr: what the learning rates are multiplied by.
+        distractors: share of the composites with an object on their background that is no person.
     """
 
     size: int
@@ -41,6 +43,8 @@ class Stage:
     steps: int
     cooldown: int = 0
     detail_weight: float = 1.0
+    lr: float = 1.0
+    distractors: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -77,7 +81,7 @@ class Config:
     def lr_factor(self, step: int) -> float:
         """What the learning rates are multiplied by at a step."""
         stage, place = self.stage_at(step)
-        factor = min(1.0, (step + 1) / self.warmup)
+        factor = stage.lr * min(1.0, (step + 1) / self.warmup)
         if stage.cooldown:
             factor *= min(1.0, (stage.steps - place) / stage.cooldown)
         return factor
@@ -106,7 +110,7 @@ class Batches(IterableDataset):
         aspect = self.ASPECTS[rng.integers(len(self.ASPECTS))]
         height = 32 * round(stage.size * math.sqrt(aspect) / 32)
         width = 32 * round(stage.size / math.sqrt(aspect) / 32)
-        augmenter = Augmenter(self.portraits, self.backgrounds, rng)
+        augmenter = Augmenter(self.portraits, self.backgrounds, rng, stage.distractors)
         samples = [augmenter.sample(height, width) for _ in range(stage.batch)]
         *maps, detail = zip(*samples, strict=True)
         image, alpha, trimap, contrast = (torch.from_numpy(np.stack(x)) for x in maps)
