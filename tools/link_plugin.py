@@ -33,6 +33,7 @@ def main() -> int:
         return 1
     else:
         # Before the link is there: Ikomia loads a plugin that is new at its import twice, and complains of itself.
+        from ikomia.dataprocess.registry import ik_registry
         from ikomia.utils import autocomplete
     try:
         target = link(package, Path.home())
@@ -40,7 +41,9 @@ def main() -> int:
         print(f"error: {error}", file=sys.stderr)
         return 1
     if "ikomia" in sys.modules:
-        # Ikomia does not notice changes behind a link by itself.
+        # Ikomia does not notice changes behind a link by itself, nor a plugin that came after it listed them all.
+        if ik_registry.is_all_loaded():
+            ik_registry.load_python_algorithm(str(target))
         autocomplete.ik_autocomplete.make_local_plugins(force=True)
     print(f"{target} -> {package}")
     return 0

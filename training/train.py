@@ -16,7 +16,7 @@ from torch import Tensor
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from torch.utils.data import DataLoader, IterableDataset
 
-from infer_p3m_portrait_matting.p3m import P3MNet, create_model, normalize, save_weights
+from infer_p3m_portrait_matting.p3m import P3MNet, create_model, load_weights, normalize, save_weights
 
 from .augment import Augmenter
 from .losses import Losses, p3m_loss
@@ -121,11 +121,14 @@ class Batches(IterableDataset):
 class Trainer:
     """Model, its moving average, optimiser and step counter: all that a checkpoint holds."""
 
-    def __init__(self, config: Config, device: torch.device) -> None:
+    def __init__(self, config: Config, device: torch.device, start: Path | None = None) -> None:
         self.config, self.device, self.step = config, device, 0
         torch.manual_seed(config.seed)
         model = create_model(config.model)
-        load_imagenet(model)
+        if start is None:
+            load_imagenet(model)
+        else:
+            load_weights(model, start)
         self.model: P3MNet = model.to(device, memory_format=torch.channels_last).train()
         average = get_ema_multi_avg_fn(config.ema)
         self.ema = AveragedModel(self.model, multi_avg_fn=average, use_buffers=True)
@@ -181,6 +184,7 @@ def main() -> None:
     parser.add_argument("--data", type=Path, required=True, help="folder with train/ (RGBA) and backgrounds/ (RGB)")
     parser.add_argument("--config", type=Path, default=Path(__file__).with_name("mobile.toml"))
     parser.add_argument("--out", type=Path, default=Path("runs/mobile"), help="folder of checkpoints and weights")
+    parser.add_argument("--start", type=Path, help="weights file to start from, instead of ImageNet's")
     parser.add_argument("--minutes", type=float, default=math.inf, help="stop (resumable) after so many minutes")
     parser.add_argument("--save-every", type=float, default=3, help="minutes between checkpoints")
     parser.add_argument("--workers", type=int, default=1, help="processes that make batches")
@@ -191,7 +195,7 @@ def main() -> None:
     config = Config.read(args.config)
     args.out.mkdir(parents=True, exist_ok=True)
     checkpoint = args.out / "last.pt"
-    trainer = Trainer(config, torch.device(args.device))
+    trainer = Trainer(config, torch.device(args.device), args.start)
     if checkpoint.exists():
         trainer.load(checkpoint)
         print(f"resumed at step {trainer.step} of {config.steps}", flush=True)
