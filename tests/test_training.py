@@ -153,7 +153,8 @@ def test_samples_are_what_they_say(portraits, backgrounds):
         sample = augmenter.sample(height, width)
         assert sample.image.shape == (height, width, 3)
         assert sample.alpha.shape == sample.trimap.shape == sample.contrast.shape == (height, width)
-        assert [x.dtype for x in sample] == [np.uint8] * 4
+        assert [x.dtype for x in sample[:4]] == [np.uint8] * 4
+        assert isinstance(sample.detail, bool)
         assert set(np.unique(sample.trimap)) <= {0, 1, 2}
         assert (sample.alpha[sample.trimap == 0] <= 8).all()
         assert (sample.alpha[sample.trimap == 2] >= 248).all()
@@ -257,13 +258,16 @@ def test_learning_rate_warms_up_stays_and_cools_down():
 
 
 def test_batches_depend_on_seed_and_step_alone(portraits, backgrounds):
-    batches = Batches(replace(SMALL, stages=(Stage(64, 2, 4),)), portraits, backgrounds, 0)
-    image, alpha, trimap, contrast = batches.batch(2)
-    assert image.shape == (2, 3, 64, 64)
-    assert alpha.shape == contrast.shape == (2, 1, 64, 64)
-    assert trimap.shape == (2, 64, 64)
+    stage = Stage(64, 8, 4, detail_weight=0.25, distractors=1.0)
+    batches = Batches(replace(SMALL, stages=(stage,)), portraits, backgrounds, 0)
+    image, alpha, trimap, contrast, weight = batches.batch(2)
+    height, width = image.shape[2:]
+    assert image.shape == (8, 3, height, width)
+    assert alpha.shape == contrast.shape == (8, 1, height, width)
+    assert trimap.shape == (8, height, width)
+    assert set(weight.tolist()) == {0.25, 1.0}
     later = next(iter(Batches(batches.config, portraits, backgrounds, 2)))
-    assert all(torch.equal(a, b) for a, b in zip((image, alpha, trimap, contrast), later, strict=True))
+    assert all(torch.equal(a, b) for a, b in zip((image, alpha, trimap, contrast, weight), later, strict=True))
     assert len(list(batches)) == 4
 
 
