@@ -43,6 +43,10 @@ def _block(widths: tuple[int, ...]) -> nn.Sequential:
     return nn.Sequential(*layers)
 
 
+def _bare_convolutions(widths: tuple[int, ...]) -> nn.ModuleList:
+    return nn.ModuleList(nn.Conv2d(c_in, c_out, 3, padding=1) for c_in, c_out in pairwise(widths))
+
+
 class SegmentationDecoder(nn.Module):
     """Predicts background, unknown and foreground from e4, guided by dBFI at three levels.
 
@@ -58,7 +62,7 @@ class SegmentationDecoder(nn.Module):
         self.dbfi_1 = DBFI(e1, e4, 8)
         self.dbfi_0 = DBFI(e0p, e4, 16)
         widths = (channels.segmentation[-1][-1], *channels.segmentation_head)
-        self.head = nn.ModuleList(nn.Conv2d(c_in, c_out, 3, padding=1) for c_in, c_out in pairwise(widths))
+        self.head = _bare_convolutions(widths)
 
     def pyramid(self, e4: Tensor, sides: list[Tensor] | None = None) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """Decode down to half resolution.
@@ -110,7 +114,7 @@ class MattingDecoder(nn.Module):
         self.sbfi_1 = SBFI(e1, e0, 4)
         self.sbfi_0 = SBFI(e0p, e0, 2)
         widths = (channels.matting[-1][-1] + (e0 if channels.detail else 0), *channels.matting_head)
-        self.head = nn.ModuleList(nn.Conv2d(c_in, c_out, 3, padding=1) for c_in, c_out in pairwise(widths))
+        self.head = _bare_convolutions(widths)
 
     def forward(self, features: Features, pyramid: tuple[Tensor, Tensor, Tensor, Tensor]) -> Tensor:
         """Predict the local alpha.
