@@ -37,8 +37,6 @@ def open_session(settings: Settings, base_url: str | None = None) -> PortraitMat
     """
     device = _device(settings)
     model_name, weights = _weights(settings, base_url)
-    if not weights.is_file():
-        raise FileNotFoundError(f"model_weight_file {weights} does not exist: correct the path or leave it empty")
     stat = weights.stat()
     key = (model_name, str(weights.resolve()), stat.st_mtime_ns, stat.st_size, device)
     with _lock:
@@ -62,6 +60,8 @@ def _device(settings: Settings) -> str:
 def _weights(settings: Settings, base_url: str | None) -> tuple[str, Path]:
     name, asked = settings.model_name, settings.weights_path()
     if asked is not None:
+        if not asked.is_file():
+            raise FileNotFoundError(f"model_weight_file {asked} does not exist: correct the path or leave it empty")
         return name, asked
     found = find_weights(name)
     if found is not None:
