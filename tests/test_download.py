@@ -1,22 +1,23 @@
 """Downloads from a server of our own on 127.0.0.1 that serves well, badly, or not at all."""
 
 import hashlib
-import multiprocessing
 import os
-import signal
+import subprocess
+import sys
 import threading
 import time
 from collections import Counter
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 
 import pytest
 import torch
 
 from infer_p3m_portrait_matting.p3m import DownloadError, PortraitMatting, WeightsError, fetch_weights, load_weights
-from infer_p3m_portrait_matting.p3m import download as download_module
 from infer_p3m_portrait_matting.p3m.download import download, verify_digest
 from infer_p3m_portrait_matting.p3m.registry import create_model
 
+download_module = sys.modules[download.__module__]
 CONTENT = bytes(range(256)) * 4096
 
 
@@ -71,6 +72,23 @@ def nothing_failed_yet(monkeypatch):
 def check(path):
     if path.read_bytes() != CONTENT:
         raise WeightsError(f"{path} is not the content")
+
+
+#: The download module alone, without torch: processes start fresh (a fork of threads may hang) and quickly.
+SCRIPT = """
+import sys, types
+from pathlib import Path
+package = types.ModuleType("p3m")
+package.__path__ = [sys.argv[1]]
+sys.modules["p3m"] = package
+from p3m.download import download
+download(sys.argv[2], Path(sys.argv[3]), lambda path: None)
+"""
+
+
+def start_download(url, target) -> subprocess.Popen:
+    folder = str(Path(download_module.__file__).parent)
+    return subprocess.Popen([sys.executable, "-c", SCRIPT, folder, url, str(target)], stderr=subprocess.DEVNULL)
 
 
 def nothing_but_the_lock(folder) -> bool:
@@ -148,30 +166,22 @@ def test_a_file_that_changed_after_the_download_is_refused(server, tmp_path):
 
 
 def test_processes_that_start_together_download_once(server, tmp_path):
-    fork = multiprocessing.get_context("fork")
     target = tmp_path / "file"
-    processes = [fork.Process(target=download, args=(f"{server.url}/slow", target, check)) for _ in range(2)]
-    for process in processes:
-        process.start()
-    for process in processes:
-        process.join(60)
-    assert [process.exitcode for process in processes] == [0, 0]
+    processes = [start_download(f"{server.url}/slow", target) for _ in range(2)]
+    assert [process.wait(60) for process in processes] == [0, 0]
     assert target.read_bytes() == CONTENT
     assert server.asked["/slow"] == 1
 
 
 def test_killed_downloads_leave_no_half_file_and_the_next_one_works(server, tmp_path):
-    fork = multiprocessing.get_context("fork")
     target = tmp_path / "file"
     for attempt in range(20):
-        process = fork.Process(target=download, args=(f"{server.url}/slow", target, check))
-        process.start()
-        deadline = time.monotonic() + 0.02 * attempt + 0.05
-        while time.monotonic() < deadline and process.is_alive():
+        process = start_download(f"{server.url}/slow", target)
+        deadline = time.monotonic() + 0.04 * attempt + 0.2
+        while time.monotonic() < deadline and process.poll() is None:
             time.sleep(0.005)
-        if process.is_alive():
-            os.kill(process.pid, signal.SIGKILL)
-        process.join(60)
+        process.kill()
+        process.wait(60)
         if target.exists():
             assert target.read_bytes() == CONTENT
             verify_digest(target)
