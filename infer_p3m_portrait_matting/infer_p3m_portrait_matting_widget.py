@@ -1,11 +1,14 @@
 """The parameter widget of Ikomia STUDIO: it embeds the form and hands over what Apply confirms."""
 
 from ikomia import core, dataprocess
-from ikomia.utils import qtconversion
-from PyQt6.QtWidgets import QGridLayout
 
+# Loads the Qt binding that this Ikomia works with, so that the form below takes the same one.
+from ikomia.utils import pyqtutils, qtconversion  # noqa: F401
+
+# isort: split
 from infer_p3m_portrait_matting.infer_p3m_portrait_matting_process import NAME, InferP3mPortraitMattingParam
 from infer_p3m_portrait_matting.parameter_form import ParameterForm
+from infer_p3m_portrait_matting.qt import QtWidgets
 
 
 class InferP3mPortraitMattingWidget(core.CWorkflowTaskWidget):
@@ -15,7 +18,7 @@ class InferP3mPortraitMattingWidget(core.CWorkflowTaskWidget):
         core.CWorkflowTaskWidget.__init__(self, parent)
         self.parameters = InferP3mPortraitMattingParam() if param is None else param
         self.form = ParameterForm(self.parameters.settings)
-        self._layout = QGridLayout()
+        self._layout = QtWidgets.QGridLayout()
         self._layout.addWidget(self.form)
         self.set_layout(qtconversion.PyQtToQt(self._layout))
 

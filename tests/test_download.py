@@ -190,25 +190,36 @@ def test_killed_downloads_leave_no_half_file_and_the_next_one_works(server, tmp_
     verify_digest(target)
 
 
-def test_published_weights_are_fetched_checked_and_loaded(server, checkpoints, tmp_path, monkeypatch):
+@pytest.mark.parametrize(
+    ("name", "file"),
+    [("resnet34", "p3mnet_pretrained_on_p3m10k.pth"), ("vitae-s", "P3M-Net_ViTAE-S_trained_on_P3M-10k.pth")],
+)
+def test_published_weights_are_fetched_checked_and_loaded(server, checkpoints, tmp_path, monkeypatch, name, file):
     monkeypatch.setenv("P3M_WEIGHTS_DIR", str(tmp_path))
-    server.files["p3mnet_pretrained_on_p3m10k.pth"] = checkpoints["resnet34"].read_bytes()
-    path = fetch_weights("resnet34", f"{server.url}/weights/")
-    assert path == tmp_path / "p3mnet_pretrained_on_p3m10k.pth"
-    assert PortraitMatting("resnet34").weights == path
+    server.files[file] = checkpoints[name].read_bytes()
+    path = fetch_weights(name, f"{server.url}/weights/")
+    assert path == tmp_path / file
+    assert PortraitMatting(name).weights == path
 
 
-@pytest.mark.parametrize("content", ["other network", "NaN", "page"])
+@pytest.mark.parametrize(
+    "content", ["other network", "NaN", "page", "half precision", "no unused head", "a repeated tensor left out"]
+)
 def test_a_file_that_is_no_published_checkpoint_is_not_kept(server, checkpoints, tmp_path, monkeypatch, content):
     monkeypatch.setenv("P3M_WEIGHTS_DIR", str(tmp_path))
     data = b"<html>not found, but with status 200</html>"
     if content == "other network":
         data = checkpoints["vitae-s"].read_bytes()
-    elif content == "NaN":
+    elif content != "page":
         tensors = torch.load(checkpoints["resnet34"], weights_only=True)["state_dict"]
-        tensors["tfi_0.bn1.weight"] = torch.full_like(tensors["tfi_0.bn1.weight"], float("nan"))
-        torch.save({"state_dict": tensors}, tmp_path / "nan.tmp")
-        data = (tmp_path / "nan.tmp").read_bytes()
+        if content == "NaN":
+            tensors["tfi_0.bn1.weight"] = torch.full_like(tensors["tfi_0.bn1.weight"], float("nan"))
+        elif content == "half precision":
+            tensors["tfi_0.conv1.weight"] = tensors["tfi_0.conv1.weight"].half()
+        else:
+            del tensors["resnet.fc.weight" if content == "no unused head" else "encoder0.0.weight"]
+        torch.save({"state_dict": tensors}, tmp_path / "changed.tmp")
+        data = (tmp_path / "changed.tmp").read_bytes()
     server.files["p3mnet_pretrained_on_p3m10k.pth"] = data
     with pytest.raises(DownloadError, match=r"p3mnet_pretrained_on_p3m10k\.pth could not be fetched"):
         fetch_weights("resnet34", server.url)

@@ -1,8 +1,10 @@
 """The zip for the HUB: its contents, its bytes, and that Ikomia installs and runs it."""
 
+import json
 import os
 import subprocess
 import sys
+import sysconfig
 import zipfile
 from pathlib import Path
 
@@ -11,6 +13,7 @@ import pytest
 from package_plugin import build
 
 from infer_p3m_portrait_matting.p3m import PortraitMatting, to_uint8
+from infer_p3m_portrait_matting.settings import Settings
 
 ROOT = Path(__file__).resolve().parent.parent
 NAME = "infer_p3m_portrait_matting"
@@ -58,3 +61,43 @@ def test_ikomia_installs_the_zip_and_runs_it(archive, tmp_path, astronaut):
     assert "Could not" not in done.stdout + done.stderr, "pip had something to install"
     alpha = PortraitMatting("mobile").matte(astronaut[:256, :256], "HYBRID", 256)
     np.testing.assert_array_equal(np.load(tmp_path / "matte.npy"), to_uint8(alpha))
+
+
+@pytest.fixture(scope="module")
+def ikcli(tmp_path_factory):
+    """A Python that has ikcli: what it pins goes into an environment of its own, the rest comes from this one."""
+    folder = tmp_path_factory.mktemp("ikcli")
+    python = folder / "bin" / "python"
+    subprocess.run([sys.executable, "-m", "venv", str(folder)], check=True, timeout=600)
+    (site_packages,) = folder.glob("lib/python3.*/site-packages")
+    (site_packages / "outer.pth").write_text(sysconfig.get_path("purelib"))
+    install = [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "ikomia-cli[full]>=0.9,<1"]
+    done = subprocess.run(install, capture_output=True, text=True, timeout=600)
+    if done.returncode:
+        pytest.skip(f"ikcli cannot be installed here: {done.stderr.strip().splitlines()[-1]}")
+    return python
+
+
+def test_the_hub_publisher_reads_the_plugin(ikcli, archive, tmp_path):
+    installed = tmp_path / "Ikomia" / "Plugins" / "Python" / NAME
+    with zipfile.ZipFile(archive) as file:
+        file.extractall(installed)
+        names = set(file.namelist())
+    environment = {**os.environ, "HOME": str(tmp_path), "HTTPS_PROXY": "http://127.0.0.1:9"}
+    command = [ikcli, str(ROOT / "tests" / "hub_publish.py")]
+    done = subprocess.run(command, capture_output=True, text=True, env=environment, cwd=tmp_path, timeout=600)
+    assert done.returncode == 0, done.stdout + done.stderr
+    read = json.loads(done.stdout.splitlines()[-1])
+    info = read["info"]
+    assert (info["name"], info["language"], info["algo_type"]) == (NAME, "PYTHON", "INFER")
+    assert info["algo_task"] == ["IMAGE_MATTING"]
+    assert set(info["os"]) == {"LINUX", "WINDOWS"}
+    assert info["description"] == (ROOT / "README.md").read_text()
+    assert info["short_description"]
+    assert info["paper"]["link"].startswith("https://arxiv.org/")
+    assert (info["paper"]["year"], info["python_min_version"]) == (2023, "3.10")
+    assert read["icon"] == str(installed / "icon.png")
+    assert set(read["files"]) == names
+    assert read["files"]["weights/p3m_mobile.safetensors"] > 8e6
+    (task,) = (t for t in read["workflow"]["tasks"] if t["task_data"]["name"] == NAME)
+    assert {p["name"] for p in task["task_data"]["parameters"]} == set(Settings.names())

@@ -1,10 +1,16 @@
 """The real widget in Ikomia's real window, offscreen."""
 
 import gc
+import json
+import os
+import subprocess
+import sys
 
+import cv2
+import numpy as np
 import pytest
 import torch
-from ikomia_plugin import QtTest, QtWidgets
+from ikomia_plugin import ROOT, QtTest, QtWidgets
 
 from infer_p3m_portrait_matting.infer_p3m_portrait_matting_process import InferP3mPortraitMattingParam
 from infer_p3m_portrait_matting.infer_p3m_portrait_matting_widget import InferP3mPortraitMattingWidgetFactory
@@ -99,3 +105,38 @@ def test_a_missing_weights_file_is_said_at_once(application, tmp_path):
     form.weights.setText(str(tmp_path / "some.pth"))
     assert form.message.text() == ""
     assert len(changes) == 2
+
+
+def test_the_form_says_what_a_run_will_do(application, checkpoints, tmp_path, monkeypatch):
+    monkeypatch.setenv("P3M_WEIGHTS_DIR", str(tmp_path))
+    form = ParameterForm(Settings())
+    assert "published weights of resnet34 are not on this computer" in form.note.text()
+    assert "the bundled model runs" in form.note.text()
+    form.fallback.setChecked(False)
+    assert "it ends in an error" in form.note.text()
+    form.input_size.setValue(1000)
+    assert "rounded down to 992 px" in form.note.text()
+    form.input_size.setValue(992)
+    form.weights.setText(str(checkpoints["resnet34"]))
+    assert form.note.text() == ""
+    form.weights.clear()
+    assert form.note.text() != ""
+    form.model.setCurrentText("mobile")
+    assert form.note.text() == form.message.text() == ""
+
+
+def test_a_folder_is_no_weights_file(application, tmp_path):
+    form = ParameterForm(Settings(model_weight_file=str(tmp_path)))
+    assert form.message.text() == f"{tmp_path} is not a file."
+
+
+def test_the_form_works_on_pyqt5(tmp_path):
+    picture = tmp_path / "form.png"
+    command = [sys.executable, str(ROOT / "tests" / "form_on_pyqt5.py"), str(picture)]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    done = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=300)
+    assert done.returncode == 0, done.stderr
+    got = json.loads(done.stdout.splitlines()[-1])
+    assert got.pop("qt").startswith("5.")
+    assert got == {**Settings().to_strings(), "input_size": "1056", "method": "RESIZE", "background": "#336699"}
+    assert len(np.unique(cv2.imread(str(picture)))) > 20

@@ -33,11 +33,13 @@ class Augmenter:
         portraits: what to draw from.
         backgrounds: uint8 [H, W, 3] RGB pictures without people.
         rng: source of all randomness.
-        distractors: share of the composites that get an object which is no person: a piece of another picture, large
-            and sharp against what may be a blurred background.
+        distractors: share of the samples that get objects behind the person which are no persons: pieces of other
+            pictures, large and sharp against what may be a blurred background.
     """
 
     COMPOSITE, SECOND_PERSON, DETAIL = 0.6, 0.2, 0.4
+    #: A photo that its person fills more than so says little of what is not a person, so it is drawn less often.
+    FULL = 0.6
 
     def __init__(
         self,
@@ -51,17 +53,30 @@ class Augmenter:
         self.rng = rng
         self.distractors = distractors
 
-    def sample(self, height: int, width: int) -> Sample:
-        """Draw one sample of the given size."""
+    def sample(self, height: int, width: int, close_ups: float = DETAIL, empty: float = 0.0) -> Sample:
+        """Draw one sample of the given size.
+
+        Args:
+            height: in pixels.
+            width: in pixels.
+            close_ups: probability of a close-up.
+            empty: probability of a background without any person.
+        """
         rng = self.rng
+        if empty and rng.random() < empty:
+            return self._empty(height, width)
         composite = rng.random() < self.COMPOSITE
+        detail = bool(rng.random() < close_ups)
         portrait = self._portrait()
-        detail = bool(rng.random() < self.DETAIL)
+        if not detail and (portrait.alpha > 127).mean() > self.FULL and rng.random() < 0.7:
+            portrait = self._portrait()
         foreground, alpha, background = self._view(portrait, height, width, composite, detail)
         if composite:
             background = self._background(height, width)
-            if self.distractors and rng.random() < self.distractors:
+        if self.distractors and rng.random() < self.distractors:
+            for _ in range(rng.integers(1, 4)):
                 background = self._distract(background)
+        if composite:
             foreground = self._recolour(foreground)
             if rng.random() < self.SECOND_PERSON:
                 foreground, alpha = self._join(foreground, alpha, *self._other(height, width, detail))
@@ -73,6 +88,13 @@ class Augmenter:
         if rng.random() < 0.5:
             maps = tuple(np.ascontiguousarray(x[:, ::-1]) for x in maps)
         return Sample(*maps, detail)
+
+    def _empty(self, height: int, width: int) -> Sample:
+        background = self._background(height, width)
+        if self.distractors and self.rng.random() < self.distractors:
+            background = self._distract(background)
+        nothing = np.zeros((height, width), np.uint8)
+        return Sample(self._degrade(background), nothing, nothing, nothing, False)
 
     def _portrait(self) -> Portrait:
         return self.portraits[self.rng.integers(len(self.portraits))]

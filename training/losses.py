@@ -35,16 +35,7 @@ def p3m_loss(
         weight: float [N], how much each sample counts for the segmentation; None counts all alike. A close-up does
             not show what is person, and HYBRID never asks it.
     """
-    if weight is None:
-        weight = alpha.new_ones(len(alpha))
-
-    def cross_entropy(logits: Tensor) -> Tensor:
-        return (F.cross_entropy(logits, trimap, reduction="none").mean((1, 2)) * weight).sum() / weight.sum().clamp(
-            min=1e-6
-        )
-
-    sides = sum(cross_entropy(logits) for logits in output.side_logits)
-    segmentation = (sides + 3 * cross_entropy(output.logits)) / 6
+    segmentation = segmentation_loss(output.logits, output.side_logits, trimap, weight)
     unknown = (trimap == UNKNOWN).unsqueeze(1).to(alpha.dtype)
     local_error = (output.local_alpha - alpha) * unknown
     local = local_error.abs().sum() / unknown.sum().clamp(min=1) + laplacian(local_error)
@@ -52,6 +43,20 @@ def p3m_loss(
     fused = fused_error.abs().mean() + laplacian(fused_error)
     composition = (fused_error.abs() * contrast).mean()
     return Losses(segmentation + 2 * local + 3 * fused + composition, segmentation, local, fused, composition)
+
+
+def segmentation_loss(
+    logits: Tensor, side_logits: tuple[Tensor, ...], trimap: Tensor, weight: Tensor | None = None
+) -> Tensor:
+    """Cross-entropy with deep supervision, a scalar; arguments as in :func:`p3m_loss`."""
+    if weight is None:
+        weight = logits.new_ones(len(logits))
+
+    def cross_entropy(level: Tensor) -> Tensor:
+        losses = F.cross_entropy(level, trimap, reduction="none").mean((1, 2))
+        return (losses * weight).sum() / weight.sum().clamp(min=1e-6)
+
+    return (sum(cross_entropy(level) for level in side_logits) + 3 * cross_entropy(logits)) / 6
 
 
 def laplacian(error: Tensor) -> Tensor:

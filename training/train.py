@@ -19,7 +19,7 @@ from torch.utils.data import DataLoader, IterableDataset
 from infer_p3m_portrait_matting.p3m import P3MNet, create_model, load_weights, normalize, save_weights
 
 from .augment import Augmenter
-from .losses import Losses, p3m_loss
+from .losses import Losses, p3m_loss, segmentation_loss
 from .portraits import Portrait, list_photos, read_backgrounds, read_portraits
 from .pretrained import load_imagenet
 
@@ -35,7 +35,11 @@ class Stage:
         cooldown: so many steps at its end lower the learning rates to 0.
         detail_weight: how much a close-up counts for the segmentation, where a whole view counts 1.
         lr: what the learning rates are multiplied by.
-        distractors: share of the composites with an object on their background that is no person.
+        distractors: share of the samples with objects on their background that are no persons.
+        semantic: share of the steps that show whole views and train encoder and segmentation decoder alone, which
+            takes about two thirds of the time.
+        empty: share of those steps' samples without any person.
+        frozen: names of modules that stay as they are, their normalisation statistics too.
     """
 
     size: int
@@ -45,6 +49,9 @@ class Stage:
     detail_weight: float = 1.0
     lr: float = 1.0
     distractors: float = 0.0
+    semantic: float = 0.0
+    empty: float = 0.0
+    frozen: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -64,7 +71,8 @@ class Config:
     def read(cls, path: Path) -> "Config":
         """Read a TOML file; unknown and missing keys are a TypeError that names them."""
         values = tomllib.loads(path.read_text())
-        return cls(**{**values, "stages": tuple(Stage(**stage) for stage in values["stages"])})
+        stages = ({**stage, "frozen": tuple(stage.get("frozen", ()))} for stage in values["stages"])
+        return cls(**{**values, "stages": tuple(Stage(**stage) for stage in stages)})
 
     @property
     def steps(self) -> int:
@@ -77,6 +85,11 @@ class Config:
                 return stage, step
             step -= stage.steps
         raise IndexError("training is over")
+
+    def is_semantic(self, step: int) -> bool:
+        """Whether a step trains the segmentation alone: evenly spread over its stage, by the stage's share."""
+        stage, place = self.stage_at(step)
+        return int((place + 1) * stage.semantic) > int(place * stage.semantic)
 
     def lr_factor(self, step: int) -> float:
         """What the learning rates are multiplied by at a step."""
@@ -111,7 +124,10 @@ class Batches(IterableDataset):
         height = 32 * round(stage.size * math.sqrt(aspect) / 32)
         width = 32 * round(stage.size / math.sqrt(aspect) / 32)
         augmenter = Augmenter(self.portraits, self.backgrounds, rng, stage.distractors)
-        samples = [augmenter.sample(height, width) for _ in range(stage.batch)]
+        if self.config.is_semantic(step):
+            samples = [augmenter.sample(height, width, 0.0, stage.empty) for _ in range(stage.batch)]
+        else:
+            samples = [augmenter.sample(height, width) for _ in range(stage.batch)]
         *maps, detail = zip(*samples, strict=True)
         image, alpha, trimap, contrast = (torch.from_numpy(np.stack(x)) for x in maps)
         weight = torch.tensor([stage.detail_weight if close else 1.0 for close in detail])
@@ -122,7 +138,7 @@ class Trainer:
     """Model, its moving average, optimiser and step counter: all that a checkpoint holds."""
 
     def __init__(self, config: Config, device: torch.device, start: Path | None = None) -> None:
-        self.config, self.device, self.step = config, device, 0
+        self.config, self.device, self.step, self.frozen = config, device, 0, ()
         torch.manual_seed(config.seed)
         model = create_model(config.model)
         if start is None:
@@ -144,12 +160,18 @@ class Trainer:
         """Take one step; returns the detached losses."""
         image, alpha, trimap, contrast, weight = (x.to(self.device, non_blocking=True) for x in batch)
         x = normalize(image.float() / 255).contiguous(memory_format=torch.channels_last)
+        self._freeze()
+        semantic = self.config.is_semantic(self.step)
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.device.type == "cuda"):
-            output = self.model(x)
-        output = output._replace(
-            logits=output.logits.float(), side_logits=tuple(side.float() for side in output.side_logits)
-        )
-        losses = p3m_loss(output, alpha.float() / 255, trimap.long(), contrast.float() / 255, weight)
+            output = None if semantic else self.model(x)
+            logits = all_logits(self.model, x) if semantic else (output.logits, *output.side_logits)
+        logits = tuple(level.float() for level in logits)
+        if semantic:
+            loss = segmentation_loss(logits[0], logits[1:], trimap.long(), weight)
+            losses = Losses(loss, loss, *loss.new_zeros(3))
+        else:
+            output = output._replace(logits=logits[0], side_logits=logits[1:])
+            losses = p3m_loss(output, alpha.float() / 255, trimap.long(), contrast.float() / 255, weight)
         self.optimizer.zero_grad(set_to_none=True)
         losses.total.backward()
         torch.nn.utils.clip_grad_norm_(self.model.parameters(), 2.0)
@@ -158,6 +180,15 @@ class Trainer:
         self.ema.update_parameters(self.model)
         self.step += 1
         return Losses(*(loss.detach() for loss in losses))
+
+    def _freeze(self) -> None:
+        frozen = self.config.stage_at(self.step)[0].frozen
+        if frozen == self.frozen:
+            return
+        self.model.train().requires_grad_(True)
+        for name in frozen:
+            self.model.get_submodule(name).eval().requires_grad_(False)
+        self.frozen = frozen
 
     def save(self, path: Path) -> None:
         """Write a checkpoint; a crash in the middle leaves the last one whole."""
@@ -177,6 +208,14 @@ class Trainer:
     def averaged(self) -> P3MNet:
         """The averaged model: what is evaluated and shipped."""
         return self.ema.module
+
+
+def all_logits(model: P3MNet, x: Tensor) -> tuple[Tensor, ...]:
+    """Logits and the three side logits, without the matting decoder."""
+    e4 = model.encoder(x, skips=False).e4
+    sides: list[Tensor] = []
+    pyramid = model.segmentation.pyramid(e4, sides)
+    return model.segmentation.logits(pyramid[-1], e4, sides), *sides
 
 
 def main() -> None:

@@ -1,5 +1,6 @@
 """Reading the checkpoints published with the two P3M papers into our networks, strictly."""
 
+import hashlib
 import re
 from os import PathLike
 from pathlib import Path
@@ -95,6 +96,18 @@ def _first_line(error: Exception) -> str:
     return (str(error).splitlines() or [type(error).__name__])[0]
 
 
+def layout_digest(tensors: dict[str, Tensor]) -> str:
+    """SHA-256 over the names, shapes and dtypes of a state_dict: equal for files of one layout, whatever their values.
+
+    A ``module.`` prefix and the order of the keys do not count.
+    """
+    lines = sorted(
+        f"{key.removeprefix('module.')} {list(value.shape)} {str(value.dtype).removeprefix('torch.')}"
+        for key, value in tensors.items()
+    )
+    return hashlib.sha256("\n".join(lines).encode()).hexdigest()
+
+
 def load_published_checkpoint(model: P3MNet, path: str | PathLike[str]) -> None:
     """Fill a network with a published checkpoint.
 
@@ -109,8 +122,13 @@ def load_published_checkpoint(model: P3MNet, path: str | PathLike[str]) -> None:
         FileNotFoundError: there is no such file.
         WeightsError: the file is unreadable or of another network; the message lists the difference.
     """
+    fill_published(model, read_checkpoint(path), path)
+
+
+def fill_published(model: P3MNet, published: dict[str, Tensor], path: str | PathLike[str]) -> None:
+    """Fill a network with a published state_dict, as :func:`load_published_checkpoint` does; ``path`` is where from."""
     ours: dict[str, Tensor] = {}
-    for key, tensor in read_checkpoint(path).items():
+    for key, tensor in published.items():
         name = rename_published_key(key)
         if name is None:
             continue

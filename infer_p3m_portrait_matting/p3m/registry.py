@@ -19,6 +19,7 @@ class Variant:
         channels: the decoders' channel table.
         global_bound: long side in pixels that the global pass (and RESIZE) never exceeds, or None for input_size alone.
         published_file: name of the checkpoint that the paper's authors published, or None.
+        published_layout: the published checkpoint's :func:`~.published.layout_digest`, or None.
         bundled_file: name of the weights file shipped with this package, or None.
     """
 
@@ -26,6 +27,7 @@ class Variant:
     channels: Channels
     global_bound: int | None = None
     published_file: str | None = None
+    published_layout: str | None = None
     bundled_file: str | None = None
 
 
@@ -56,11 +58,13 @@ _VARIANTS = {
         ResNet34Encoder,
         Channels((64, 64, 64, 128, 256, 512), _RESNET34, (3,), _RESNET34, (1,)),
         published_file="p3mnet_pretrained_on_p3m10k.pth",
+        published_layout="de8efe4778317589919fa3dc52319190bedc7702695eb80e740a7c9de2121209",
     ),
     "vitae-s": Variant(
         ViTAESEncoder,
         Channels((32, 64, 64, 128, 256, 512), _VITAE_S, (32, 3), _VITAE_S, (1,)),
         published_file="P3M-Net_ViTAE-S_trained_on_P3M-10k.pth",
+        published_layout="155b097592542a8fccc218a3ddd9f3f59439a370f8af413dcc14cc3e88f4c78c",
     ),
     "mobile": Variant(
         MobileEncoder,

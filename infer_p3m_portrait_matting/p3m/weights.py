@@ -11,7 +11,7 @@ from safetensors.torch import load_file, save
 from .download import download, verify_digest
 from .errors import WeightsError
 from .network import P3MNet
-from .published import fill, load_published_checkpoint
+from .published import fill, fill_published, layout_digest, load_published_checkpoint, read_checkpoint
 from .registry import create_model, get_variant
 
 #: Environment variable that names the folder of published checkpoints.
@@ -51,8 +51,8 @@ def expected_weights(name: str) -> Path:
 def fetch_weights(name: str, base_url: str) -> Path:
     """Download a variant's published checkpoint into the cache folder, unless it is there.
 
-    Before the file takes its place, it is read as it will be later: every tensor must be there, with its shape, and
-    finite.
+    Before the file takes its place, it is read as it will be later: every tensor must be there, with the published
+    shape and dtype, and finite.
 
     Args:
         name: a variant with a published file.
@@ -65,12 +65,17 @@ def fetch_weights(name: str, base_url: str) -> Path:
         ValueError: the name is unknown, or nothing was published for it.
         DownloadError: the file could not be fetched, checked or stored; the message says which.
     """
-    file = get_variant(name).published_file
+    variant = get_variant(name)
+    file = variant.published_file
     if file is None:
         raise ValueError(f"nothing was published for {name!r}")
 
     def check(path: Path) -> None:
-        load_published_checkpoint(create_model(name), path)
+        published = read_checkpoint(path)
+        fill_published(create_model(name), published, path)
+        # Filling passes over repeated and unused tensors; the published file has all of them, in float32.
+        if layout_digest(published) != variant.published_layout:
+            raise WeightsError(f"weights file {path} differs from the published one in its keys, shapes or dtypes")
 
     return download(f"{base_url.rstrip('/')}/{file}", cache_folder() / file, check)
 

@@ -1,0 +1,26 @@
+"""Show and drive the parameter form on PyQt5, in a process of its own: one process holds one Qt.
+
+Argument: where to write a picture of the form. Prints the Qt version and the settings as JSON.
+"""
+
+import json
+import sys
+
+from PyQt5 import QtCore, QtTest, QtWidgets
+
+from infer_p3m_portrait_matting.parameter_form import ParameterForm
+from infer_p3m_portrait_matting.settings import Settings
+
+application = QtWidgets.QApplication([])
+form = ParameterForm(Settings())
+form.show()
+assert isinstance(form, QtWidgets.QWidget)
+changes = []
+form.changed.connect(lambda: changes.append(form.settings()))
+QtTest.QTest.keyClick(form.input_size, QtCore.Qt.Key.Key_Up)
+QtTest.QTest.keyClick(form.method, QtCore.Qt.Key.Key_Down)
+form.set_background("#336699")
+assert len(changes) == 2
+assert form.model.itemData(0, QtCore.Qt.ItemDataRole.ToolTipRole)
+form.grab().save(sys.argv[1])
+print(json.dumps({"qt": QtCore.qVersion(), **form.settings().to_strings()}))
