@@ -133,7 +133,10 @@ class ParameterForm(QtWidgets.QWidget):
     def set_background(self, color: str) -> None:
         """Choose the background colour, "#rrggbb"."""
         swatch = QtGui.QPixmap(32, 16)
-        swatch.fill(QtGui.QColor(color))
+        swatch.fill(QtGui.QColor("grey"))  # a frame, or white would not be seen
+        painter = QtGui.QPainter(swatch)
+        painter.fillRect(swatch.rect().adjusted(1, 1, -1, -1), QtGui.QColor(color))
+        painter.end()
         self.background.setIcon(QtGui.QIcon(swatch))
         self.background.setText(color)
 
@@ -142,8 +145,9 @@ class ParameterForm(QtWidgets.QWidget):
         self.changed.emit()
 
     def _show_messages(self) -> None:
-        self.message.setText(self.problem())
-        self.note.setText(self.hint())
+        for label, text in ((self.message, self.problem()), (self.note, self.hint())):
+            label.setText(text)
+            label.setVisible(bool(text))
 
     def _browse(self) -> None:
         start = str(Path(self.weights.text()).parent) if self.weights.text() else str(Path.home())

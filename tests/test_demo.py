@@ -1,7 +1,6 @@
 """What ``make demo`` and ``make install`` run, as processes of their own with an empty home."""
 
 import os
-import re
 import subprocess
 import sys
 
@@ -10,8 +9,6 @@ import numpy as np
 import pytest
 from check_python import problem
 from ikomia_plugin import NAME, ROOT
-
-from infer_p3m_portrait_matting.settings import Settings
 
 
 def run(script: str, *arguments: object, home, cwd=None) -> subprocess.CompletedProcess:
@@ -79,32 +76,6 @@ def test_demo_says_what_is_wrong_in_one_line(home, tmp_path):
     done = run("examples/matte_photo.py", tmp_path / "none.jpg", home=home)
     assert done.returncode == 2
     assert "there is no photo" in done.stderr
-
-
-def python_blocks() -> list[str]:
-    return re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
-
-
-@pytest.mark.parametrize("index", range(len(python_blocks())))
-def test_python_of_the_readme_runs(home, tmp_path, astronaut, index):
-    cv2.imwrite(str(tmp_path / "portrait.jpg"), astronaut[:360, :, ::-1])
-    path = "" if "ikomia." in python_blocks()[index] else f"import sys; sys.path.insert(0, {str(ROOT)!r})\n"
-    (tmp_path / "block.py").write_text(path + python_blocks()[index])
-    environment = {**os.environ, "HOME": str(home), "HTTPS_PROXY": "http://127.0.0.1:9"}
-    done = subprocess.run(
-        [sys.executable, "block.py"], capture_output=True, text=True, env=environment, cwd=tmp_path, timeout=600
-    )
-    assert done.returncode == 0, done.stderr
-
-
-def test_the_readme_names_only_what_exists():
-    text = (ROOT / "README.md").read_text()
-    targets = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
-    assert {"demo", "test"} <= set(re.findall(r"make ([a-z]+)", text)) <= targets
-    for link in re.findall(r"\]\((?!https?://|#)([^)#]+)\)", text) + re.findall(r'src="([^"]+)"', text):
-        assert (ROOT / link).exists(), link
-    for name in Settings.names():
-        assert f"| `{name}` |" in text
 
 
 @pytest.mark.parametrize(
