@@ -140,6 +140,14 @@ class InferP3mPortraitMatting(dataprocess.C2dImageTask):
                 f"the GPU has too little memory for input_size {settings.input_size}: lower input_size, "
                 'or set cuda to "False"'
             ) from error
+        except (MemoryError, RuntimeError) as error:
+            # torch has no class of its own for a CPU without memory, only these words.
+            if isinstance(error, RuntimeError) and "can't allocate memory" not in str(error):
+                raise
+            raise RuntimeError(
+                f"this computer has too little memory for input_size {settings.input_size} and a photo of "
+                f"{image.shape[1]} x {image.shape[0]} px: lower input_size, or the photo's size"
+            ) from error
 
     def _after_pass(self) -> None:
         if self._stopping:

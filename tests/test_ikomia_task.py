@@ -4,6 +4,9 @@ import base64
 import ctypes
 import json
 import logging
+import os
+import subprocess
+import sys
 import threading
 from pathlib import Path
 
@@ -371,6 +374,35 @@ def test_missing_and_wrong_weights_files_are_refused(tmp_path, photo, checkpoint
     task.set_parameters({"model_name": "mobile", "model_weight_file": ""})
     wf.run_on(array=photo)
     assert outputs(task)[1].shape == photo.shape[:2]
+
+
+def test_a_gpu_without_memory_says_what_to_lower_and_the_next_run_works(photo):
+    wf, task = workflow_with(input_size=256)
+    wf.run_on(array=photo)
+    wanted = outputs(task)
+    model = task.session.model
+
+    def local_alpha(x):
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    model.local_alpha = local_alpha
+    try:
+        fails(wf, "the GPU has too little memory for input_size 256: lower input_size", array=photo)
+        assert all(image is None or image.size == 0 for image in outputs(task))
+    finally:
+        del model.local_alpha
+    wf.run_on(array=photo)
+    for got, want in zip(outputs(task), wanted, strict=True):
+        np.testing.assert_array_equal(got, want)
+
+
+def test_a_computer_without_memory_says_what_to_lower_and_the_next_run_works():
+    command = [sys.executable, str(ROOT / "tests" / "little_memory.py")]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join((str(ROOT), str(ROOT / "tests")))}
+    done = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=300)
+    assert done.returncode == 0, done.stderr
+    assert "too little memory for input_size 4096 and a photo of 3000 x 3000 px: lower input_size" in done.stdout
+    assert done.stdout.splitlines()[-1] == "then (200, 300)"
 
 
 def test_stop_ends_a_run_between_passes(photo):
