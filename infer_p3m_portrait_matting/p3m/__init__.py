@@ -3,6 +3,7 @@
 from .compositing import composite, cutout, parse_color, to_uint8
 from .errors import DownloadError, WeightsError
 from .inference import METHODS, PortraitMatting
+from .metrics import Scores, connectivity_error, gradient_error, score, trimap_of
 from .network import BACKGROUND, FOREGROUND, IMAGENET_MEAN, IMAGENET_STD, UNKNOWN, P3MNet, P3MOutput, fuse
 from .preprocess import normalize
 from .published import load_published_checkpoint
@@ -29,20 +30,25 @@ __all__ = [
     "P3MNet",
     "P3MOutput",
     "PortraitMatting",
+    "Scores",
     "WeightsError",
     "cache_folder",
     "composite",
+    "connectivity_error",
     "create_model",
     "cutout",
     "expected_weights",
     "fetch_weights",
     "find_weights",
     "fuse",
+    "gradient_error",
     "list_models",
     "load_published_checkpoint",
     "load_weights",
     "normalize",
     "parse_color",
     "save_weights",
+    "score",
     "to_uint8",
+    "trimap_of",
 ]

@@ -1,0 +1,187 @@
+"""Measure a model on photos with true mattes.
+
+python -m infer_p3m_portrait_matting.evaluate --data P3M-10k/validation/P3M-500-P --model resnet34
+python -m infer_p3m_portrait_matting.evaluate --photos DIR --mattes DIR --model mobile
+
+Into --output go mattes/NAME.png, scores.csv (a row per photo), settings.json and worst.png. The same command goes on
+where it was interrupted.
+"""
+
+import argparse
+import csv
+import hashlib
+import io
+import json
+import os
+import sys
+from pathlib import Path
+
+import cv2
+import numpy as np
+from tqdm import tqdm
+
+from .contact_sheet import contact_sheet
+from .evaluation_data import Pair, p3m_10k, two_folders
+from .p3m import METHODS, PortraitMatting, Scores, list_models, score, to_uint8
+
+FIELDS = ("name", *Scores._fields)
+
+
+class Run:
+    """The output folder of one evaluation: what is measured already, and under which settings.
+
+    Args:
+        folder: made if need be.
+        settings: all that decides the numbers; must be JSON.
+
+    Raises:
+        ValueError: the folder holds the results of other settings.
+    """
+
+    def __init__(self, folder: Path, settings: dict[str, object]) -> None:
+        self.folder, self.table = folder, folder / "scores.csv"
+        (folder / "mattes").mkdir(parents=True, exist_ok=True)
+        note = folder / "settings.json"
+        if not note.exists():
+            _write(note, json.dumps(settings, indent=1).encode())
+        elif json.loads(note.read_text()) != settings:
+            raise ValueError(f"{folder} holds results of other settings (see {note.name}): choose another --output")
+        self.scores = self._read()
+
+    def add(self, name: str, matte: np.ndarray, scores: Scores) -> None:
+        """Keep one photo's matte (uint8 [H, W]) and figures."""
+        _write(self.matte(name), cv2.imencode(".png", matte)[1].tobytes())
+        self.scores[name] = scores
+        with self.table.open("a", newline="", encoding="utf-8") as file:
+            csv.writer(file).writerow((name, *(f"{value:.7g}" for value in scores)))
+
+    def matte(self, name: str) -> Path:
+        """Where a photo's predicted matte lies."""
+        return self.folder / "mattes" / f"{name}.png"
+
+    def mean(self) -> Scores:
+        """The mean of each figure over all photos."""
+        return Scores(*np.mean(list(self.scores.values()), axis=0).tolist())
+
+    def _read(self) -> dict[str, Scores]:
+        rows = list(csv.reader(self.table.read_text(encoding="utf-8").splitlines())) if self.table.exists() else []
+        # An interruption may have cut the last row off; then that photo is measured again.
+        whole = [row for row in rows[1:] if len(row) == len(FIELDS) and self.matte(row[0]).exists()]
+        text = io.StringIO(newline="")
+        csv.writer(text).writerows([FIELDS, *whole])
+        _write(self.table, text.getvalue().encode())
+        return {name: Scores(*map(float, values)) for name, *values in whole}
+
+
+def evaluate(session: PortraitMatting, pairs: list[Pair], run: Run, method: str, input_size: int) -> list[str]:
+    """Measure every pair that the run does not hold yet, with a progress bar on stderr.
+
+    The figures are those of the matte as it is saved, in 8 bits.
+
+    Returns:
+        What could not be measured, one line each; the rest goes on.
+    """
+    failures = []
+    todo = [pair for pair in pairs if pair.name not in run.scores]
+    for pair in tqdm(todo, initial=len(pairs) - len(todo), total=len(pairs), unit="photo"):
+        try:
+            photo, true, trimap = pair.read()
+        except ValueError as error:
+            failures.append(str(error))
+            continue
+        matte = to_uint8(session.matte(photo, method, input_size))
+        run.add(pair.name, matte, score(matte.astype(np.float32) / 255, true, trimap))
+    return failures
+
+
+def worst(pairs: list[Pair], run: Run, count: int) -> np.ndarray:
+    """The contact sheet of the photos with the highest SAD."""
+    measured = [pair for pair in pairs if pair.name in run.scores]
+    measured.sort(key=lambda pair: run.scores[pair.name].sad, reverse=True)
+    rows = []
+    for pair in measured[:count]:
+        photo, true, _ = pair.read()
+        predicted = cv2.imread(str(run.matte(pair.name)), cv2.IMREAD_GRAYSCALE)
+        rows.append((f"{pair.name}: SAD {run.scores[pair.name].sad:.2f}", photo, to_uint8(true), predicted))
+    return contact_sheet(rows)
+
+
+def table(mean: Scores) -> str:
+    """The means as a Markdown table; MSE and MAD times 1000."""
+    values = {
+        name.upper().replace("_", "-") + (" x 1000" if name.startswith(("mse", "mad")) else ""): value
+        * (1000 if name.startswith(("mse", "mad")) else 1)
+        for name, value in mean._asdict().items()
+    }
+    lines = (values, ["---"] * len(values), [f"{value:.2f}" for value in values.values()])
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def parser() -> argparse.ArgumentParser:
+    """The command's options."""
+    made = argparse.ArgumentParser(
+        prog="python -m infer_p3m_portrait_matting.evaluate",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    source = made.add_mutually_exclusive_group(required=True)
+    source.add_argument(
+        "--data", type=Path, help="a test set of P3M-10k: blurred_image/ or original_image/, mask/, trimap/"
+    )
+    source.add_argument("--photos", type=Path, help="folder of photos, with --mattes")
+    made.add_argument("--mattes", type=Path, help="folder of true mattes NAME.png")
+    made.add_argument("--trimaps", type=Path, help="folder of trimaps NAME.png (default: drawn from the mattes, 21 px)")
+    made.add_argument("--suffix", default="", help="what follows NAME in the files of --mattes and --trimaps")
+    made.add_argument("--model", default="resnet34", choices=list_models())
+    made.add_argument("--weights", type=Path, help="weights file (default: the published or bundled one)")
+    made.add_argument("--method", default="HYBRID", choices=METHODS)
+    made.add_argument("--input-size", type=int, default=1024, help="in pixels (default 1024)")
+    made.add_argument("--device", default="cpu", help="cpu or cuda")
+    made.add_argument("--output", type=Path, default=Path("evaluation"), help="folder for the results")
+    made.add_argument("--worst", type=int, default=12, help="how many cases worst.png shows")
+    return made
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the command; returns its exit status: 1 when a photo could not be measured."""
+    options = parser()
+    args = options.parse_args(arguments)
+    if args.photos and not args.mattes:
+        options.error("--photos needs --mattes")
+    try:
+        pairs = p3m_10k(args.data) if args.data else two_folders(args.photos, args.mattes, args.trimaps, args.suffix)
+        session = PortraitMatting(args.model, args.device, args.weights)
+        settings = {
+            "photos": str((args.data or args.photos).resolve()),
+            "mattes": str(pairs[0].matte.parent.resolve()),
+            "suffix": args.suffix,
+            "trimaps": str(pairs[0].trimap.parent.resolve()) if pairs[0].trimap else "drawn",
+            "model": args.model,
+            "weights": hashlib.sha256(session.weights.read_bytes()).hexdigest(),
+            "method": args.method,
+            "input_size": args.input_size,
+        }
+        run = Run(args.output, settings)
+        failures = evaluate(session, pairs, run, args.method, args.input_size)
+    except (OSError, ValueError, RuntimeError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    if run.scores:
+        sheet = worst(pairs, run, args.worst)
+        _write(args.output / "worst.png", cv2.imencode(".png", sheet[..., ::-1])[1].tobytes())
+        print(
+            f"{args.model}, {args.method} at {args.input_size}, mean of {len(run.scores)} photos:\n{table(run.mean())}"
+        )
+    for failure in failures:
+        print(f"not measured: {failure}", file=sys.stderr)
+    return 1 if failures else 0
+
+
+def _write(path: Path, content: bytes) -> None:
+    temporary = path.with_name(path.name + ".tmp")
+    temporary.write_bytes(content)
+    os.replace(temporary, path)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
