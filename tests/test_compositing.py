@@ -138,7 +138,14 @@ def test_what_is_no_image_is_refused(make, alpha):
 
 
 @pytest.mark.parametrize(
-    ("text", "color"), [("#000000", (0, 0, 0)), ("#ffFFfF", (255, 255, 255)), ("#0180fe", (1, 128, 254))]
+    ("text", "color"),
+    [
+        ("#000000", (0, 0, 0)),
+        ("#ffFFfF", (255, 255, 255)),
+        ("#0180fe", (1, 128, 254)),
+        ("white", (255, 255, 255)),
+        ("SteelBlue", (70, 130, 180)),
+    ],
 )
 def test_parse_color_reads(text, color):
     assert parse_color(text) == color
@@ -146,7 +153,22 @@ def test_parse_color_reads(text, color):
 
 @pytest.mark.parametrize(
     "text",
-    ["", "white", "ffffff", "#fff", "#fffffff", "#ffffff ", " #ffffff", "#ffffff\n", "#ggffff", "#١٢٣٤٥٦", "#-1ffff"],
+    [
+        "",
+        "whitish",
+        " white",
+        "rgb(1, 2, 3)",
+        "transparent",
+        "ffffff",
+        "#fff",
+        "#fffffff",
+        "#ffffff ",
+        " #ffffff",
+        "#ffffff\n",
+        "#ggffff",
+        "#١٢٣٤٥٦",
+        "#-1ffff",
+    ],
 )
 def test_parse_color_refuses(text):
     with pytest.raises(ValueError, match="#ffffff"):

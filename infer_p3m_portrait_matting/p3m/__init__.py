@@ -1,7 +1,9 @@
 """P3M-Net, without Ikomia: arrays or tensors in, arrays or tensors out."""
 
+from .backgrounds import blurred_background, crop_to_fill
 from .compositing import composite, cutout, parse_color, to_uint8
 from .errors import DownloadError, WeightsError
+from .foreground import estimate_foreground
 from .inference import METHODS, PortraitMatting
 from .metrics import Scores, connectivity_error, gradient_error, score, trimap_of
 from .network import BACKGROUND, FOREGROUND, IMAGENET_MEAN, IMAGENET_STD, UNKNOWN, P3MNet, P3MOutput, fuse
@@ -32,11 +34,14 @@ __all__ = [
     "PortraitMatting",
     "Scores",
     "WeightsError",
+    "blurred_background",
     "cache_folder",
     "composite",
     "connectivity_error",
     "create_model",
+    "crop_to_fill",
     "cutout",
+    "estimate_foreground",
     "expected_weights",
     "fetch_weights",
     "find_weights",

@@ -1,0 +1,70 @@
+"""What to put behind the person besides a plain colour."""
+
+import cv2
+import numpy as np
+
+from .compositing import check_matte, to_uint8
+from .preprocess import as_rgb, check_image
+
+#: Standard deviation of the background blur, as a share of the photo's long side.
+BLUR = 0.015
+
+_SHRINK = 4
+_EPSILON = 1e-4
+
+
+def crop_to_fill(picture: np.ndarray, height: int, width: int) -> np.ndarray:
+    """Scale a picture until it covers the wanted size, and cut off evenly what is too much; nothing is squashed.
+
+    Args:
+        picture: as for :meth:`~.inference.PortraitMatting.matte`.
+        height: wanted height in pixels.
+        width: wanted width in pixels.
+
+    Returns:
+        uint8 [height, width, 3] RGB.
+
+    Raises:
+        ValueError, TypeError: the picture is no image.
+    """
+    check_image(picture)
+    rgb = to_uint8(as_rgb(picture))
+    h, w = rgb.shape[:2]
+    # In the picture's own pixels; cut first, so that no more is scaled than is shown.
+    scale = max(height / h, width / w)
+    cut_h, cut_w = min(max(round(height / scale), 1), h), min(max(round(width / scale), 1), w)
+    top, left = (h - cut_h) // 2, (w - cut_w) // 2
+    cut = rgb[top : top + cut_h, left : left + cut_w]
+    return cv2.resize(cut, (width, height), interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC)
+
+
+def blurred_background(image: np.ndarray, alpha: np.ndarray, blur: float = BLUR) -> np.ndarray:
+    """Blur the photo's own background as if it were out of focus, without the person smearing into it.
+
+    Each pixel is a mean over its surroundings that are background, weighted by 1 - alpha; far inside the person, where
+    there is none and nothing will be seen, it is the mean of the whole background.
+
+    Args:
+        image: as for :meth:`~.inference.PortraitMatting.matte`.
+        alpha: float [H, W] in [0, 1].
+        blur: standard deviation as a share of the long side.
+
+    Returns:
+        uint8 [H, W, 3] RGB.
+
+    Raises:
+        ValueError: the sizes differ.
+        TypeError: the matte is not floating point.
+    """
+    check_matte(image, alpha)
+    height, width = alpha.shape
+    small = (max(width // _SHRINK, 1), max(height // _SHRINK, 1))
+    sigma = max(blur * max(small), 0.5)
+    rest = 1 - alpha.astype(np.float32)
+    pixels = to_uint8(as_rgb(image)).astype(np.float32) * rest[..., None]
+    pixels, rest = (cv2.resize(x, small, interpolation=cv2.INTER_AREA) for x in (pixels, rest))
+    mean = pixels.reshape(-1, 3).sum(0) / (rest.sum() + _EPSILON)
+    weight = cv2.GaussianBlur(rest, (0, 0), sigma)[..., None]
+    behind = (cv2.GaussianBlur(pixels, (0, 0), sigma) + _EPSILON * mean) / (weight + _EPSILON)
+    behind = cv2.resize(behind, (width, height), interpolation=cv2.INTER_LINEAR)
+    return np.clip(behind + 0.5, 0, 255).astype(np.uint8)
