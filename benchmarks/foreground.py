@@ -1,8 +1,8 @@
 """Ways to estimate foreground colours, on composites whose foreground is known: colour error and time.
 
-The cut-outs of a folder (RGBA, as for training) are put onto the pictures of another; each way then sees the composite and
-the true matte. The known foreground of a cut-out is itself an estimate from its photo; by which of the ways is
-``--truth``, so that none is measured by its own standard alone.
+The cut-outs of a folder (RGBA, as for training) are put onto the pictures of another; each way then sees the composite
+and the true matte. The known foreground of a cut-out is itself an estimate from its photo; it is made in two ways, so
+that none is measured by its own standard alone.
 """
 
 import argparse
