@@ -22,7 +22,7 @@ def preview(photo: np.ndarray, matte: np.ndarray, cutout: np.ndarray, composite:
         photo: uint8 RGB [H, W, 3].
         matte: uint8 [H, W].
         cutout: uint8 RGBA [H, W, 4].
-        composite: uint8 RGB [H, W, 3].
+        composite: uint8 RGB [H, W, 3], or RGBA [H, W, 4].
 
     Returns:
         uint8 RGB [h, 4 w + 3 gaps, 3], 720 px high at most.
@@ -35,10 +35,15 @@ def preview(photo: np.ndarray, matte: np.ndarray, cutout: np.ndarray, composite:
     photo, matte, cutout, composite = (
         cv2.resize(picture, size, interpolation=cv2.INTER_AREA) for picture in (photo, matte, cutout, composite)
     )
-    alpha = cutout[..., 3:] / 255.0
-    person = np.rint(alpha * cutout[..., :3] + (1 - alpha) * tiles).astype(np.uint8)
+
+    def on_tiles(picture: np.ndarray) -> np.ndarray:
+        if picture.shape[2] == 3:
+            return picture
+        alpha = picture[..., 3:] / 255.0
+        return np.rint(alpha * picture[..., :3] + (1 - alpha) * tiles).astype(np.uint8)
+
     gap = np.full((size[1], 8, 3), 255, np.uint8)
-    return np.hstack([photo, gap, np.dstack([matte] * 3), gap, person, gap, composite])
+    return np.hstack([photo, gap, np.dstack([matte] * 3), gap, on_tiles(cutout), gap, on_tiles(composite)])
 
 
 def write_png(path: Path, image: np.ndarray) -> None:
@@ -66,7 +71,12 @@ def main() -> int:
     parser.add_argument("--model", default="resnet34", help="resnet34, vitae-s or mobile")
     parser.add_argument("--method", default="HYBRID", help="HYBRID or RESIZE")
     parser.add_argument("--input-size", default="1024", help="longest side of what the network sees, in pixels")
-    parser.add_argument("--background", default="#ffffff", help="colour behind the person in composite.png")
+    parser.add_argument(
+        "--background",
+        default="#ffffff",
+        help="behind the person in composite.png: a colour, transparent, blur or image",
+    )
+    parser.add_argument("--background-file", default="", help="picture for --background image")
     args = parser.parse_args()
     if args.photo and not Path(args.photo).is_file():
         parser.error(f"there is no photo {args.photo}")
@@ -82,6 +92,7 @@ def main() -> int:
                 method=args.method,
                 input_size=args.input_size,
                 background=args.background,
+                background_file=args.background_file,
             ),
             auto_connect=True,
         )

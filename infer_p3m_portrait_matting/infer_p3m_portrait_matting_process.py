@@ -3,20 +3,23 @@
 import copy
 from contextlib import suppress
 
+import numpy as np
 import torch
 from ikomia import core, dataprocess, utils
 
 from infer_p3m_portrait_matting.image_output import LosslessImageIO
 from infer_p3m_portrait_matting.openmp import all_threads
-from infer_p3m_portrait_matting.p3m import PortraitMatting, composite, cutout, parse_color, to_uint8
+from infer_p3m_portrait_matting.p3m import PortraitMatting
 from infer_p3m_portrait_matting.p3m.preprocess import check_image
+from infer_p3m_portrait_matting.pictures import make_pictures, read_background
 from infer_p3m_portrait_matting.sessions import open_session
-from infer_p3m_portrait_matting.settings import Settings
+from infer_p3m_portrait_matting.settings import IMAGE, Settings
 
 NAME = "infer_p3m_portrait_matting"
 VERSION = "2.0.0"
 
-COMPOSITE, MATTE, CUTOUT = 0, 1, 2
+#: Input ports; Ikomia itself puts graphics at 1.
+PHOTO, BACKGROUND = 0, 2
 
 
 class InferP3mPortraitMattingParam(core.CWorkflowTaskParam):
@@ -46,15 +49,19 @@ class _Stopped(Exception):
 class InferP3mPortraitMatting(dataprocess.C2dImageTask):
     """Portrait matting: an image in; composite, matte and cut-out out.
 
-    Outputs: 0 "composite" (RGB uint8 [H, W, 3], the person on the background colour), 1 "matte" (uint8 [H, W], 0 to
-    255), 2 "cutout" (RGBA uint8 [H, W, 4], straight alpha).
+    Inputs: 0 the photo; 2 a picture for the background "image", which is read only then. Outputs: 0 "composite" (RGB
+    uint8 [H, W, 3], the person on the background), 1 "matte" (uint8 [H, W], 0 to 255), 2 "cutout" (RGBA uint8
+    [H, W, 4], straight alpha).
     """
 
     def __init__(self, name: str, param: InferP3mPortraitMattingParam | None) -> None:
         dataprocess.C2dImageTask.__init__(self, name)
         self.remove_output(0)
         image, binary = core.IODataType.IMAGE, core.IODataType.IMAGE_BINARY
-        self.add_output(LosslessImageIO(image, "composite", "The person on the background colour (RGB)"))
+        behind = dataprocess.CImageIO(image, "background")
+        behind.description = 'Picture behind the person, for the background "image"'
+        self.add_input(behind)
+        self.add_output(LosslessImageIO(image, "composite", "The person on the background (RGB)"))
         self.add_output(LosslessImageIO(binary, "matte", "The alpha matte (grey, 0 to 255)"))
         self.add_output(LosslessImageIO(image, "cutout", "The person, cut out (RGBA, straight alpha)"))
         self.set_param_object(InferP3mPortraitMattingParam() if param is None else copy.deepcopy(param))
@@ -104,11 +111,16 @@ class InferP3mPortraitMatting(dataprocess.C2dImageTask):
         self._stopping = False
         settings = self._settings()
         image = self._image()
+        behind = self._behind(image, settings) if settings.background == IMAGE else None
         # All that can fail for a known reason fails here: what begin_task_run raises is wrapped beyond reading.
         session = self._open_session(settings)
         self.begin_task_run()
         with suppress(_Stopped):
-            self._publish(image, self._matte(session, settings, image), settings)
+            # All pictures first, so that a failure leaves every output as it was.
+            pictures = make_pictures(image, self._matte(session, settings, image), settings, behind)
+            for index, picture in enumerate(pictures):
+                self.get_output(index).set_image(picture)
+            self.emit_step_progress()
         self.end_task_run()
 
     def _settings(self) -> Settings:
@@ -122,7 +134,7 @@ class InferP3mPortraitMatting(dataprocess.C2dImageTask):
         return self._session
 
     def _image(self):
-        port = self.get_input(0)
+        port = self.get_input(PHOTO)
         image = port.get_image()
         if image is None or image.size == 0:
             name = port.source_file_path
@@ -130,6 +142,20 @@ class InferP3mPortraitMatting(dataprocess.C2dImageTask):
             raise ValueError(f"{which}: give the task a photo")
         check_image(image)
         return image
+
+    def _behind(self, image, settings: Settings):
+        path = settings.background_path()
+        if path is not None:
+            return read_background(path)
+        picture = self.get_input(BACKGROUND).get_image()
+        how = f"connect another picture to input {BACKGROUND} (background), or set background_file"
+        if picture is None or picture.size == 0:
+            raise ValueError(f'background is "image", but input {BACKGROUND} (background) is empty: {how}')
+        check_image(picture)
+        # Ikomia connects by itself what fits, and a photo fits both image inputs.
+        if np.shares_memory(picture, image):
+            raise ValueError(f'background is "image", but input {BACKGROUND} (background) gets the photo itself: {how}')
+        return picture
 
     def _matte(self, session: PortraitMatting, settings: Settings, image):
         try:
@@ -152,17 +178,6 @@ class InferP3mPortraitMatting(dataprocess.C2dImageTask):
     def _after_pass(self) -> None:
         if self._stopping:
             raise _Stopped
-        self.emit_step_progress()
-
-    def _publish(self, image, alpha, settings: Settings) -> None:
-        # All pictures first, so that a failure leaves every output as it was.
-        pictures = {
-            COMPOSITE: composite(image, alpha, parse_color(settings.background)),
-            MATTE: to_uint8(alpha),
-            CUTOUT: cutout(image, alpha),
-        }
-        for index, picture in pictures.items():
-            self.get_output(index).set_image(picture)
         self.emit_step_progress()
 
 

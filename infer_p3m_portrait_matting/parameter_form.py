@@ -7,7 +7,16 @@ import torch
 from infer_p3m_portrait_matting.p3m import METHODS, find_weights, list_models
 from infer_p3m_portrait_matting.p3m.sizes import floor_to_stride
 from infer_p3m_portrait_matting.qt import QtCore, QtGui, QtWidgets
-from infer_p3m_portrait_matting.settings import MAX_INPUT_SIZE, MIN_INPUT_SIZE, Settings
+from infer_p3m_portrait_matting.settings import (
+    BACKGROUNDS,
+    BLUR,
+    FOREGROUNDS,
+    IMAGE,
+    MAX_INPUT_SIZE,
+    MIN_INPUT_SIZE,
+    TRANSPARENT,
+    Settings,
+)
 
 _MODEL_NOTES = {
     "resnet34": "ResNet-34, as published: good and fast. Needs the published weights.",
@@ -17,6 +26,19 @@ _MODEL_NOTES = {
 _METHOD_NOTES = {
     "HYBRID": "Finds the person at low resolution, the edges at high resolution: finest hair.",
     "RESIZE": "One pass at low resolution: faster, softer edges.",
+}
+
+
+_FOREGROUND_NOTES = {
+    "estimated": "The person's own colours: no old background shines through hair.",
+    "original": "The photo's colours as they are.",
+}
+_COLOR = "colour"
+_BACKGROUND_NOTES = {
+    _COLOR: "One colour.",
+    TRANSPARENT: "None: the composite has alpha, like the cut-out.",
+    BLUR: "The photo's own background, out of focus.",
+    IMAGE: "A picture: from the file below, or from the second image input.",
 }
 
 
@@ -54,37 +76,46 @@ class ParameterForm(QtWidgets.QWidget):
         self.browse = QtWidgets.QPushButton("Browse...")
         self.fallback = QtWidgets.QCheckBox("Run the bundled model while the published weights are missing")
         self.fallback.setToolTip("Switched off, missing weights are an error")
-        self.background = QtWidgets.QPushButton()
-        self.background.setToolTip("Colour behind the person in the composite")
+        self.foreground = _combo(FOREGROUNDS, _FOREGROUND_NOTES)
+        self.backdrop = _combo(list(_BACKGROUND_NOTES), _BACKGROUND_NOTES)
+        self.color = QtWidgets.QPushButton()
+        self.color.setToolTip("Colour behind the person in the composite")
+        self.picture = QtWidgets.QLineEdit()
+        self.picture.setPlaceholderText("from the second image input")
+        self.picture.setToolTip("Picture behind the person; cropped to fill, never squashed")
+        self.browse_picture = QtWidgets.QPushButton("Browse...")
         self.message = QtWidgets.QLabel()
         self.message.setWordWrap(True)
         self.message.setStyleSheet("color: #c0392b")
         self.note = QtWidgets.QLabel()
         self.note.setWordWrap(True)
 
-        weights = QtWidgets.QHBoxLayout()
-        weights.addWidget(self.weights)
-        weights.addWidget(self.browse)
         layout = QtWidgets.QFormLayout(self)
         layout.addRow("Model", self.model)
         layout.addRow("Method", self.method)
         layout.addRow("Input size", self.input_size)
         layout.addRow("Computation", self.cuda)
-        layout.addRow("Weights file", weights)
+        layout.addRow("Weights file", _row(self.weights, self.browse))
         layout.addRow("Fallback", self.fallback)
-        layout.addRow("Background", self.background)
+        layout.addRow("Foreground", self.foreground)
+        layout.addRow("Background", _row(self.backdrop, self.color))
+        layout.addRow("Picture", _row(self.picture, self.browse_picture))
         layout.addRow(self.message)
         layout.addRow(self.note)
 
         self.show_settings(settings)
-        self.browse.clicked.connect(self._browse)
-        self.background.clicked.connect(self._choose_background)
+        self.browse.clicked.connect(self._browse_weights)
+        self.browse_picture.clicked.connect(self._browse_picture)
+        self.color.clicked.connect(self._choose_color)
         self.weights.textChanged.connect(self._on_change)
+        self.picture.textChanged.connect(self._on_change)
         self.cuda.toggled.connect(self._on_change)
         self.fallback.toggled.connect(self._on_change)
         self.input_size.valueChanged.connect(self._on_change)
         self.model.currentIndexChanged.connect(self._on_change)
         self.method.currentIndexChanged.connect(self._on_change)
+        self.foreground.currentIndexChanged.connect(self._on_change)
+        self.backdrop.currentIndexChanged.connect(self._on_change)
 
     def show_settings(self, settings: Settings) -> None:
         """Fill the form."""
@@ -94,27 +125,36 @@ class ParameterForm(QtWidgets.QWidget):
         self.cuda.setChecked(settings.cuda)
         self.weights.setText(settings.model_weight_file)
         self.fallback.setChecked(settings.allow_fallback)
-        self.set_background(settings.background)
-        self._show_messages()
+        self.foreground.setCurrentText(settings.foreground)
+        special = settings.background in BACKGROUNDS
+        self.backdrop.setCurrentText(settings.background if special else _COLOR)
+        self.set_color("#ffffff" if special else settings.background)
+        self.picture.setText(settings.background_file)
+        self._refresh()
 
     def settings(self) -> Settings:
         """What the form says now."""
+        backdrop = self.backdrop.currentText()
         return Settings(
             model_name=self.model.currentText(),
             input_size=self.input_size.value(),
             method=self.method.currentText(),
             cuda=self.cuda.isChecked(),
             model_weight_file=self.weights.text().strip(),
-            background=self.background.text(),
+            background=self.color.text() if backdrop == _COLOR else backdrop,
+            background_file=self.picture.text().strip(),
+            foreground=self.foreground.currentText(),
             allow_fallback=self.fallback.isChecked(),
         )
 
     def problem(self) -> str:
         """What is wrong with the entries, or "" when a run can use them."""
-        path = self.settings().weights_path()
-        if path is None or path.is_file():
-            return ""
-        return f"{path} is not a file." if path.exists() else f"There is no file {path}."
+        settings = self.settings()
+        paths = [settings.weights_path(), settings.background_path() if settings.background == IMAGE else None]
+        for path in filter(None, paths):
+            if not path.is_file():
+                return f"{path} is not a file." if path.exists() else f"There is no file {path}."
+        return ""
 
     def hint(self) -> str:
         """What a run will do that the entries do not say by themselves, or ""."""
@@ -130,38 +170,53 @@ class ParameterForm(QtWidgets.QWidget):
             )
         return " ".join(hints)
 
-    def set_background(self, color: str) -> None:
-        """Choose the background colour, "#rrggbb"."""
+    def set_color(self, color: str) -> None:
+        """Choose the background colour: "#rrggbb" or a CSS name."""
         swatch = QtGui.QPixmap(32, 16)
         swatch.fill(QtGui.QColor("grey"))  # a frame, or white would not be seen
         painter = QtGui.QPainter(swatch)
         painter.fillRect(swatch.rect().adjusted(1, 1, -1, -1), QtGui.QColor(color))
         painter.end()
-        self.background.setIcon(QtGui.QIcon(swatch))
-        self.background.setText(color)
+        self.color.setIcon(QtGui.QIcon(swatch))
+        self.color.setText(color)
 
     def _on_change(self) -> None:
-        self._show_messages()
+        self._refresh()
         self.changed.emit()
 
-    def _show_messages(self) -> None:
+    def _refresh(self) -> None:
+        self.color.setEnabled(self.backdrop.currentText() == _COLOR)
+        for control in (self.picture, self.browse_picture):
+            control.setEnabled(self.backdrop.currentText() == IMAGE)
         for label, text in ((self.message, self.problem()), (self.note, self.hint())):
             label.setText(text)
             label.setVisible(bool(text))
 
-    def _browse(self) -> None:
-        start = str(Path(self.weights.text()).parent) if self.weights.text() else str(Path.home())
-        path, _ = QtWidgets.QFileDialog.getOpenFileName(
-            self, "Weights file", start, "Weights (*.pth *.safetensors);;All files (*)"
-        )
-        if path:
-            self.weights.setText(path)
+    def _browse_weights(self) -> None:
+        self._choose_file(self.weights, "Weights file", "Weights (*.pth *.safetensors);;All files (*)")
 
-    def _choose_background(self) -> None:
-        color = QtWidgets.QColorDialog.getColor(QtGui.QColor(self.background.text()), self, "Background")
+    def _browse_picture(self) -> None:
+        pictures = "Pictures (*.jpg *.jpeg *.png *.webp *.bmp *.tif *.tiff);;All files (*)"
+        self._choose_file(self.picture, "Background picture", pictures)
+
+    def _choose_file(self, line: QtWidgets.QLineEdit, title: str, kinds: str) -> None:
+        start = str(Path(line.text()).parent) if line.text() else str(Path.home())
+        path, _ = QtWidgets.QFileDialog.getOpenFileName(self, title, start, kinds)
+        if path:
+            line.setText(path)
+
+    def _choose_color(self) -> None:
+        color = QtWidgets.QColorDialog.getColor(QtGui.QColor(self.color.text()), self, "Background")
         if color.isValid():
-            self.set_background(color.name())
+            self.set_color(color.name())
             self._on_change()
+
+
+def _row(*controls: QtWidgets.QWidget) -> QtWidgets.QHBoxLayout:
+    row = QtWidgets.QHBoxLayout()
+    for control in controls:
+        row.addWidget(control, 0 if isinstance(control, QtWidgets.QPushButton) else 1)
+    return row
 
 
 def _combo(entries: list[str] | tuple[str, ...], notes: dict[str, str]) -> QtWidgets.QComboBox:

@@ -7,6 +7,12 @@ from .p3m import METHODS, list_models, parse_color
 
 MIN_INPUT_SIZE, MAX_INPUT_SIZE = 64, 8192
 
+#: Whose colours the cut-out and the composite have.
+FOREGROUNDS = ("estimated", "original")
+
+#: What may stand behind the person besides a colour.
+TRANSPARENT, BLUR, IMAGE = BACKGROUNDS = ("transparent", "blur", "image")
+
 _TRUE, _FALSE = {"true", "1", "yes", "on"}, {"false", "0", "no", "off"}
 
 
@@ -20,7 +26,11 @@ class Settings:
         method: "HYBRID" or "RESIZE".
         cuda: whether to compute on an NVIDIA GPU.
         model_weight_file: weights file, or "" for the published or bundled one.
-        background: colour "#rrggbb" of the composite.
+        background: what is behind the person in the composite: a colour ("#rrggbb" or a CSS name), "transparent",
+            "blur" (the photo's own background, blurred) or "image" (the second image input, or ``background_file``).
+        background_file: picture for the background "image", or "" for the second image input.
+        foreground: "estimated" (the person's own colours, without the old background in the hair) or "original" (the
+            photo's).
         allow_fallback: whether the bundled model may stand in for missing published weights.
 
     Raises:
@@ -33,6 +43,8 @@ class Settings:
     cuda: bool = True
     model_weight_file: str = ""
     background: str = "#ffffff"
+    background_file: str = ""
+    foreground: str = "estimated"
     allow_fallback: bool = True
 
     def __post_init__(self) -> None:
@@ -44,7 +56,13 @@ class Settings:
             raise ValueError(
                 f"input_size must lie between {MIN_INPUT_SIZE} and {MAX_INPUT_SIZE} pixels, got {self.input_size}"
             )
-        parse_color(self.background)
+        if self.foreground not in FOREGROUNDS:
+            raise ValueError(f"foreground must be one of {', '.join(FOREGROUNDS)}, got {self.foreground!r}")
+        if self.background not in BACKGROUNDS:
+            try:
+                parse_color(self.background)
+            except ValueError as error:
+                raise ValueError(f"background must be one of {', '.join(BACKGROUNDS)} or a colour: {error}") from None
 
     @classmethod
     def names(cls) -> list[str]:
@@ -64,8 +82,9 @@ class Settings:
         for name in ("cuda", "allow_fallback"):
             if name in known:
                 known[name] = _boolean(name, known[name])
-        if "model_weight_file" in known:
-            known["model_weight_file"] = known["model_weight_file"].strip()
+        for name in ("model_weight_file", "background_file"):
+            if name in known:
+                known[name] = known[name].strip()
         return cls(**known)
 
     def to_strings(self) -> dict[str, str]:
@@ -75,6 +94,10 @@ class Settings:
     def weights_path(self) -> Path | None:
         """The weights file that was asked for, or None."""
         return Path(self.model_weight_file).expanduser() if self.model_weight_file else None
+
+    def background_path(self) -> Path | None:
+        """The background picture that was asked for, or None."""
+        return Path(self.background_file).expanduser() if self.background_file else None
 
 
 def _integer(name: str, text: str) -> int:

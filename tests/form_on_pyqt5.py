@@ -19,7 +19,7 @@ changes = []
 form.changed.connect(lambda: changes.append(form.settings()))
 QtTest.QTest.keyClick(form.input_size, QtCore.Qt.Key.Key_Up)
 QtTest.QTest.keyClick(form.method, QtCore.Qt.Key.Key_Down)
-form.set_background("#336699")
+form.set_color("#336699")
 assert len(changes) == 2
 assert form.model.itemData(0, QtCore.Qt.ItemDataRole.ToolTipRole)
 form.grab().save(sys.argv[1])

@@ -17,7 +17,7 @@ import torch
 from ikomia_plugin import NAME, ROOT, Workflow, core, dataprocess, ik_registry, workflow_with
 
 from infer_p3m_portrait_matting.openmp import _runtime, all_threads
-from infer_p3m_portrait_matting.p3m import PortraitMatting, composite, cutout, to_uint8
+from infer_p3m_portrait_matting.p3m import PortraitMatting, composite, cutout, estimate_foreground, to_uint8
 from infer_p3m_portrait_matting.settings import Settings
 
 DEFAULTS = {
@@ -27,6 +27,8 @@ DEFAULTS = {
     "cuda": "True",
     "model_weight_file": "",
     "background": "#ffffff",
+    "background_file": "",
+    "foreground": "estimated",
     "allow_fallback": "True",
 }
 
@@ -91,6 +93,8 @@ def test_parameters_round_trip_as_strings():
         "cuda": "False",
         "model_weight_file": "/tmp/weights.pth",
         "background": "#00ff7f",
+        "background_file": "/tmp/beach.jpg",
+        "foreground": "original",
         "allow_fallback": "False",
     }
     task = ik_registry.create_instance(NAME)
@@ -126,7 +130,8 @@ def test_parameters_arrive_on_every_way(through):
         ({"input_size": 10000}, "input_size must lie between 64 and 8192 pixels, got 10000"),
         ({"cuda": "maybe"}, "cuda must be True or False, got 'maybe'"),
         ({"allow_fallback": ""}, "allow_fallback must be True or False, got ''"),
-        ({"background": "blue"}, "background must be a colour like '#ffffff', got 'blue'"),
+        ({"background": "blueish"}, "background must be one of transparent, blur, image or a colour.*got 'blueish'"),
+        ({"foreground": "guessed"}, "foreground must be one of estimated, original, got 'guessed'"),
     ],
 )
 def test_bad_parameters_are_refused_and_change_nothing(values, words):
@@ -167,9 +172,10 @@ def test_outputs_are_what_the_core_computes(photo, method):
     kinds = [core.IODataType.IMAGE, core.IODataType.IMAGE_BINARY, core.IODataType.IMAGE]
     assert [task.get_output(i).data_type for i in range(3)] == kinds
     together, matte, person = outputs(task)
-    np.testing.assert_array_equal(together, composite(photo, alpha, (0x20, 0x40, 0x60)))
+    foreground = estimate_foreground(photo, alpha)
+    np.testing.assert_array_equal(together, composite(foreground, alpha, (0x20, 0x40, 0x60)))
     np.testing.assert_array_equal(matte, to_uint8(alpha))
-    np.testing.assert_array_equal(person, cutout(photo, alpha))
+    np.testing.assert_array_equal(person, cutout(foreground, alpha))
     assert len(np.unique(matte)) > 20, "the matte must be soft"
 
 

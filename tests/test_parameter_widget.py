@@ -56,7 +56,8 @@ def test_applied_changes_arrive_as_parameters(widget):
     form.method.setCurrentText("RESIZE")
     form.input_size.setValue(1600)
     form.weights.setText("/tmp/weights.pth")
-    form.set_background("#336699")
+    form.set_color("#336699")
+    form.foreground.setCurrentText("original")
     form.fallback.setChecked(False)
     assert apply(widget) == [
         {
@@ -66,9 +67,32 @@ def test_applied_changes_arrive_as_parameters(widget):
             "cuda": "True",
             "model_weight_file": "/tmp/weights.pth",
             "background": "#336699",
+            "background_file": "",
+            "foreground": "original",
             "allow_fallback": "False",
         }
     ]
+
+
+@pytest.mark.parametrize("background", ["transparent", "blur", "image", "#123456", "steelblue"])
+def test_every_background_is_shown_and_given_back(application, background):
+    form = ParameterForm(Settings(background=background))
+    assert form.settings().background == background
+    assert form.color.isEnabled() == (background in {"#123456", "steelblue"})
+    assert form.picture.isEnabled() == form.browse_picture.isEnabled() == (background == "image")
+
+
+def test_the_background_picture_is_applied_and_checked_only_when_it_is_used(application, tmp_path):
+    form = ParameterForm(Settings())
+    form.picture.setText(str(tmp_path / "none.jpg"))
+    assert form.message.text() == ""
+    form.backdrop.setCurrentText("image")
+    assert "none.jpg" in form.message.text()
+    (tmp_path / "some.jpg").write_bytes(b"x")
+    form.picture.setText(str(tmp_path / "some.jpg"))
+    assert form.message.text() == ""
+    assert form.settings().background_file == str(tmp_path / "some.jpg")
+    assert form.settings().background == "image"
 
 
 def test_keys_and_arrows_change_the_input_size_by_32(widget):

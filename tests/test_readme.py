@@ -47,6 +47,7 @@ def home(tmp_path_factory):
 def test_python_runs(home, tmp_path, astronaut, index):
     block = blocks("python")[index]
     cv2.imwrite(str(tmp_path / "portrait.jpg"), astronaut[:360, :, ::-1])
+    cv2.imwrite(str(tmp_path / "beach.jpg"), astronaut[400:, :, ::-1])
     command = [sys.executable, "block.py"]
     if "display(" in block:
         if shutil.which("xvfb-run") is None:
