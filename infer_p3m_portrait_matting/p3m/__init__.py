@@ -1,8 +1,10 @@
 """P3M-Net, without Ikomia: arrays or tensors in, arrays or tensors out."""
 
+from .anonymize import OBFUSCATIONS, face_area, hide_faces
 from .backgrounds import blurred_background, crop_to_fill
 from .compositing import composite, cutout, parse_color, to_uint8
-from .errors import DownloadError, WeightsError
+from .errors import DownloadError, MissingPackageError, WeightsError
+from .faces import Face, find_faces
 from .foreground import estimate_foreground
 from .inference import METHODS, PortraitMatting
 from .metrics import Scores, connectivity_error, gradient_error, score, trimap_of
@@ -27,8 +29,11 @@ __all__ = [
     "IMAGENET_MEAN",
     "IMAGENET_STD",
     "METHODS",
+    "OBFUSCATIONS",
     "UNKNOWN",
     "DownloadError",
+    "Face",
+    "MissingPackageError",
     "P3MNet",
     "P3MOutput",
     "PortraitMatting",
@@ -43,10 +48,13 @@ __all__ = [
     "cutout",
     "estimate_foreground",
     "expected_weights",
+    "face_area",
     "fetch_weights",
+    "find_faces",
     "find_weights",
     "fuse",
     "gradient_error",
+    "hide_faces",
     "list_models",
     "load_published_checkpoint",
     "load_weights",

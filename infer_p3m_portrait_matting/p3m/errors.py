@@ -7,3 +7,7 @@ class WeightsError(ValueError):
 
 class DownloadError(RuntimeError):
     """A weights file could not be fetched. The message says from where, and why."""
+
+
+class MissingPackageError(RuntimeError):
+    """An optional package is not installed. The message says which, for what, and the command that installs it."""
