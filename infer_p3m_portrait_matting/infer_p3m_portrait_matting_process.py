@@ -11,7 +11,7 @@ from infer_p3m_portrait_matting.image_output import LosslessImageIO
 from infer_p3m_portrait_matting.openmp import all_threads
 from infer_p3m_portrait_matting.p3m import PortraitMatting
 from infer_p3m_portrait_matting.p3m.preprocess import check_image
-from infer_p3m_portrait_matting.pictures import make_pictures, read_background
+from infer_p3m_portrait_matting.pictures import look_for_faces, make_pictures, read_background
 from infer_p3m_portrait_matting.sessions import open_session
 from infer_p3m_portrait_matting.settings import IMAGE, Settings
 
@@ -112,12 +112,13 @@ class InferP3mPortraitMatting(dataprocess.C2dImageTask):
         settings = self._settings()
         image = self._image()
         behind = self._behind(image, settings) if settings.background == IMAGE else None
+        faces = look_for_faces(image, settings, self.get_input(PHOTO).source_file_path or "the photo")
         # All that can fail for a known reason fails here: what begin_task_run raises is wrapped beyond reading.
         session = self._open_session(settings)
         self.begin_task_run()
         with suppress(_Stopped):
             # All pictures first, so that a failure leaves every output as it was.
-            pictures = make_pictures(image, self._matte(session, settings, image), settings, behind)
+            pictures = make_pictures(image, self._matte(session, settings, image), settings, behind, faces)
             for index, picture in enumerate(pictures):
                 self.get_output(index).set_image(picture)
             self.emit_step_progress()

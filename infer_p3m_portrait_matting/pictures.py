@@ -1,5 +1,6 @@
 """From a photo and its matte to the three pictures that the plugin gives out. Knows neither Ikomia nor Qt."""
 
+import logging
 from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple
@@ -7,8 +8,21 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 
-from .p3m import blurred_background, composite, crop_to_fill, cutout, estimate_foreground, parse_color, to_uint8
+from .p3m import (
+    Face,
+    blurred_background,
+    composite,
+    crop_to_fill,
+    cutout,
+    estimate_foreground,
+    find_faces,
+    hide_faces,
+    parse_color,
+    to_uint8,
+)
 from .settings import BLUR, IMAGE, TRANSPARENT, Settings
+
+logger = logging.getLogger(__package__)
 
 
 class Pictures(NamedTuple):
@@ -25,7 +39,13 @@ class Pictures(NamedTuple):
     cutout: np.ndarray
 
 
-def make_pictures(image: np.ndarray, alpha: np.ndarray, settings: Settings, behind: np.ndarray | None) -> Pictures:
+def make_pictures(
+    image: np.ndarray,
+    alpha: np.ndarray,
+    settings: Settings,
+    behind: np.ndarray | None = None,
+    faces: list[Face] | None = None,
+) -> Pictures:
     """Make all three.
 
     Args:
@@ -33,7 +53,10 @@ def make_pictures(image: np.ndarray, alpha: np.ndarray, settings: Settings, behi
         alpha: its matte, float [H, W] in [0, 1].
         settings: which colours and which background.
         behind: the picture for the background "image"; otherwise not looked at.
+        faces: the photo's faces, from :func:`look_for_faces`.
     """
+    if faces:
+        image = hide_faces(image, alpha, faces, settings.anonymize)
     foreground = estimate_foreground(image, alpha) if settings.foreground == "estimated" else image
     person = cutout(foreground, alpha)
     if settings.background == TRANSPARENT:
@@ -45,6 +68,31 @@ def make_pictures(image: np.ndarray, alpha: np.ndarray, settings: Settings, behi
     else:
         background = parse_color(settings.background)
     return Pictures(composite(foreground, alpha, background), to_uint8(alpha), person)
+
+
+def look_for_faces(image: np.ndarray, settings: Settings, name: str) -> list[Face]:
+    """Find the faces to hide: none when none are to be hidden.
+
+    When faces are to be hidden and none is found, a WARNING says so: someone asked for privacy and did not get it.
+
+    Args:
+        image: the photo, as for :meth:`~.p3m.PortraitMatting.matte`.
+        settings: whether, and how strictly.
+        name: what to call the photo in messages.
+
+    Raises:
+        ValueError: none was found, and ``anonymize_strict`` is set.
+        MissingPackageError: the face detector is not installed.
+    """
+    if settings.anonymize == "none":
+        return []
+    faces = find_faces(image)
+    if not faces:
+        message = f"anonymize: no face was found in {name}; it may be turned away, covered, or cut off"
+        if settings.anonymize_strict:
+            raise ValueError(f"{message}. anonymize_strict is set, so there is no output: check the photo yourself")
+        logger.warning("infer_p3m_portrait_matting: %s. Nothing was hidden: check the pictures yourself", message)
+    return faces
 
 
 def read_background(path: Path) -> np.ndarray:

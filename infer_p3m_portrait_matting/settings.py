@@ -3,7 +3,7 @@
 from dataclasses import dataclass, fields
 from pathlib import Path
 
-from .p3m import METHODS, list_models, parse_color
+from .p3m import METHODS, OBFUSCATIONS, list_models, parse_color
 
 MIN_INPUT_SIZE, MAX_INPUT_SIZE = 64, 8192
 
@@ -12,6 +12,9 @@ FOREGROUNDS = ("estimated", "original")
 
 #: What may stand behind the person besides a colour.
 TRANSPARENT, BLUR, IMAGE = BACKGROUNDS = ("transparent", "blur", "image")
+
+#: What may happen to faces.
+ANONYMIZE = ("none", *OBFUSCATIONS)
 
 _TRUE, _FALSE = {"true", "1", "yes", "on"}, {"false", "0", "no", "off"}
 
@@ -31,6 +34,8 @@ class Settings:
         background_file: picture for the background "image", or "" for the second image input.
         foreground: "estimated" (the person's own colours, without the old background in the hair) or "original" (the
             photo's).
+        anonymize: "none", or how faces are hidden in composite and cut-out: "blur" or "pixelate".
+        anonymize_strict: whether a photo in which no face is found is an error, instead of a warning.
         allow_fallback: whether the bundled model may stand in for missing published weights.
 
     Raises:
@@ -45,19 +50,24 @@ class Settings:
     background: str = "#ffffff"
     background_file: str = ""
     foreground: str = "estimated"
+    anonymize: str = "none"
+    anonymize_strict: bool = False
     allow_fallback: bool = True
 
     def __post_init__(self) -> None:
-        if self.model_name not in list_models():
-            raise ValueError(f"model_name must be one of {', '.join(list_models())}, got {self.model_name!r}")
-        if self.method not in METHODS:
-            raise ValueError(f"method must be one of {', '.join(METHODS)}, got {self.method!r}")
+        choices = {
+            "model_name": list_models(),
+            "method": METHODS,
+            "foreground": FOREGROUNDS,
+            "anonymize": ANONYMIZE,
+        }
+        for name, possible in choices.items():
+            if getattr(self, name) not in possible:
+                raise ValueError(f"{name} must be one of {', '.join(possible)}, got {getattr(self, name)!r}")
         if not MIN_INPUT_SIZE <= self.input_size <= MAX_INPUT_SIZE:
             raise ValueError(
                 f"input_size must lie between {MIN_INPUT_SIZE} and {MAX_INPUT_SIZE} pixels, got {self.input_size}"
             )
-        if self.foreground not in FOREGROUNDS:
-            raise ValueError(f"foreground must be one of {', '.join(FOREGROUNDS)}, got {self.foreground!r}")
         if self.background not in BACKGROUNDS:
             try:
                 parse_color(self.background)
@@ -79,7 +89,7 @@ class Settings:
         known = {name: values[name] for name in cls.names() if name in values}
         if "input_size" in known:
             known["input_size"] = _integer("input_size", known["input_size"])
-        for name in ("cuda", "allow_fallback"):
+        for name in ("cuda", "anonymize_strict", "allow_fallback"):
             if name in known:
                 known[name] = _boolean(name, known[name])
         for name in ("model_weight_file", "background_file"):

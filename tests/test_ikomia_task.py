@@ -29,6 +29,8 @@ DEFAULTS = {
     "background": "#ffffff",
     "background_file": "",
     "foreground": "estimated",
+    "anonymize": "none",
+    "anonymize_strict": "False",
     "allow_fallback": "True",
 }
 
@@ -95,6 +97,8 @@ def test_parameters_round_trip_as_strings():
         "background": "#00ff7f",
         "background_file": "/tmp/beach.jpg",
         "foreground": "original",
+        "anonymize": "pixelate",
+        "anonymize_strict": "True",
         "allow_fallback": "False",
     }
     task = ik_registry.create_instance(NAME)
@@ -131,6 +135,8 @@ def test_parameters_arrive_on_every_way(through):
         ({"cuda": "maybe"}, "cuda must be True or False, got 'maybe'"),
         ({"allow_fallback": ""}, "allow_fallback must be True or False, got ''"),
         ({"background": "blueish"}, "background must be one of transparent, blur, image or a colour.*got 'blueish'"),
+        ({"anonymize": "mask"}, "anonymize must be one of none, blur, pixelate, got 'mask'"),
+        ({"anonymize_strict": "very"}, "anonymize_strict must be True or False, got 'very'"),
         ({"foreground": "guessed"}, "foreground must be one of estimated, original, got 'guessed'"),
     ],
 )

@@ -58,6 +58,8 @@ def test_applied_changes_arrive_as_parameters(widget):
     form.weights.setText("/tmp/weights.pth")
     form.set_color("#336699")
     form.foreground.setCurrentText("original")
+    form.anonymize.setCurrentText("blur")
+    form.strict.setChecked(True)
     form.fallback.setChecked(False)
     assert apply(widget) == [
         {
@@ -69,6 +71,8 @@ def test_applied_changes_arrive_as_parameters(widget):
             "background": "#336699",
             "background_file": "",
             "foreground": "original",
+            "anonymize": "blur",
+            "anonymize_strict": "True",
             "allow_fallback": "False",
         }
     ]
@@ -93,6 +97,16 @@ def test_the_background_picture_is_applied_and_checked_only_when_it_is_used(appl
     assert form.message.text() == ""
     assert form.settings().background_file == str(tmp_path / "some.jpg")
     assert form.settings().background == "image"
+
+
+def test_a_missing_face_detector_is_said_only_when_faces_are_to_be_hidden(application, monkeypatch):
+    monkeypatch.setattr("infer_p3m_portrait_matting.parameter_form.find_spec", lambda name: None)
+    form = ParameterForm(Settings())
+    assert form.message.text() == ""
+    assert not form.strict.isEnabled()
+    form.anonymize.setCurrentText("pixelate")
+    assert "pip install" in form.message.text()
+    assert form.strict.isEnabled()
 
 
 def test_keys_and_arrows_change_the_input_size_by_32(widget):
