@@ -12,10 +12,9 @@ import time
 from pathlib import Path
 
 import cv2
-import dlib
 import numpy as np
 
-from infer_p3m_portrait_matting.p3m import OBFUSCATIONS, find_faces, hide_faces
+from infer_p3m_portrait_matting.p3m import OBFUSCATIONS, Face, find_faces, hide_faces
 
 #: Highest rank-1 rate that counts as hidden.
 BAR = 0.10
@@ -34,13 +33,18 @@ class Embedding:
     """dlib's face recognition: 128 numbers that are near each other for photos of one person."""
 
     def __init__(self) -> None:
+        import dlib
+
+        # Found, not imported: its import needs an old setuptools, its files need nothing.
         (folder,) = importlib.util.find_spec("face_recognition_models").submodule_search_locations
         models = Path(folder) / "models"
+        self.rectangle = dlib.rectangle
         self.landmarks = dlib.shape_predictor(str(models / "shape_predictor_5_face_landmarks.dat"))
         self.network = dlib.face_recognition_model_v1(str(models / "dlib_face_recognition_resnet_model_v1.dat"))
 
-    def __call__(self, image: np.ndarray, face) -> np.ndarray:
-        box = dlib.rectangle(*(round(v) for v in (face.left, face.top, face.right, face.bottom)))
+    def __call__(self, image: np.ndarray, face: Face) -> np.ndarray:
+        """Embed one face of uint8 [H, W, 3] RGB: float [128]."""
+        box = self.rectangle(*(round(v) for v in (face.left, face.top, face.right, face.bottom)))
         return np.array(self.network.compute_face_descriptor(image, self.landmarks(image, box)))
 
 

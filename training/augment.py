@@ -31,7 +31,7 @@ class Augmenter:
 
     Args:
         portraits: what to draw from.
-        backgrounds: uint8 [H, W, 3] RGB pictures without people.
+        backgrounds: uint8 [H, W, 3] RGB pictures without people; without any, other portraits' backgrounds serve.
         rng: source of all randomness.
         distractors: share of the samples that get objects behind the person which are no persons: pieces of other
             pictures, large and sharp against what may be a blurred background.
@@ -141,13 +141,12 @@ class Augmenter:
 
     def _background(self, height: int, width: int) -> np.ndarray:
         rng = self.rng
-        if rng.random() < 0.3:
+        picture = self.backgrounds[rng.integers(len(self.backgrounds))] if self.backgrounds else None
+        if picture is None or rng.random() < 0.3:
             # What other photos show behind their people is the background most like a portrait's.
             other = self._portrait()
-            rest = float((other.alpha > 127).mean())
-            picture = other.background if rest < 0.35 else self.backgrounds[rng.integers(len(self.backgrounds))]
-        else:
-            picture = self.backgrounds[rng.integers(len(self.backgrounds))]
+            if picture is None or (other.alpha > 127).mean() < 0.35:
+                picture = other.background
         h, w = picture.shape[:2]
         aspect = height / width * float(np.exp(rng.uniform(-0.25, 0.25)))
         size = min(h, w * aspect) * rng.uniform(0.4, 1)

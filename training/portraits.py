@@ -12,6 +12,11 @@ from pymatting import estimate_foreground_ml
 #: One photo in 16 is held out: for choosing settings and checkpoints, never for training.
 HELD_OUT = 16
 
+#: Folders of P3M-10k's layout.
+PHOTOS, MATTES = "blurred_image", "mask"
+
+_SUFFIXES = {".webp", ".png", ".jpg"}
+
 
 class Portrait(NamedTuple):
     """One photo I = alpha F + (1 - alpha) B.
@@ -40,19 +45,38 @@ def is_held_out(name: str) -> bool:
 
 
 def list_photos(folder: Path, held_out: bool) -> list[Path]:
-    """Files of one split of a folder of RGBA images (RGB: the photo, A: its matte), sorted."""
-    return sorted(p for p in folder.iterdir() if p.suffix in {".webp", ".png"} and is_held_out(p.stem) == held_out)
+    """Photos of one split, sorted.
+
+    Args:
+        folder: RGBA images (RGB: the photo, A: its matte); or, in the layout of P3M-10k, ``blurred_image/`` beside
+            ``mask/``.
+        held_out: which split.
+    """
+    photos = folder / PHOTOS
+    where = photos if photos.is_dir() else folder
+    return sorted(p for p in where.iterdir() if p.suffix in _SUFFIXES and is_held_out(p.stem) == held_out)
 
 
-def read_portrait(path: Path) -> Portrait:
-    """Read one RGBA image and estimate its foreground and background colours (Germer et al. 2020).
+def read_portrait(path: Path, long_side: int | None = None) -> Portrait:
+    """Read one photo and its matte, and estimate its foreground and background colours (Germer et al. 2020).
+
+    Args:
+        path: a file of :func:`list_photos`.
+        long_side: shrink what is larger, in pixels; None keeps every size.
 
     Raises:
-        ValueError: the file is no RGBA image.
+        ValueError: the file is no RGBA image and has no matte in ``mask/``.
     """
     image = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
+    if image is not None and path.parent.name == PHOTOS:
+        matte = cv2.imread(str(path.parent.parent / MATTES / f"{path.stem}.png"), cv2.IMREAD_GRAYSCALE)
+        fits = matte is not None and matte.shape == image.shape[:2]
+        image = np.dstack([cv2.imread(str(path)), matte]) if fits else None
     if image is None or image.ndim != 3 or image.shape[2] != 4:
-        raise ValueError(f"{path} is no image with an alpha channel")
+        raise ValueError(f"{path} is no image with an alpha channel, nor one with a matte of its size in {MATTES}/")
+    if long_side is not None and max(image.shape[:2]) > long_side:
+        scale = long_side / max(image.shape[:2])
+        image = cv2.resize(image, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
     rgb = image[..., 2::-1].astype(np.float32) / 255
     alpha = image[..., 3].astype(np.float32) / 255
     foreground, background = estimate_foreground_ml(rgb, alpha, return_background=True)
@@ -60,13 +84,14 @@ def read_portrait(path: Path) -> Portrait:
 
 
 def read_backgrounds(folder: Path) -> list[np.ndarray]:
-    """Read every picture of a folder: uint8 [H, W, 3] RGB each."""
-    return [cv2.imread(str(p))[..., ::-1].copy() for p in sorted(folder.iterdir()) if p.suffix in {".webp", ".jpg"}]
+    """Read every picture of a folder, uint8 [H, W, 3] RGB each; none when there is no such folder."""
+    files = sorted(folder.iterdir()) if folder.is_dir() else []
+    return [cv2.imread(str(p))[..., ::-1].copy() for p in files if p.suffix in _SUFFIXES]
 
 
-def read_portraits(paths: Iterable[Path]) -> list[Portrait]:
+def read_portraits(paths: Iterable[Path], long_side: int | None = None) -> list[Portrait]:
     """Read many portraits, one after another."""
-    return [read_portrait(path) for path in paths]
+    return [read_portrait(path, long_side) for path in paths]
 
 
 def _bytes(x: np.ndarray) -> np.ndarray:

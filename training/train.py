@@ -220,7 +220,8 @@ def all_logits(model: P3MNet, x: Tensor) -> tuple[Tensor, ...]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--data", type=Path, required=True, help="folder with train/ (RGBA) and backgrounds/ (RGB)")
+    parser.add_argument("--data", type=Path, required=True, help="folder with train/ and, if at hand, backgrounds/")
+    parser.add_argument("--long-side", type=int, help="shrink photos to this many pixels, to hold them in memory")
     parser.add_argument("--config", type=Path, default=Path(__file__).with_name("mobile.toml"))
     parser.add_argument("--out", type=Path, default=Path("runs/mobile"), help="folder of checkpoints and weights")
     parser.add_argument("--start", type=Path, help="weights file to start from, instead of ImageNet's")
@@ -238,7 +239,7 @@ def main() -> None:
     if checkpoint.exists():
         trainer.load(checkpoint)
         print(f"resumed at step {trainer.step} of {config.steps}", flush=True)
-    portraits = read_portraits(list_photos(args.data / "train", held_out=False))
+    portraits = read_portraits(list_photos(args.data / "train", held_out=False), args.long_side)
     backgrounds = read_backgrounds(args.data / "backgrounds")
     print(f"{len(portraits)} portraits, {len(backgrounds)} backgrounds, {args.device}", flush=True)
 

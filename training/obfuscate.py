@@ -1,0 +1,80 @@
+"""Hide the faces of photos with mattes: how data is prepared for privacy-preserving training.
+
+python -m training.obfuscate --photos original_image --mattes mask --output blurred_image
+python -m training.obfuscate --photos DIR --output OUT
+
+Without --mattes the photos are RGBA images whose alpha is the matte, and so are the results. The inner area of every
+face is hidden, the matte's transition area spared (Li et al. 2021, section 3.1). A photo in which no face is found is
+left out and listed: whoever trains on the folder must know that it holds no open face.
+"""
+
+import argparse
+import os
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import cv2
+import numpy as np
+from tqdm import tqdm
+
+from infer_p3m_portrait_matting.evaluation_data import two_folders
+from infer_p3m_portrait_matting.p3m import OBFUSCATIONS, find_faces, hide_faces
+
+
+def photos_with_mattes(photos: Path, mattes: Path | None) -> Iterator[tuple[str, np.ndarray, np.ndarray]]:
+    """Name, photo (uint8 [H, W, 3] RGB) and matte (uint8 [H, W]) of each photo.
+
+    Raises:
+        FileNotFoundError: a folder or a matte is missing.
+        ValueError: a file is no image, or has no alpha.
+    """
+    if mattes is not None:
+        for pair in two_folders(photos, mattes):
+            photo, matte, _ = pair.read()
+            yield pair.name, photo, np.rint(matte * 255).astype(np.uint8)
+        return
+    for path in sorted(photos.iterdir()):
+        image = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
+        if image is None or image.ndim != 3 or image.shape[2] != 4:
+            raise ValueError(f"{path} is no image with an alpha channel: name the folder of the mattes by --mattes")
+        yield path.stem, np.ascontiguousarray(image[..., 2::-1]), image[..., 3]
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the command; returns its exit status."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--photos", type=Path, required=True, help="folder of photos")
+    parser.add_argument("--mattes", type=Path, help="folder of mattes NAME.png")
+    parser.add_argument("--output", type=Path, required=True, help="folder for the results, NAME.png")
+    parser.add_argument("--obfuscation", default="blur", choices=OBFUSCATIONS)
+    args = parser.parse_args(arguments)
+
+    faceless, count = [], 0
+    try:
+        args.output.mkdir(parents=True, exist_ok=True)
+        for name, photo, matte in tqdm(photos_with_mattes(args.photos, args.mattes), unit="photo"):
+            faces = find_faces(photo)
+            if not faces:
+                faceless.append(name)
+                continue
+            hidden = hide_faces(photo, matte.astype(np.float32) / 255, faces, args.obfuscation)[..., ::-1]
+            _write(args.output / f"{name}.png", hidden if args.mattes else np.dstack([hidden, matte]))
+            count += 1
+    except (OSError, ValueError, RuntimeError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    print(f"{count} photos written to {args.output}")
+    if faceless:
+        print(f"no face was found in {len(faceless)}, left out: {', '.join(faceless)}", file=sys.stderr)
+    return 0
+
+
+def _write(path: Path, image: np.ndarray) -> None:
+    temporary = path.with_suffix(".tmp")
+    temporary.write_bytes(cv2.imencode(".png", image)[1].tobytes())
+    os.replace(temporary, path)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
