@@ -1,11 +1,46 @@
-"""An Ikomia image output that keeps alpha."""
+"""An Ikomia image output that keeps alpha, and file names that keep photos apart."""
 
 import os
+import threading
+from itertools import count
 from pathlib import Path
 
 import cv2
 import numpy as np
 from ikomia import core, dataprocess
+
+
+class FileNames:
+    """Gives every photo a file name of its own in a folder of results, where several photos may have one name."""
+
+    def __init__(self) -> None:
+        self._owners: dict[Path, str] = {}
+        self._lock = threading.Lock()
+
+    def stem(self, folder: Path, stem: str, source: str) -> str:
+        """Choose the stem of a photo's result files: the same at every call for the same photo.
+
+        Args:
+            folder: where the results go.
+            stem: what they should be called: taken if no other photo has it.
+            source: the photo's file, or "" for one that has none.
+
+        Returns:
+            ``stem``, or with the photo's suffix, its folder's name, or a number after it.
+        """
+        file = Path(source)
+        candidates = [stem, f"{stem}_{file.suffix[1:]}", f"{stem}_{file.suffix[1:]}_{file.parent.name}"]
+        with self._lock:
+            for candidate in candidates:
+                if self._owners.setdefault(folder / candidate, source) == source:
+                    return candidate
+            for number in count(2):
+                candidate = f"{candidates[-1]}_{number}"
+                if self._owners.setdefault(folder / candidate, source) == source:
+                    return candidate
+
+
+_names = FileNames()
 
 
 class LosslessImageIO(dataprocess.CImageIO):
@@ -18,21 +53,29 @@ class LosslessImageIO(dataprocess.CImageIO):
         data_type: IMAGE or IMAGE_BINARY.
         name: name of the output, which ends its file name.
         description: what STUDIO shows.
+        task: name of the task, which Ikomia glues to the front of a photo's name when it saves a folder's results.
     """
 
-    def __init__(self, data_type: core.IODataType, name: str, description: str) -> None:
+    def __init__(self, data_type: core.IODataType, name: str, description: str, task: str = "") -> None:
         super().__init__(data_type, name)
         self.description = description
+        self.task = task
+        #: File of the photo that the picture was made from, or "".
+        self.source = ""
 
     def save(self, path: str) -> None:
         """Write ``<stem of path>_<name>.png`` beside ``path``; a file that exists is replaced by a complete one.
+
+        Results of another photo are not replaced: they keep their name, and this photo gets another.
 
         Raises:
             OSError: the folder cannot be written to.
         """
         image = self.get_image()
         target = Path(path)
-        target = target.with_name(f"{target.stem}_{self.name}.png")
+        photo = Path(self.source).stem
+        stem = photo if photo and target.stem == self.task + photo else target.stem
+        target = target.with_name(f"{_names.stem(target.parent, stem, self.source)}_{self.name}.png")
         temporary = target.with_name(target.name + ".tmp")
         temporary.write_bytes(encode_png(image))
         os.replace(temporary, target)

@@ -9,7 +9,7 @@ from ikomia import core, dataprocess, utils
 
 from infer_p3m_portrait_matting.image_output import LosslessImageIO
 from infer_p3m_portrait_matting.openmp import all_threads
-from infer_p3m_portrait_matting.p3m import PortraitMatting
+from infer_p3m_portrait_matting.p3m import PortraitMatting, TemporalFilter
 from infer_p3m_portrait_matting.p3m.preprocess import check_image
 from infer_p3m_portrait_matting.pictures import look_for_faces, make_pictures, read_background
 from infer_p3m_portrait_matting.sessions import open_session
@@ -61,13 +61,17 @@ class InferP3mPortraitMatting(dataprocess.C2dImageTask):
         behind = dataprocess.CImageIO(image, "background")
         behind.description = 'Picture behind the person, for the background "image"'
         self.add_input(behind)
-        self.add_output(LosslessImageIO(image, "composite", "The person on the background (RGB)"))
-        self.add_output(LosslessImageIO(binary, "matte", "The alpha matte (grey, 0 to 255)"))
-        self.add_output(LosslessImageIO(image, "cutout", "The person, cut out (RGBA, straight alpha)"))
+        self.add_output(LosslessImageIO(image, "composite", "The person on the background (RGB)", name))
+        self.add_output(LosslessImageIO(binary, "matte", "The alpha matte (grey, 0 to 255)", name))
+        self.add_output(LosslessImageIO(image, "cutout", "The person, cut out (RGBA, straight alpha)", name))
         self.set_param_object(InferP3mPortraitMattingParam() if param is None else copy.deepcopy(param))
         self._session: PortraitMatting | None = None
         self._session_settings: Settings | None = None
         self._stopping = False
+        self._temporal = TemporalFilter()
+        self._frame: tuple[str, int] | None = None
+        #: Photos that could not be matted, file to message: Ikomia goes on after such a file in a folder.
+        self.failures: dict[str, str] = {}
 
     @property
     def session(self) -> PortraitMatting | None:
@@ -108,19 +112,30 @@ class InferP3mPortraitMatting(dataprocess.C2dImageTask):
         Raises:
             ValueError, TypeError, FileNotFoundError, RuntimeError: the message says what was wrong and what to do.
         """
+        source = self.get_input(PHOTO).source_file_path
+        try:
+            self._run(source)
+        except Exception as error:
+            self.failures[source] = str(error)
+            raise
+        self.failures.pop(source, None)
+
+    def _run(self, source: str) -> None:
         self._stopping = False
         settings = self._settings()
         image = self._image()
         behind = self._behind(image, settings) if settings.background == IMAGE else None
-        faces = look_for_faces(image, settings, self.get_input(PHOTO).source_file_path or "the photo")
+        faces = look_for_faces(image, settings, source or "the photo")
         # All that can fail for a known reason fails here: what begin_task_run raises is wrapped beyond reading.
         session = self._open_session(settings)
         self.begin_task_run()
         with suppress(_Stopped):
             # All pictures first, so that a failure leaves every output as it was.
-            pictures = make_pictures(image, self._matte(session, settings, image), settings, behind, faces)
-            for index, picture in enumerate(pictures):
-                self.get_output(index).set_image(picture)
+            alpha = self._steady(image, self._matte(session, settings, image), settings)
+            for index, picture in enumerate(make_pictures(image, alpha, settings, behind, faces)):
+                output = self.get_output(index)
+                output.set_image(picture)
+                output.source = source
             self.emit_step_progress()
         self.end_task_run()
 
@@ -175,6 +190,18 @@ class InferP3mPortraitMatting(dataprocess.C2dImageTask):
                 f"this computer has too little memory for input_size {settings.input_size} and a photo of "
                 f"{image.shape[1]} x {image.shape[0]} px: lower input_size, or the photo's size"
             ) from error
+
+    def _steady(self, image, alpha, settings: Settings):
+        port = self.get_input(PHOTO)
+        moving = port.data_type in (core.IODataType.VIDEO, core.IODataType.LIVE_STREAM)
+        if not (settings.temporal and moving):
+            return alpha
+        frame = port.source_file_path, port.get_current_pos()
+        follows = self._frame == (frame[0], frame[1] - 1) or port.data_type == core.IODataType.LIVE_STREAM
+        if not follows:
+            self._temporal.reset()
+        self._frame = frame
+        return self._temporal(image, alpha)
 
     def _after_pass(self) -> None:
         if self._stopping:

@@ -95,6 +95,8 @@ class ParameterForm(QtWidgets.QWidget):
         self.anonymize = _combo(ANONYMIZE, _ANONYMIZE_NOTES)
         self.strict = QtWidgets.QCheckBox("No output when no face is found")
         self.strict.setToolTip("Otherwise a warning: the face may be turned away, covered, or cut off")
+        self.temporal = QtWidgets.QCheckBox("Steady the mattes of a video")
+        self.temporal.setToolTip("Damps flicker where the picture stands still; photos are not affected")
         self.message = QtWidgets.QLabel()
         self.message.setWordWrap(True)
         self.message.setStyleSheet("color: #c0392b")
@@ -112,6 +114,7 @@ class ParameterForm(QtWidgets.QWidget):
         layout.addRow("Background", _row(self.backdrop, self.color))
         layout.addRow("Picture", _row(self.picture, self.browse_picture))
         layout.addRow("Faces", _row(self.anonymize, self.strict))
+        layout.addRow("Video", self.temporal)
         layout.addRow(self.message)
         layout.addRow(self.note)
 
@@ -129,6 +132,7 @@ class ParameterForm(QtWidgets.QWidget):
         self.foreground.currentIndexChanged.connect(self._on_change)
         self.anonymize.currentIndexChanged.connect(self._on_change)
         self.strict.toggled.connect(self._on_change)
+        self.temporal.toggled.connect(self._on_change)
         self.backdrop.currentIndexChanged.connect(self._on_change)
 
     def show_settings(self, settings: Settings) -> None:
@@ -146,6 +150,7 @@ class ParameterForm(QtWidgets.QWidget):
         self.picture.setText(settings.background_file)
         self.anonymize.setCurrentText(settings.anonymize)
         self.strict.setChecked(settings.anonymize_strict)
+        self.temporal.setChecked(settings.temporal)
         self._refresh()
 
     def settings(self) -> Settings:
@@ -162,6 +167,7 @@ class ParameterForm(QtWidgets.QWidget):
             foreground=self.foreground.currentText(),
             anonymize=self.anonymize.currentText(),
             anonymize_strict=self.strict.isChecked(),
+            temporal=self.temporal.isChecked(),
             allow_fallback=self.fallback.isChecked(),
         )
 

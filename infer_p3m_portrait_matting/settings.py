@@ -36,6 +36,7 @@ class Settings:
             photo's).
         anonymize: "none", or how faces are hidden in composite and cut-out: "blur" or "pixelate".
         anonymize_strict: whether a photo in which no face is found is an error, instead of a warning.
+        temporal: whether the frames of a video steady each other's mattes.
         allow_fallback: whether the bundled model may stand in for missing published weights.
 
     Raises:
@@ -52,6 +53,7 @@ class Settings:
     foreground: str = "estimated"
     anonymize: str = "none"
     anonymize_strict: bool = False
+    temporal: bool = False
     allow_fallback: bool = True
 
     def __post_init__(self) -> None:
@@ -89,7 +91,7 @@ class Settings:
         known = {name: values[name] for name in cls.names() if name in values}
         if "input_size" in known:
             known["input_size"] = _integer("input_size", known["input_size"])
-        for name in ("cuda", "anonymize_strict", "allow_fallback"):
+        for name in ("cuda", "anonymize_strict", "temporal", "allow_fallback"):
             if name in known:
                 known[name] = _boolean(name, known[name])
         for name in ("model_weight_file", "background_file"):

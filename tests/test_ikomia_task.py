@@ -31,6 +31,7 @@ DEFAULTS = {
     "foreground": "estimated",
     "anonymize": "none",
     "anonymize_strict": "False",
+    "temporal": "False",
     "allow_fallback": "True",
 }
 
@@ -99,6 +100,7 @@ def test_parameters_round_trip_as_strings():
         "foreground": "original",
         "anonymize": "pixelate",
         "anonymize_strict": "True",
+        "temporal": "True",
         "allow_fallback": "False",
     }
     task = ik_registry.create_instance(NAME)

@@ -60,6 +60,7 @@ def test_applied_changes_arrive_as_parameters(widget):
     form.foreground.setCurrentText("original")
     form.anonymize.setCurrentText("blur")
     form.strict.setChecked(True)
+    form.temporal.setChecked(True)
     form.fallback.setChecked(False)
     assert apply(widget) == [
         {
@@ -73,6 +74,7 @@ def test_applied_changes_arrive_as_parameters(widget):
             "foreground": "original",
             "anonymize": "blur",
             "anonymize_strict": "True",
+            "temporal": "True",
             "allow_fallback": "False",
         }
     ]

@@ -26,7 +26,7 @@ def main() -> None:
     application = QtWidgets.QApplication([])
     widget = InferP3mPortraitMattingWidgetFactory().create(InferP3mPortraitMattingParam())
     window = widget.form.window()
-    window.resize(600, 480)
+    window.resize(600, 510)
     window.show()
     application.processEvents()
     output.parent.mkdir(parents=True, exist_ok=True)

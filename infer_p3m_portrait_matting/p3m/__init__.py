@@ -12,6 +12,7 @@ from .network import BACKGROUND, FOREGROUND, IMAGENET_MEAN, IMAGENET_STD, UNKNOW
 from .preprocess import normalize
 from .published import load_published_checkpoint
 from .registry import create_model, list_models
+from .temporal import TemporalFilter
 from .weights import (
     CACHE_VARIABLE,
     cache_folder,
@@ -38,6 +39,7 @@ __all__ = [
     "P3MOutput",
     "PortraitMatting",
     "Scores",
+    "TemporalFilter",
     "WeightsError",
     "blurred_background",
     "cache_folder",

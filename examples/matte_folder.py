@@ -1,0 +1,40 @@
+"""Matte every photo of a folder in an Ikomia workflow, and say at the end what failed.
+
+Needs Ikomia with this plugin installed (``make install``). Ikomia writes the results below OUTPUT: three PNGs a photo.
+"""
+
+import argparse
+import sys
+from pathlib import Path
+
+from ikomia.dataprocess.workflow import Workflow
+from ikomia.utils import ik
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("folder", type=Path, help="folder of photos; its subfolders count")
+    parser.add_argument("output", type=Path, help="folder for the results")
+    parser.add_argument("--model", default="resnet34", help="resnet34, vitae-s or mobile")
+    parser.add_argument("--background", default="transparent", help="a colour, transparent or blur")
+    args = parser.parse_args()
+    if not args.folder.is_dir():
+        parser.error(f"there is no folder {args.folder}")
+
+    wf = Workflow()
+    wf.output_folder = str(args.output)
+    matting = wf.add_task(
+        ik.infer_p3m_portrait_matting(model_name=args.model, background=args.background), auto_connect=True
+    )
+    # A file that fails is reported by Ikomia, and the rest goes on.
+    wf.run_on(folder=str(args.folder))
+    print(f"results are in {args.output}")
+    if matting.failures:
+        print(f"{len(matting.failures)} failed:", file=sys.stderr)
+        for path, message in sorted(matting.failures.items()):
+            print(f"  {path}: {message}", file=sys.stderr)
+    return 1 if matting.failures else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

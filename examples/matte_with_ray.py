@@ -1,0 +1,103 @@
+"""Matte any number of photos on a Ray cluster: every worker loads the model once.
+
+Needs ``pip install "ray[data]"`` on every machine, and the folder that holds the plugin on their PYTHONPATH; no Ikomia. On
+one machine Ray starts by itself; on a cluster, submit it with ``ray job submit``, and INPUT and OUTPUT must be folders
+that all machines see. Results lie in subfolders as their photos do; those that are there already are passed over, so that
+a run that was stopped can be started again.
+"""
+
+import argparse
+import os
+import sys
+from pathlib import Path
+
+import numpy as np
+
+SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff"}
+
+
+class Matting:
+    """One worker: a loaded model that mattes batches of files."""
+
+    def __init__(self, model: str, method: str, input_size: int, device: str, output: str) -> None:
+        from infer_p3m_portrait_matting.p3m import PortraitMatting
+
+        self.matting = PortraitMatting(model, device)
+        self.method, self.input_size, self.output = method, input_size, Path(output)
+
+    def __call__(self, batch: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+        """Matte the files of a batch (``photo``: path, ``name``: of its result); adds ``error``, "" if all went well."""
+        errors = [self.one(*row) for row in zip(batch["photo"], batch["name"], strict=True)]
+        return {**batch, "error": np.array(errors, dtype=object)}
+
+    def one(self, photo: str, name: str) -> str:
+        """Write the cut-out of one photo; returns what went wrong, or ""."""
+        import cv2
+
+        from infer_p3m_portrait_matting.p3m import cutout, estimate_foreground
+
+        try:
+            image = cv2.imread(str(photo), cv2.IMREAD_COLOR)
+            if image is None:
+                return "cannot be read as an image"
+            rgb = np.ascontiguousarray(image[..., ::-1])
+            alpha = self.matting.matte(rgb, self.method, self.input_size)
+            person = cutout(estimate_foreground(rgb, alpha), alpha)
+            target = self.output / name
+            target.parent.mkdir(parents=True, exist_ok=True)
+            temporary = target.with_name(target.name + ".tmp")
+            temporary.write_bytes(cv2.imencode(".png", cv2.cvtColor(person, cv2.COLOR_RGBA2BGRA))[1].tobytes())
+            os.replace(temporary, target)
+        except Exception as error:  # one photo must not end the run of thousands
+            return f"{type(error).__name__}: {error}"
+        return ""
+
+
+def todo(source: Path, output: Path) -> list[dict[str, str]]:
+    """The photos below a folder that have no result yet."""
+    rows = []
+    for photo in sorted(source.rglob("*")):
+        if photo.suffix.lower() in SUFFIXES:
+            name = f"{photo.relative_to(source).as_posix()}.png"
+            if not (output / name).exists():
+                rows.append({"photo": str(photo.resolve()), "name": name})
+    return rows
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("input", type=Path, help="folder of photos; its subfolders count")
+    parser.add_argument("output", type=Path, help="folder for the cut-outs: PHOTO.png for each photo")
+    parser.add_argument("--model", default="mobile", help="resnet34, vitae-s or mobile")
+    parser.add_argument("--method", default="HYBRID", help="HYBRID or RESIZE")
+    parser.add_argument("--input-size", type=int, default=1024, help="in pixels (default 1024)")
+    parser.add_argument("--workers", type=int, default=2, help="how many models run side by side (default 2)")
+    parser.add_argument("--gpus", type=float, default=0, help="GPUs per worker; 0 computes on CPUs")
+    parser.add_argument("--batch", type=int, default=8, help="photos handed to a worker at once")
+    args = parser.parse_args()
+    if not args.input.is_dir():
+        parser.error(f"there is no folder {args.input}")
+    rows = todo(args.input, args.output)
+    if not rows:
+        print("nothing to do: every photo has its result")
+        return 0
+
+    import ray
+
+    settings = (args.model, args.method, args.input_size, "cuda" if args.gpus else "cpu", str(args.output.resolve()))
+    done = ray.data.from_items(rows).map_batches(
+        Matting,
+        fn_constructor_args=settings,
+        batch_size=args.batch,
+        compute=ray.data.ActorPoolStrategy(size=args.workers),
+        num_gpus=args.gpus,
+    )
+    failures = [row for row in done.iter_rows() if row["error"]]
+    print(f"{len(rows) - len(failures)} of {len(rows)} photos done, results in {args.output}")
+    for row in failures:
+        print(f"failed: {row['photo']}: {row['error']}", file=sys.stderr)
+    return 1 if failures else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
