@@ -1,9 +1,9 @@
 """Matte any number of photos on a Ray cluster: every worker loads the model once.
 
-Needs ``pip install "ray[data]"`` on every machine, and the folder that holds the plugin on their PYTHONPATH; no Ikomia. On
-one machine Ray starts by itself; on a cluster, submit it with ``ray job submit``, and INPUT and OUTPUT must be folders
-that all machines see. Results lie in subfolders as their photos do; those that are there already are passed over, so that
-a run that was stopped can be started again.
+Needs ``pip install "ray[data]"`` on every machine, and the folder that holds the plugin on their PYTHONPATH; no Ikomia.
+On one machine Ray starts by itself; on a cluster, submit this with ``ray job submit``, and INPUT and OUTPUT must be
+folders that all machines see. Results lie in subfolders as their photos do; those that are there already are passed
+over, so that a run that was stopped can be started again.
 """
 
 import argparse
@@ -26,7 +26,7 @@ class Matting:
         self.method, self.input_size, self.output = method, input_size, Path(output)
 
     def __call__(self, batch: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-        """Matte the files of a batch (``photo``: path, ``name``: of its result); adds ``error``, "" if all went well."""
+        """Matte the files of a batch (photo: path, name: of its result); adds error, "" where all went well."""
         errors = [self.one(*row) for row in zip(batch["photo"], batch["name"], strict=True)]
         return {**batch, "error": np.array(errors, dtype=object)}
 

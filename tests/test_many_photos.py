@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from ikomia_plugin import ROOT
 
-from infer_p3m_portrait_matting.p3m import PortraitMatting, cutout, estimate_foreground
+from infer_p3m_portrait_matting.p3m import cutout, estimate_foreground
 
 
 @pytest.fixture(scope="module")
