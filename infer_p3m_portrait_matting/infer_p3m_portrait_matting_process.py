@@ -66,7 +66,7 @@ class InferP3mPortraitMatting(dataprocess.C2dImageTask):
         self.add_output(LosslessImageIO(image, "cutout", "The person, cut out (RGBA, straight alpha)", name))
         self.set_param_object(InferP3mPortraitMattingParam() if param is None else copy.deepcopy(param))
         self._session: PortraitMatting | None = None
-        self._session_settings: Settings | None = None
+        self._session_key: tuple | None = None
         self._stopping = False
         self._temporal = TemporalFilter()
         self._frame: tuple[str, int] | None = None
@@ -143,10 +143,11 @@ class InferP3mPortraitMatting(dataprocess.C2dImageTask):
         return self.get_param_object().settings
 
     def _open_session(self, settings: Settings) -> PortraitMatting:
-        # Keyed on the settings, so that a fallback warns once, not at every photo.
-        if self._session is None or settings != self._session_settings:
+        # Kept while these stay, so that a fallback warns once, not at every photo or change of background.
+        key = settings.model_name, settings.cuda, settings.model_weight_file, settings.allow_fallback
+        if self._session is None or key != self._session_key:
             self._session = open_session(settings, f"{utils.get_model_hub_url()}/{NAME}")
-            self._session_settings = settings
+            self._session_key = key
         return self._session
 
     def _image(self):

@@ -266,7 +266,8 @@ def test_ikomia_saves_all_three_outputs(photo):
 
 def test_missing_published_weights_fall_back_with_one_warning(photo, caplog):
     wf, task = workflow_with(model_name="resnet34", input_size=256)
-    for _ in range(3):
+    for background in ("white", "black", "blur"):
+        task.set_parameters({"background": background})
         wf.run_on(array=photo)
     (warning,) = messages(caplog, "weights")
     for word in ("resnet34", "p3mnet_pretrained_on_p3m10k.pth", "P3M_WEIGHTS_DIR", "mobile"):
