@@ -23,10 +23,10 @@ def contact_sheet(rows: list[tuple[str, np.ndarray, np.ndarray, np.ndarray]]) ->
 
 
 def _row(caption: str, photo: np.ndarray, true: np.ndarray, predicted: np.ndarray, width: int) -> np.ndarray:
-    strip = np.full((_CELL + _TEXT + _GAP, width, 3), 255, np.uint8)
-    cv2.putText(strip, caption, (_GAP, _TEXT - 8), cv2.FONT_HERSHEY_SIMPLEX, 0.6, (0, 0, 0), 1, cv2.LINE_AA)
     scale = _CELL / max(photo.shape[:2])
     size = (max(round(photo.shape[1] * scale), 1), max(round(photo.shape[0] * scale), 1))
+    strip = np.full((size[1] + _TEXT + _GAP, width, 3), 255, np.uint8)
+    cv2.putText(strip, caption, (_GAP, _TEXT - 8), cv2.FONT_HERSHEY_SIMPLEX, 0.6, (0, 0, 0), 1, cv2.LINE_AA)
     for column, picture in enumerate((photo, true, predicted, cv2.absdiff(true, predicted))):
         small = cv2.resize(picture, size, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR)
         if small.ndim == 2:

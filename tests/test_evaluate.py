@@ -59,6 +59,7 @@ def test_every_photo_is_measured_against_its_matte_and_trimap(dataset, tmp_path,
 def test_the_contact_sheet_shows_the_worst_cases(dataset, tmp_path):
     assert run(dataset, tmp_path, "--worst", 2) == 0
     sheet = cv2.imread(str(tmp_path / "worst.png"))
+    # The photos are higher than wide: each row is 360 px of picture, a caption and a gap.
     assert sheet.shape == (2 * (360 + 28 + 8), 4 * 368 + 8, 3)
     # The last column of the first row is where the mattes differ: somewhere, but not nearly everywhere.
     different = sheet[28:388, -368:-8].max(-1) > 128

@@ -32,8 +32,8 @@ def photos(draw):
     background=st.sampled_from([*BACKGROUNDS, "#102030"]),
     foreground=st.sampled_from(FOREGROUNDS),
     anonymize=st.sampled_from(OBFUSCATIONS),
-    corners=st.lists(st.floats(-50, 750), min_size=4, max_size=4),
-    roll=st.floats(-180, 180),
+    corners=st.lists(st.integers(-50, 750), min_size=4, max_size=4),
+    roll=st.integers(-180, 180),
 )
 def test_every_choice_gives_whole_pictures_and_gives_them_again(
     photo, background, foreground, anonymize, corners, roll

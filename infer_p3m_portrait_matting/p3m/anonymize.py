@@ -38,8 +38,8 @@ def hide_faces(image: np.ndarray, alpha: np.ndarray, faces: list[Face], obfuscat
 
     Args:
         image: as for :meth:`~.inference.PortraitMatting.matte`.
-        alpha: its matte, float [H, W] in [0, 1]; where it is between the person and the background, hair or a veil is
-            left as it is.
+        alpha: its matte, float [H, W] in [0, 1]; the transition between the person and the background (hair, a veil) is
+            left as it is, but not what the matte leaves uncertain in the middle of a face.
         faces: from :func:`~.faces.find_faces`.
         obfuscation: "blur" or "pixelate".
 
@@ -55,7 +55,7 @@ def hide_faces(image: np.ndarray, alpha: np.ndarray, faces: list[Face], obfuscat
     check_matte(image, alpha)
     hidden = np.ascontiguousarray(to_uint8(as_rgb(image)))
     height, width = alpha.shape
-    transition = (alpha > _TRANSITION[0]) & (alpha < _TRANSITION[1])
+    transition = _transition(alpha)
     for face in faces:
         area = face_area(face, height, width)
         if not area.any():
@@ -70,6 +70,14 @@ def hide_faces(image: np.ndarray, alpha: np.ndarray, faces: list[Face], obfuscat
         inside = area[window]
         hidden[window][inside] = replacement[inside]
     return hidden
+
+
+def _transition(alpha: np.ndarray) -> np.ndarray:
+    """Where alpha is neither 0 nor 1, in areas that reach the background; holes inside the person are none."""
+    low, high = _TRANSITION
+    _, labels = cv2.connectedComponents((alpha < high).astype(np.uint8), connectivity=4)
+    reaching = np.unique(labels[alpha <= low])
+    return (alpha > low) & (alpha < high) & np.isin(labels, reaching)
 
 
 def _from_averages(face: np.ndarray, obfuscation: str) -> np.ndarray:
