@@ -164,13 +164,15 @@ class InferP3mPortraitMatting(dataprocess.C2dImageTask):
         path = settings.background_path()
         if path is not None:
             return read_background(path)
-        picture = self.get_input(BACKGROUND).get_image()
+        port = self.get_input(BACKGROUND)
+        picture = port.get_image()
         how = f"connect another picture to input {BACKGROUND} (background), or set background_file"
         if picture is None or picture.size == 0:
             raise ValueError(f'background is "image", but input {BACKGROUND} (background) is empty: {how}')
         check_image(picture)
-        # Ikomia connects by itself what fits, and a photo fits both image inputs.
-        if np.shares_memory(picture, image):
+        # Ikomia connects by itself what fits, and one picture fits both image inputs.
+        same_file = port.source_file_path and port.source_file_path == self.get_input(PHOTO).source_file_path
+        if same_file or np.array_equal(picture, image):
             raise ValueError(f'background is "image", but input {BACKGROUND} (background) gets the photo itself: {how}')
         return picture
 

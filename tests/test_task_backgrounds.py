@@ -133,6 +133,24 @@ def test_the_photo_itself_is_no_background(photo):
         wf.run()
 
 
+def test_a_picture_that_ikomia_wires_into_both_ports_beside_a_folder_is_an_error(photo, beach, tmp_path):
+    (tmp_path / "in").mkdir()
+    for name in ("a", "b"):
+        cv2.imwrite(str(tmp_path / "in" / f"{name}.png"), photo[..., ::-1])
+    cv2.imwrite(str(tmp_path / "beach.png"), beach[..., ::-1])
+    wf = Workflow()
+    wf.set_directory_input(folder=str(tmp_path / "in"), index=0)
+    wf.set_image_input(path=str(tmp_path / "beach.png"), index=1)
+    task = wf.add_task(name=NAME, auto_connect=True)
+    task.set_parameters({"model_name": "mobile", "cuda": "False", "input_size": 128, "background": "image"})
+    wf.output_folder = str(tmp_path / "out")
+    wf.run()
+    # Ikomia goes on after a failing file; what failed, and why, stays with the task.
+    (message,) = task.failures.values()
+    assert "gets the photo itself: connect another picture to input 2 (background), or set background_file" in message
+    assert not list((tmp_path / "out").rglob("*.png"))
+
+
 def test_a_folder_of_photos_with_one_background_file(photo, beach, tmp_path):
     (tmp_path / "in").mkdir()
     for name in ("a", "b"):
