@@ -66,16 +66,18 @@ class LosslessImageIO(dataprocess.CImageIO):
     def save(self, path: str) -> None:
         """Write ``<stem of path>_<name>.png`` beside ``path``; a file that exists is replaced by a complete one.
 
-        Results of another photo are not replaced: they keep their name, and this photo gets another.
+        What is saved under its photo's own name, as Ikomia does for a folder, never replaces results of another photo
+        of that name: this photo's get another name then.
 
         Raises:
             OSError: the folder cannot be written to.
         """
         image = self.get_image()
         target = Path(path)
-        photo = Path(self.source).stem
-        stem = photo if photo and target.stem == self.task + photo else target.stem
-        target = target.with_name(f"{_names.stem(target.parent, stem, self.source)}_{self.name}.png")
+        stem, photo = target.stem, Path(self.source).stem
+        if photo and stem in (photo, self.task + photo):
+            stem = _names.stem(target.parent, photo, self.source)
+        target = target.with_name(f"{stem}_{self.name}.png")
         temporary = target.with_name(target.name + ".tmp")
         temporary.write_bytes(encode_png(image))
         os.replace(temporary, target)

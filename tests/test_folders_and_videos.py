@@ -52,6 +52,15 @@ def test_a_folder_keeps_results_apart_and_names_what_failed(photo, tmp_path):
     assert sorted(cv2.imread(str(path), cv2.IMREAD_GRAYSCALE).tobytes() for path in mattes) == sorted(expected)
 
 
+def test_a_name_that_the_user_chose_is_kept_whatever_photo_it_is(photo, tmp_path):
+    wf, task = workflow_with(input_size=128)
+    for name in ("a.png", "b.png"):
+        cv2.imwrite(str(tmp_path / name), photo)
+        wf.run_on(path=str(tmp_path / name))
+        task.get_output(1).save(str(tmp_path / "result.png"))
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.png", "b.png", "result_matte.png"]
+
+
 def test_a_failure_is_forgotten_when_the_file_works(photo, tmp_path):
     path = tmp_path / "photo.png"
     path.write_bytes(b"")
