@@ -125,7 +125,7 @@ class InferP3mPortraitMatting(dataprocess.C2dImageTask):
         settings = self._settings()
         image = self._image()
         behind = self._behind(image, settings) if settings.background == IMAGE else None
-        faces = look_for_faces(image, settings, source or "the photo")
+        faces = look_for_faces(image, settings, self._name(source))
         # All that can fail for a known reason fails here: what begin_task_run raises is wrapped beyond reading.
         session = self._open_session(settings)
         self.begin_task_run()
@@ -194,10 +194,17 @@ class InferP3mPortraitMatting(dataprocess.C2dImageTask):
                 f"{image.shape[1]} x {image.shape[0]} px: lower input_size, or the photo's size"
             ) from error
 
+    def _is_moving(self) -> bool:
+        return self.get_input(PHOTO).data_type in (core.IODataType.VIDEO, core.IODataType.LIVE_STREAM)
+
+    def _name(self, source: str) -> str:
+        """What messages call the picture under way."""
+        frame = f"frame {self.get_input(PHOTO).get_current_pos()} of " if self._is_moving() else ""
+        return frame + (source or "the photo")
+
     def _steady(self, image, alpha, settings: Settings):
         port = self.get_input(PHOTO)
-        moving = port.data_type in (core.IODataType.VIDEO, core.IODataType.LIVE_STREAM)
-        if not (settings.temporal and moving):
+        if not (settings.temporal and self._is_moving()):
             return alpha
         frame = port.source_file_path, port.get_current_pos()
         follows = self._frame == (frame[0], frame[1] - 1) or port.data_type == core.IODataType.LIVE_STREAM

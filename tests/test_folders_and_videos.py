@@ -1,5 +1,6 @@
 """Folders and videos through the real Ikomia."""
 
+import logging
 from itertools import pairwise
 from pathlib import Path
 
@@ -131,6 +132,19 @@ def test_temporal_steadies_a_video_and_starts_anew_with_each(video, monkeypatch)
     for got, want in zip(mattes, expected * 2, strict=True):
         assert np.abs(got.astype(int) - want).max() <= 1
     assert flicker(mattes[:6]) < 0.6 * flicker(run_video(video, monkeypatch))
+
+
+def test_a_frame_without_a_face_is_named(tmp_path, caplog):
+    path = tmp_path / "nobody.avi"
+    writer = cv2.VideoWriter(str(path), cv2.VideoWriter_fourcc(*"MJPG"), 10, (96, 64))
+    for grey in (60, 120):
+        writer.write(np.full((64, 96, 3), grey, np.uint8))
+    writer.release()
+    wf, _ = workflow_with(input_size=64, anonymize="blur")
+    with caplog.at_level(logging.WARNING):
+        wf.run_on(path=str(path))
+    found = [r.message for r in caplog.records if "no face was found" in r.message]
+    assert [f"frame {i} of {path}" in message for i, message in enumerate(found, 1)] == [True, True]
 
 
 def test_photos_are_not_steadied(photo, tmp_path):
