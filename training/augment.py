@@ -31,27 +31,31 @@ class Augmenter:
 
     Args:
         portraits: what to draw from.
-        backgrounds: uint8 [H, W, 3] RGB pictures without people; without any, other portraits' backgrounds serve.
+        backgrounds: uint8 [H, W, 3] RGB pictures without people, by their source: all sources are drawn from alike,
+            so that a large one does not rule. Without any, other portraits' backgrounds serve.
         rng: source of all randomness.
         distractors: share of the samples that get objects behind the person which are no persons: pieces of other
             pictures, large and sharp against what may be a blurred background.
+        composites: share of the samples whose person stands before another background than the photo's own.
     """
 
-    COMPOSITE, SECOND_PERSON, DETAIL = 0.6, 0.2, 0.4
+    COMPOSITES, SECOND_PERSON, DETAIL = 0.6, 0.2, 0.4
     #: A photo that its person fills more than so says little of what is not a person, so it is drawn less often.
     FULL = 0.6
 
     def __init__(
         self,
         portraits: list[Portrait],
-        backgrounds: list[np.ndarray],
+        backgrounds: dict[str, list[np.ndarray]],
         rng: np.random.Generator,
         distractors: float = 0.0,
+        composites: float = COMPOSITES,
     ) -> None:
         self.portraits = portraits
-        self.backgrounds = backgrounds
+        self.backgrounds = list(backgrounds.values())
         self.rng = rng
         self.distractors = distractors
+        self.composites = composites
 
     def sample(self, height: int, width: int, close_ups: float = DETAIL, empty: float = 0.0) -> Sample:
         """Draw one sample of the given size.
@@ -65,7 +69,7 @@ class Augmenter:
         rng = self.rng
         if empty and rng.random() < empty:
             return self._empty(height, width)
-        composite = rng.random() < self.COMPOSITE
+        composite = rng.random() < self.composites
         detail = bool(rng.random() < close_ups)
         portrait = self._portrait()
         if not detail and (portrait.alpha > 127).mean() > self.FULL and rng.random() < 0.7:
@@ -141,7 +145,8 @@ class Augmenter:
 
     def _background(self, height: int, width: int) -> np.ndarray:
         rng = self.rng
-        picture = self.backgrounds[rng.integers(len(self.backgrounds))] if self.backgrounds else None
+        source = self.backgrounds[rng.integers(len(self.backgrounds))] if self.backgrounds else [None]
+        picture = source[rng.integers(len(source))]
         if picture is None or rng.random() < 0.3:
             # What other photos show behind their people is the background most like a portrait's.
             other = self._portrait()

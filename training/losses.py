@@ -53,7 +53,8 @@ def segmentation_loss(
         weight = logits.new_ones(len(logits))
 
     def cross_entropy(level: Tensor) -> Tensor:
-        losses = F.cross_entropy(level, trimap, reduction="none").mean((1, 2))
+        # Contiguous: over three channels that lie last, the CPU's softmax is slow.
+        losses = F.cross_entropy(level.contiguous(), trimap, reduction="none").mean((1, 2))
         return (losses * weight).sum() / weight.sum().clamp(min=1e-6)
 
     return (sum(cross_entropy(level) for level in side_logits) + 3 * cross_entropy(logits)) / 6
@@ -68,13 +69,18 @@ def laplacian(error: Tensor) -> Tensor:
     Returns:
         Scalar: sum over 5 levels of 2^level times the mean absolute value (Hou and Liu 2019, section 3.3).
     """
-    offsets = torch.arange(-2.0, 3.0, device=error.device)
-    kernel = torch.exp(-offsets.square() / 2)
-    kernel = (kernel / kernel.sum()).to(error.dtype)
     total = error.new_zeros(())
     for level in range(LEVELS):
-        blurred = F.conv2d(F.pad(error, (2, 2, 2, 2), mode="replicate"), kernel.view(1, 1, 1, 5))
-        blurred = F.conv2d(blurred, kernel.view(1, 1, 5, 1))
+        rows, columns = (_blurring(side, error) for side in error.shape[2:])
+        blurred = rows @ error @ columns.T
         total = total + 2**level * (error - blurred).abs().mean()
         error = F.avg_pool2d(blurred, 2)
     return total
+
+
+def _blurring(side: int, like: Tensor) -> Tensor:
+    """The Gaussian (5 taps, sigma 1, edges repeated) as a matrix: on one channel far faster than a convolution."""
+    offsets = torch.arange(-2, 3, device=like.device)
+    kernel = torch.exp(-offsets.to(like.dtype).square() / 2)
+    places = (torch.arange(side, device=like.device).unsqueeze(1) + offsets).clamp(0, side - 1)
+    return like.new_zeros(side, side).scatter_add_(1, places, (kernel / kernel.sum()).expand(side, 5))

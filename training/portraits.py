@@ -83,10 +83,18 @@ def read_portrait(path: Path, long_side: int | None = None) -> Portrait:
     return Portrait(path.stem, _bytes(foreground), _bytes(background), image[..., 3].copy())
 
 
-def read_backgrounds(folder: Path) -> list[np.ndarray]:
-    """Read every picture of a folder, uint8 [H, W, 3] RGB each; none when there is no such folder."""
+def list_backgrounds(folder: Path, held_out: bool) -> list[Path]:
+    """Pictures without people of one split, sorted; none when there is no such folder."""
     files = sorted(folder.iterdir()) if folder.is_dir() else []
-    return [cv2.imread(str(p))[..., ::-1].copy() for p in files if p.suffix in _SUFFIXES]
+    return [p for p in files if p.suffix in _SUFFIXES and is_held_out(p.stem) == held_out]
+
+
+def read_backgrounds(paths: Iterable[Path]) -> dict[str, list[np.ndarray]]:
+    """Read pictures, uint8 [H, W, 3] RGB each, by their source: what comes before "_" in a file's name."""
+    sources: dict[str, list[np.ndarray]] = {}
+    for path in paths:
+        sources.setdefault(path.stem.partition("_")[0], []).append(cv2.imread(str(path))[..., ::-1].copy())
+    return sources
 
 
 def read_portraits(paths: Iterable[Path], long_side: int | None = None) -> list[Portrait]:

@@ -5,14 +5,14 @@ import math
 import os
 import time
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import cv2
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from torch.utils.data import DataLoader, IterableDataset
 
@@ -20,7 +20,7 @@ from infer_p3m_portrait_matting.p3m import P3MNet, create_model, load_weights, n
 
 from .augment import Augmenter
 from .losses import Losses, p3m_loss, segmentation_loss
-from .portraits import Portrait, list_photos, read_backgrounds, read_portraits
+from .portraits import Portrait, list_backgrounds, list_photos, read_backgrounds, read_portraits
 from .pretrained import load_imagenet
 
 
@@ -36,10 +36,15 @@ class Stage:
         detail_weight: how much a close-up counts for the segmentation, where a whole view counts 1.
         lr: what the learning rates are multiplied by.
         distractors: share of the samples with objects on their background that are no persons.
+        close_ups: share of the samples that are close-ups.
         semantic: share of the steps that show whole views and train encoder and segmentation decoder alone, which
             takes about two thirds of the time.
+        semantic_size: ``size`` of those steps; 0 takes ``size`` itself. The global pass should meet in training the
+            scales that it will see.
+        semantic_batch: ``batch`` of those steps; 0 takes ``batch`` itself.
         empty: share of those steps' samples without any person.
         frozen: names of modules that stay as they are, their normalisation statistics too.
+        fixed_norms: names of modules whose normalisation statistics stay, while their weights learn.
     """
 
     size: int
@@ -49,9 +54,13 @@ class Stage:
     detail_weight: float = 1.0
     lr: float = 1.0
     distractors: float = 0.0
+    close_ups: float = Augmenter.DETAIL
     semantic: float = 0.0
+    semantic_size: int = 0
+    semantic_batch: int = 0
     empty: float = 0.0
     frozen: tuple[str, ...] = ()
+    fixed_norms: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -71,7 +80,7 @@ class Config:
     def read(cls, path: Path) -> "Config":
         """Read a TOML file; unknown and missing keys are a TypeError that names them."""
         values = tomllib.loads(path.read_text())
-        stages = ({**stage, "frozen": tuple(stage.get("frozen", ()))} for stage in values["stages"])
+        stages = [{k: tuple(v) if isinstance(v, list) else v for k, v in stage.items()} for stage in values["stages"]]
         return cls(**{**values, "stages": tuple(Stage(**stage) for stage in stages)})
 
     @property
@@ -106,7 +115,9 @@ class Batches(IterableDataset):
     #: Height over width of a batch's pictures; their area stays that of the stage's square.
     ASPECTS = (1.0, 1.0, 4 / 3, 3 / 4, 3 / 2)
 
-    def __init__(self, config: Config, portraits: list[Portrait], backgrounds: list[np.ndarray], start: int) -> None:
+    def __init__(
+        self, config: Config, portraits: list[Portrait], backgrounds: dict[str, list[np.ndarray]], start: int
+    ) -> None:
         self.config, self.portraits, self.backgrounds, self.start = config, portraits, backgrounds, start
 
     def __iter__(self) -> Iterator[tuple[Tensor, ...]]:
@@ -121,13 +132,14 @@ class Batches(IterableDataset):
         stage, _ = self.config.stage_at(step)
         rng = np.random.default_rng((self.config.seed, step))
         aspect = self.ASPECTS[rng.integers(len(self.ASPECTS))]
-        height = 32 * round(stage.size * math.sqrt(aspect) / 32)
-        width = 32 * round(stage.size / math.sqrt(aspect) / 32)
-        augmenter = Augmenter(self.portraits, self.backgrounds, rng, stage.distractors)
+        size, count, close_ups, empty = stage.size, stage.batch, stage.close_ups, 0.0
         if self.config.is_semantic(step):
-            samples = [augmenter.sample(height, width, 0.0, stage.empty) for _ in range(stage.batch)]
-        else:
-            samples = [augmenter.sample(height, width) for _ in range(stage.batch)]
+            size, count = stage.semantic_size or size, stage.semantic_batch or count
+            close_ups, empty = 0.0, stage.empty
+        height = 32 * round(size * math.sqrt(aspect) / 32)
+        width = 32 * round(size / math.sqrt(aspect) / 32)
+        augmenter = Augmenter(self.portraits, self.backgrounds, rng, stage.distractors)
+        samples = [augmenter.sample(height, width, close_ups, empty) for _ in range(count)]
         *maps, detail = zip(*samples, strict=True)
         image, alpha, trimap, contrast = (torch.from_numpy(np.stack(x)) for x in maps)
         weight = torch.tensor([stage.detail_weight if close else 1.0 for close in detail])
@@ -137,17 +149,28 @@ class Batches(IterableDataset):
 class Trainer:
     """Model, its moving average, optimiser and step counter: all that a checkpoint holds."""
 
-    def __init__(self, config: Config, device: torch.device, start: Path | None = None) -> None:
-        self.config, self.device, self.step, self.frozen = config, device, 0, ()
+    def __init__(
+        self,
+        config: Config,
+        device: torch.device,
+        start: Path | None = None,
+        new_encoder: bool = False,
+        bfloat16: bool | None = None,
+    ) -> None:
+        self.config, self.device, self.step = config, device, 0
+        self.kept: tuple[tuple[str, ...], ...] = ((), ())
+        self.bfloat16 = device.type == "cuda" if bfloat16 is None else bfloat16
         torch.manual_seed(config.seed)
         model = create_model(config.model)
-        if start is None:
-            load_imagenet(model)
-        else:
+        if start is not None:
             load_weights(model, start)
+        if start is None or new_encoder:
+            load_imagenet(model)
         self.model: P3MNet = model.to(device, memory_format=torch.channels_last).train()
         average = get_ema_multi_avg_fn(config.ema)
         self.ema = AveragedModel(self.model, multi_avg_fn=average, use_buffers=True)
+        if self.bfloat16 and device.type == "cpu":
+            _group_in_float32(self.model)
         encoder = list(model.encoder.parameters())
         decoder = [*model.segmentation.parameters(), *model.matting.parameters()]
         groups = [{"params": encoder, "lr": config.encoder_lr}, {"params": decoder, "lr": config.decoder_lr}]
@@ -160,9 +183,9 @@ class Trainer:
         """Take one step; returns the detached losses."""
         image, alpha, trimap, contrast, weight = (x.to(self.device, non_blocking=True) for x in batch)
         x = normalize(image.float() / 255).contiguous(memory_format=torch.channels_last)
-        self._freeze()
+        self._keep()
         semantic = self.config.is_semantic(self.step)
-        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.device.type == "cuda"):
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.bfloat16):
             output = None if semantic else self.model(x)
             logits = all_logits(self.model, x) if semantic else (output.logits, *output.side_logits)
         logits = tuple(level.float() for level in logits)
@@ -181,14 +204,16 @@ class Trainer:
         self.step += 1
         return Losses(*(loss.detach() for loss in losses))
 
-    def _freeze(self) -> None:
-        frozen = self.config.stage_at(self.step)[0].frozen
-        if frozen == self.frozen:
+    def _keep(self) -> None:
+        stage, _ = self.config.stage_at(self.step)
+        if self.kept == (stage.frozen, stage.fixed_norms):
             return
         self.model.train().requires_grad_(True)
-        for name in frozen:
+        for name in stage.fixed_norms:
+            self.model.get_submodule(name).eval()
+        for name in stage.frozen:
             self.model.get_submodule(name).eval().requires_grad_(False)
-        self.frozen = frozen
+        self.kept = stage.frozen, stage.fixed_norms
 
     def save(self, path: Path) -> None:
         """Write a checkpoint; a crash in the middle leaves the last one whole."""
@@ -210,6 +235,18 @@ class Trainer:
         return self.ema.module
 
 
+def _group_in_float32(model: nn.Module) -> None:
+    """Keep grouped convolutions out of autocast: on a CPU their gradients take three times as long in bfloat16."""
+    for module in model.modules():
+        if isinstance(module, nn.Conv2d) and module.groups > 1:
+
+            def forward(x: Tensor, inner: Callable[[Tensor], Tensor] = module.forward) -> Tensor:
+                with torch.autocast("cpu", enabled=False):
+                    return inner(x.float())
+
+            module.forward = forward
+
+
 def all_logits(model: P3MNet, x: Tensor) -> tuple[Tensor, ...]:
     """Logits and the three side logits, without the matting decoder."""
     e4 = model.encoder(x, skips=False).e4
@@ -225,23 +262,25 @@ def main() -> None:
     parser.add_argument("--config", type=Path, default=Path(__file__).with_name("mobile.toml"))
     parser.add_argument("--out", type=Path, default=Path("runs/mobile"), help="folder of checkpoints and weights")
     parser.add_argument("--start", type=Path, help="weights file to start from, instead of ImageNet's")
+    parser.add_argument("--new-encoder", action="store_true", help="ImageNet's encoder under the decoders of --start")
     parser.add_argument("--minutes", type=float, default=math.inf, help="stop (resumable) after so many minutes")
     parser.add_argument("--save-every", type=float, default=3, help="minutes between checkpoints")
     parser.add_argument("--workers", type=int, default=1, help="processes that make batches")
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
+    parser.add_argument("--bfloat16", action=argparse.BooleanOptionalAction, help="autocast (default: on a GPU)")
     args = parser.parse_args()
 
     started = time.monotonic()
     config = Config.read(args.config)
     args.out.mkdir(parents=True, exist_ok=True)
     checkpoint = args.out / "last.pt"
-    trainer = Trainer(config, torch.device(args.device), args.start)
+    trainer = Trainer(config, torch.device(args.device), args.start, args.new_encoder, args.bfloat16)
     if checkpoint.exists():
         trainer.load(checkpoint)
         print(f"resumed at step {trainer.step} of {config.steps}", flush=True)
     portraits = read_portraits(list_photos(args.data / "train", held_out=False), args.long_side)
-    backgrounds = read_backgrounds(args.data / "backgrounds")
-    print(f"{len(portraits)} portraits, {len(backgrounds)} backgrounds, {args.device}", flush=True)
+    backgrounds = read_backgrounds(list_backgrounds(args.data / "backgrounds", held_out=False))
+    print(f"{len(portraits)} portraits, {sum(map(len, backgrounds.values()))} backgrounds, {args.device}", flush=True)
 
     batches = DataLoader(
         Batches(config, portraits, backgrounds, trainer.step),
