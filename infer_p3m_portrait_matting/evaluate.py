@@ -12,7 +12,6 @@ import csv
 import hashlib
 import io
 import json
-import os
 import sys
 from pathlib import Path
 
@@ -23,6 +22,8 @@ from tqdm import tqdm
 from .contact_sheet import contact_sheet
 from .evaluation_data import Pair, p3m_10k, two_folders
 from .p3m import METHODS, PortraitMatting, Scores, list_models, score, to_uint8
+from .p3m.files import write_whole
+from .png import encode_png
 
 FIELDS = ("name", *Scores._fields)
 
@@ -43,14 +44,14 @@ class Run:
         (folder / "mattes").mkdir(parents=True, exist_ok=True)
         note = folder / "settings.json"
         if not note.exists():
-            _write(note, json.dumps(settings, indent=1).encode())
+            write_whole(note, json.dumps(settings, indent=1).encode())
         elif json.loads(note.read_text()) != settings:
             raise ValueError(f"{folder} holds results of other settings (see {note.name}): choose another --output")
         self.scores = self._read()
 
     def add(self, name: str, matte: np.ndarray, scores: Scores) -> None:
         """Keep one photo's matte (uint8 [H, W]) and figures."""
-        _write(self.matte(name), cv2.imencode(".png", matte)[1].tobytes())
+        write_whole(self.matte(name), encode_png(matte))
         self.scores[name] = scores
         with self.table.open("a", newline="", encoding="utf-8") as file:
             csv.writer(file).writerow((name, *(f"{value:.7g}" for value in scores)))
@@ -69,7 +70,7 @@ class Run:
         whole = [row for row in rows[1:] if len(row) == len(FIELDS) and self.matte(row[0]).exists()]
         text = io.StringIO(newline="")
         csv.writer(text).writerows([FIELDS, *whole])
-        _write(self.table, text.getvalue().encode())
+        write_whole(self.table, text.getvalue().encode())
         return {name: Scores(*map(float, values)) for name, *values in whole}
 
 
@@ -168,19 +169,13 @@ def main(arguments: list[str] | None = None) -> int:
         return 1
     if run.scores:
         sheet = worst(pairs, run, args.worst)
-        _write(args.output / "worst.png", cv2.imencode(".png", sheet[..., ::-1])[1].tobytes())
+        write_whole(args.output / "worst.png", encode_png(sheet))
         print(
             f"{args.model}, {args.method} at {args.input_size}, mean of {len(run.scores)} photos:\n{table(run.mean())}"
         )
     for failure in failures:
         print(f"not measured: {failure}", file=sys.stderr)
     return 1 if failures else 0
-
-
-def _write(path: Path, content: bytes) -> None:
-    temporary = path.with_name(path.name + ".tmp")
-    temporary.write_bytes(content)
-    os.replace(temporary, path)
 
 
 if __name__ == "__main__":

@@ -1,13 +1,13 @@
 """An Ikomia image output that keeps alpha, and file names that keep photos apart."""
 
-import os
 import threading
 from itertools import count
 from pathlib import Path
 
-import cv2
-import numpy as np
 from ikomia import core, dataprocess
+
+from infer_p3m_portrait_matting.p3m.files import write_whole
+from infer_p3m_portrait_matting.png import encode_png
 
 
 class FileNames:
@@ -78,9 +78,7 @@ class LosslessImageIO(dataprocess.CImageIO):
         if photo and stem in (photo, self.task + photo):
             stem = _names.stem(target.parent, photo, self.source)
         target = target.with_name(f"{stem}_{self.name}.png")
-        temporary = target.with_name(target.name + ".tmp")
-        temporary.write_bytes(encode_png(image))
-        os.replace(temporary, target)
+        write_whole(target, encode_png(image))
 
     def to_json(self, options: list[str] | None = None) -> str:
         """Serialise as base64 PNG, whatever format is asked for: JPEG has no alpha and would blur the matte."""
@@ -89,13 +87,3 @@ class LosslessImageIO(dataprocess.CImageIO):
             at = options.index("image_format")
             del options[at : at + 2]
         return super().to_json([*options, "image_format", "png"])
-
-
-def encode_png(image: np.ndarray) -> bytes:
-    """Encode uint8 [H, W], [H, W, 3] RGB or [H, W, 4] RGBA as PNG."""
-    codes = {2: None, 3: cv2.COLOR_RGB2BGR, 4: cv2.COLOR_RGBA2BGRA}
-    code = codes[2 if image.ndim == 2 else image.shape[2]]
-    done, data = cv2.imencode(".png", image if code is None else cv2.cvtColor(image, code))
-    if not done:
-        raise OSError("the picture could not be encoded as PNG")
-    return data.tobytes()

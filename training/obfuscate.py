@@ -9,7 +9,6 @@ left out and listed: whoever trains on the folder must know that it holds no ope
 """
 
 import argparse
-import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -20,6 +19,8 @@ from tqdm import tqdm
 
 from infer_p3m_portrait_matting.evaluation_data import two_folders
 from infer_p3m_portrait_matting.p3m import OBFUSCATIONS, find_faces, hide_faces
+from infer_p3m_portrait_matting.p3m.files import write_whole
+from infer_p3m_portrait_matting.png import encode_png
 
 
 def photos_with_mattes(photos: Path, mattes: Path | None) -> Iterator[tuple[str, np.ndarray, np.ndarray]]:
@@ -58,8 +59,9 @@ def main(arguments: list[str] | None = None) -> int:
             if not faces:
                 faceless.append(name)
                 continue
-            hidden = hide_faces(photo, matte.astype(np.float32) / 255, faces, args.obfuscation)[..., ::-1]
-            _write(args.output / f"{name}.png", hidden if args.mattes else np.dstack([hidden, matte]))
+            hidden = hide_faces(photo, matte.astype(np.float32) / 255, faces, args.obfuscation)
+            picture = hidden if args.mattes else np.dstack([hidden, matte])
+            write_whole(args.output / f"{name}.png", encode_png(picture))
             count += 1
     except (OSError, ValueError, RuntimeError) as error:
         print(f"error: {error}", file=sys.stderr)
@@ -68,12 +70,6 @@ def main(arguments: list[str] | None = None) -> int:
     if faceless:
         print(f"no face was found in {len(faceless)}, left out: {', '.join(faceless)}", file=sys.stderr)
     return 0
-
-
-def _write(path: Path, image: np.ndarray) -> None:
-    temporary = path.with_suffix(".tmp")
-    temporary.write_bytes(cv2.imencode(".png", image)[1].tobytes())
-    os.replace(temporary, path)
 
 
 if __name__ == "__main__":

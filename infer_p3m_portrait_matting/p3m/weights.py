@@ -10,6 +10,7 @@ from safetensors.torch import load_file, save
 
 from .download import download, verify_digest
 from .errors import WeightsError
+from .files import write_whole
 from .network import P3MNet
 from .published import fill, fill_published, layout_digest, load_published_checkpoint, read_checkpoint
 from .registry import create_model, get_variant
@@ -115,14 +116,8 @@ def save_weights(model: P3MNet, path: str | PathLike[str]) -> None:
         model: the network.
         path: the file, with suffix ``.safetensors``.
     """
-    path = Path(path)
     tensors = {}
     for name, tensor in model.state_dict().items():
         half = tensor.is_floating_point() and tensor.ndim > 1
         tensors[name] = tensor.detach().to("cpu", torch.float16 if half else tensor.dtype).contiguous()
-    temporary = path.with_name(path.name + ".tmp")
-    try:
-        temporary.write_bytes(save(tensors))
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    write_whole(Path(path), save(tensors))
