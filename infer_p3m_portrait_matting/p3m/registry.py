@@ -69,7 +69,7 @@ _VARIANTS = {
     "mobile": Variant(
         MobileEncoder,
         Channels((8, 16, 24, 40, 112, 320), _MOBILE, (3,), _MOBILE, (8, 1), detail=True),
-        global_bound=576,
+        global_bound=384,
         bundled_file="p3m_mobile.safetensors",
     ),
 }
