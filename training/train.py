@@ -147,7 +147,15 @@ class Batches(IterableDataset):
 
 
 class Trainer:
-    """Model, its moving average, optimiser and step counter: all that a checkpoint holds."""
+    """Model, its moving average, optimiser and step counter: all that a checkpoint holds.
+
+    Args:
+        config: what the TOML file says.
+        device: where to train.
+        start: weights file to start from, or None: ImageNet's encoder and random decoders.
+        new_encoder: whether ImageNet's encoder takes the place of that of ``start``.
+        bfloat16: whether to compute by autocast; None does so on a GPU.
+    """
 
     def __init__(
         self,
