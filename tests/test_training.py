@@ -414,7 +414,7 @@ def test_a_config_with_unknown_or_missing_keys_is_refused(tmp_path):
     path.write_text("momentum = 0.9\n" + text)
     with pytest.raises(TypeError, match="momentum"):
         Config.read(path)
-    path.write_text(text.replace("ema", "# ema"))
+    path.write_text(text.replace("\nema", "\n# ema"))
     with pytest.raises(TypeError, match="ema"):
         Config.read(path)
 
