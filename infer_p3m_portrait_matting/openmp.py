@@ -2,6 +2,7 @@
 
 ``import ikomia`` switches OpenMP's dynamic teams on in the thread that imports it. The GNU runtime then counts the
 machine's load against every parallel region, and torch computes on one core although it reports several threads.
+oneDNN kernels whose threads wait for one another (convolution's backward pass has one) then wait for ever.
 """
 
 import ctypes

@@ -23,6 +23,7 @@ import torch  # noqa: E402
 from hypothesis import settings  # noqa: E402
 from skimage import data  # noqa: E402
 
+from infer_p3m_portrait_matting.openmp import all_threads  # noqa: E402
 from infer_p3m_portrait_matting.p3m import PortraitMatting  # noqa: E402
 
 # The same examples on every run, however slow the machine.
@@ -35,6 +36,13 @@ def home() -> Path:
     """The folder that stands in for the real HOME."""
     assert Path.home() == Path(_HOME)
     return Path(_HOME)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def threads():
+    """Tests that import Ikomia leave its dynamic teams on for all others, and these would hang on a busy machine."""
+    with all_threads():
+        yield
 
 
 @pytest.fixture(scope="session")
