@@ -277,6 +277,17 @@ def test_whole_views_are_no_close_ups(portraits, backgrounds):
     assert all(augmenter.sample(64, 64, 1.0).detail for _ in range(5))
 
 
+@pytest.mark.parametrize("share", [0.25, 0.5, 1.0])
+def test_close_ups_show_the_share_of_the_photo_that_was_asked_for(share):
+    ramp = np.tile(np.arange(256, dtype=np.uint8), (256, 1))
+    plain = np.full((256, 256, 3), 90, np.uint8)
+    portraits = [Portrait("ramp", plain, plain, ramp)]
+    augmenter = Augmenter(portraits, {}, np.random.default_rng(0), composites=0.0, close_up=(share, share))
+    for _ in range(5):
+        # A little less where the window is made narrower than the sample.
+        assert 0.85 * share < np.ptp(augmenter.sample(64, 64, 1.0).alpha) / 255 <= share
+
+
 def test_semantic_steps_may_have_a_size_of_their_own(portraits, backgrounds):
     stage = Stage(64, 3, 2, semantic=0.5, semantic_size=128, semantic_batch=2, close_ups=1.0, detail_weight=0.25)
     batches = Batches(replace(SMALL, stages=(stage,)), portraits, backgrounds, 0)

@@ -37,9 +37,10 @@ class Augmenter:
         distractors: share of the samples that get objects behind the person which are no persons: pieces of other
             pictures, large and sharp against what may be a blurred background.
         composites: share of the samples whose person stands before another background than the photo's own.
+        close_up: from where to where the side of a close-up lies, as a share of the largest that fits the photo.
     """
 
-    COMPOSITES, SECOND_PERSON, DETAIL = 0.6, 0.2, 0.4
+    COMPOSITES, SECOND_PERSON, DETAIL, CLOSE_UP = 0.6, 0.2, 0.4, (0.3, 0.7)
     #: A photo that its person fills more than so says little of what is not a person, so it is drawn less often.
     FULL = 0.6
 
@@ -50,12 +51,14 @@ class Augmenter:
         rng: np.random.Generator,
         distractors: float = 0.0,
         composites: float = COMPOSITES,
+        close_up: tuple[float, float] = CLOSE_UP,
     ) -> None:
         self.portraits = portraits
         self.backgrounds = list(backgrounds.values())
         self.rng = rng
         self.distractors = distractors
         self.composites = composites
+        self.close_up = close_up
 
     def sample(self, height: int, width: int, close_ups: float = DETAIL, empty: float = 0.0) -> Sample:
         """Draw one sample of the given size.
@@ -131,7 +134,7 @@ class Augmenter:
             right += int(room[3]) if alpha[:, -2:].max() < 8 else 0
         frame_h, frame_w = bottom - top, right - left
         largest = min(frame_h, frame_w * aspect)
-        size = largest * (rng.uniform(0.3, 0.7) if detail else rng.uniform(0.75, 1))
+        size = largest * (rng.uniform(*self.close_up) if detail else rng.uniform(0.75, 1))
         crop_h, crop_w = max(int(size), 32), max(int(size / aspect), 32)
         y = top + rng.integers(max(frame_h - crop_h, 0) + 1)
         x = left + rng.integers(max(frame_w - crop_w, 0) + 1)

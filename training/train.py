@@ -37,6 +37,7 @@ class Stage:
         lr: what the learning rates are multiplied by.
         distractors: share of the samples with objects on their background that are no persons.
         close_ups: share of the samples that are close-ups.
+        close_up: from where to where the side of a close-up lies, as a share of the largest that fits the photo.
         semantic: share of the steps that show whole views and train encoder and segmentation decoder alone, which
             takes about two thirds of the time.
         semantic_size: ``size`` of those steps; 0 takes ``size`` itself. The global pass should meet in training the
@@ -55,6 +56,7 @@ class Stage:
     lr: float = 1.0
     distractors: float = 0.0
     close_ups: float = Augmenter.DETAIL
+    close_up: tuple[float, float] = Augmenter.CLOSE_UP
     semantic: float = 0.0
     semantic_size: int = 0
     semantic_batch: int = 0
@@ -138,7 +140,7 @@ class Batches(IterableDataset):
             close_ups, empty = 0.0, stage.empty
         height = 32 * round(size * math.sqrt(aspect) / 32)
         width = 32 * round(size / math.sqrt(aspect) / 32)
-        augmenter = Augmenter(self.portraits, self.backgrounds, rng, stage.distractors)
+        augmenter = Augmenter(self.portraits, self.backgrounds, rng, stage.distractors, close_up=stage.close_up)
         samples = [augmenter.sample(height, width, close_ups, empty) for _ in range(count)]
         *maps, detail = zip(*samples, strict=True)
         image, alpha, trimap, contrast = (torch.from_numpy(np.stack(x)) for x in maps)
