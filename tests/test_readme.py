@@ -52,7 +52,8 @@ def test_python_runs(home, tmp_path, astronaut, index):
     if "display(" in block:
         if shutil.which("xvfb-run") is None:
             pytest.skip("display() needs a screen, and Xvfb is not installed")
-        command = ["xvfb-run", "-a", *command]
+        # Without -noreset, Xvfb restarts when its last client leaves, and the next client may find no server.
+        command = ["xvfb-run", "-a", "-s", "-screen 0 1280x1024x24 -noreset", *command]
         block = DISPLAY + block
     elif "ikomia." not in block:
         block = f"import sys; sys.path.insert(0, {str(ROOT)!r})\n" + block
