@@ -441,9 +441,12 @@ def test_the_two_splits_are_all_photos(tmp_path):
     assert not set(kept) & set(held_out)
 
 
-def test_the_config_of_the_bundled_model_is_read():
-    config = Config.read(Path(__file__).parent.parent / "training" / "mobile.toml")
+@pytest.mark.parametrize("name", ["mobile", "mobile_detail", "mobile_detail_2"])
+def test_the_configs_of_the_bundled_model_are_read(name):
+    config = Config.read(Path(__file__).parent.parent / "training" / f"{name}.toml")
     assert config.model == "mobile"
+    modules = {name for name, _ in create_model(config.model).named_modules()}
+    assert all(modules.issuperset(stage.frozen + stage.fixed_norms) for stage in config.stages)
     assert config.steps == sum(stage.steps for stage in config.stages)
     assert all(stage.size % 32 == 0 and stage.cooldown <= stage.steps for stage in config.stages)
     assert config.lr_factor(config.steps - 1) < 0.01
