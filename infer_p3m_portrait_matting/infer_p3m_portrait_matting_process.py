@@ -7,13 +7,13 @@ import numpy as np
 import torch
 from ikomia import core, dataprocess, utils
 
-from infer_p3m_portrait_matting.image_output import LosslessImageIO
-from infer_p3m_portrait_matting.openmp import all_threads
 from infer_p3m_portrait_matting.p3m import PortraitMatting, TemporalFilter
-from infer_p3m_portrait_matting.p3m.preprocess import check_image
-from infer_p3m_portrait_matting.pictures import look_for_faces, make_pictures, read_background
-from infer_p3m_portrait_matting.sessions import open_session
-from infer_p3m_portrait_matting.settings import IMAGE, Settings
+from infer_p3m_portrait_matting.p3m.imaging.images import check_image
+from infer_p3m_portrait_matting.plugin.openmp import all_threads
+from infer_p3m_portrait_matting.plugin.outputs import LosslessImageIO
+from infer_p3m_portrait_matting.plugin.pictures import look_for_faces, make_pictures, read_background
+from infer_p3m_portrait_matting.plugin.sessions import open_session
+from infer_p3m_portrait_matting.plugin.settings import IMAGE, Settings
 
 NAME = "infer_p3m_portrait_matting"
 VERSION = "2.0.0"

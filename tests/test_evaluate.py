@@ -6,8 +6,8 @@ import cv2
 import numpy as np
 import pytest
 
-from infer_p3m_portrait_matting.evaluate import FIELDS, main
-from infer_p3m_portrait_matting.evaluation_data import p3m_10k, two_folders
+from infer_p3m_portrait_matting.evaluate.__main__ import FIELDS, main
+from infer_p3m_portrait_matting.evaluate.dataset import p3m_10k, two_folders
 from infer_p3m_portrait_matting.p3m import score, to_uint8, trimap_of
 
 NAMES = ("p_1", "p_2, again", "p_3")

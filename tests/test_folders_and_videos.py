@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from ikomia_plugin import workflow_with
 
-from infer_p3m_portrait_matting.image_output import FileNames
 from infer_p3m_portrait_matting.p3m import PortraitMatting, TemporalFilter, to_uint8
+from infer_p3m_portrait_matting.plugin.outputs import FileNames
 
 
 @pytest.fixture(scope="module")

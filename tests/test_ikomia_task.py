@@ -16,9 +16,9 @@ import pytest
 import torch
 from ikomia_plugin import NAME, ROOT, Workflow, core, dataprocess, ik_registry, workflow_with
 
-from infer_p3m_portrait_matting.openmp import _runtime, all_threads
 from infer_p3m_portrait_matting.p3m import PortraitMatting, composite, cutout, estimate_foreground, to_uint8
-from infer_p3m_portrait_matting.settings import Settings
+from infer_p3m_portrait_matting.plugin.openmp import _runtime, all_threads
+from infer_p3m_portrait_matting.plugin.settings import Settings
 
 DEFAULTS = {
     "model_name": "resnet34",

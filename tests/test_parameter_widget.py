@@ -14,8 +14,8 @@ from ikomia_plugin import ROOT, QtTest, QtWidgets
 
 from infer_p3m_portrait_matting.infer_p3m_portrait_matting_process import InferP3mPortraitMattingParam
 from infer_p3m_portrait_matting.infer_p3m_portrait_matting_widget import InferP3mPortraitMattingWidgetFactory
-from infer_p3m_portrait_matting.parameter_form import ParameterForm
-from infer_p3m_portrait_matting.settings import Settings
+from infer_p3m_portrait_matting.plugin.form import ParameterForm
+from infer_p3m_portrait_matting.plugin.settings import Settings
 
 QT = pytest.importorskip("PyQt6.QtCore")
 
@@ -102,7 +102,7 @@ def test_the_background_picture_is_applied_and_checked_only_when_it_is_used(appl
 
 
 def test_a_missing_face_detector_is_said_only_when_faces_are_to_be_hidden(application, monkeypatch):
-    monkeypatch.setattr("infer_p3m_portrait_matting.parameter_form.find_spec", lambda name: None)
+    monkeypatch.setattr("infer_p3m_portrait_matting.plugin.form.find_spec", lambda name: None)
     form = ParameterForm(Settings())
     assert form.message.text() == ""
     assert not form.strict.isEnabled()

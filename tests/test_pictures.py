@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from infer_p3m_portrait_matting.p3m import OBFUSCATIONS, Face
-from infer_p3m_portrait_matting.pictures import make_pictures
-from infer_p3m_portrait_matting.settings import BACKGROUNDS, FOREGROUNDS, Settings
+from infer_p3m_portrait_matting.plugin.pictures import make_pictures
+from infer_p3m_portrait_matting.plugin.settings import BACKGROUNDS, FOREGROUNDS, Settings
 
 
 @st.composite

@@ -17,10 +17,10 @@ import cv2
 import numpy as np
 from tqdm import tqdm
 
-from infer_p3m_portrait_matting.evaluation_data import two_folders
+from infer_p3m_portrait_matting.evaluate.dataset import two_folders
 from infer_p3m_portrait_matting.p3m import OBFUSCATIONS, find_faces, hide_faces
-from infer_p3m_portrait_matting.p3m.files import write_whole
-from infer_p3m_portrait_matting.png import encode_png
+from infer_p3m_portrait_matting.p3m.atomic_write import write_whole
+from infer_p3m_portrait_matting.p3m.imaging.png import encode_png
 
 
 def photos_with_mattes(photos: Path, mattes: Path | None) -> Iterator[tuple[str, np.ndarray, np.ndarray]]:

@@ -7,12 +7,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from .checkpoints.weights import expected_weights, find_weights, load_weights
 from .fold import fold_batch_norms
-from .network import FOREGROUND, UNKNOWN
-from .preprocess import check_image, normalize, resize, to_tensor
-from .registry import create_model, get_variant
+from .imaging.images import check_image
+from .model.network import FOREGROUND, UNKNOWN
+from .model.registry import create_model, get_variant
+from .preprocess import normalize, resize, to_tensor
 from .sizes import STRIDE, pass_size
-from .weights import expected_weights, find_weights, load_weights
 
 #: HYBRID: trimap from a global pass at low resolution, alpha from a local pass at high resolution.
 #: RESIZE: one pass at low resolution, whose fused alpha is enlarged.

@@ -6,10 +6,10 @@ from pathlib import Path
 import torch
 
 from infer_p3m_portrait_matting.p3m import METHODS, find_weights, list_models
-from infer_p3m_portrait_matting.p3m.faces import INSTALL
+from infer_p3m_portrait_matting.p3m.imaging.faces import INSTALL
 from infer_p3m_portrait_matting.p3m.sizes import floor_to_stride
-from infer_p3m_portrait_matting.qt import QtCore, QtGui, QtWidgets
-from infer_p3m_portrait_matting.settings import (
+from infer_p3m_portrait_matting.plugin.qt import QtCore, QtGui, QtWidgets
+from infer_p3m_portrait_matting.plugin.settings import (
     ANONYMIZE,
     BACKGROUNDS,
     BLUR,

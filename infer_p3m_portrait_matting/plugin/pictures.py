@@ -8,7 +8,7 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 
-from .p3m import (
+from ..p3m import (
     Face,
     blurred_background,
     composite,
@@ -22,7 +22,7 @@ from .p3m import (
 )
 from .settings import BLUR, IMAGE, TRANSPARENT, Settings
 
-logger = logging.getLogger(__package__)
+logger = logging.getLogger("infer_p3m_portrait_matting")
 
 
 class Pictures(NamedTuple):

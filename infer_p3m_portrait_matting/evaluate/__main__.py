@@ -19,11 +19,11 @@ import cv2
 import numpy as np
 from tqdm import tqdm
 
+from ..p3m import METHODS, PortraitMatting, Scores, list_models, score, to_uint8
+from ..p3m.atomic_write import write_whole
+from ..p3m.imaging.png import encode_png
 from .contact_sheet import contact_sheet
-from .evaluation_data import Pair, p3m_10k, two_folders
-from .p3m import METHODS, PortraitMatting, Scores, list_models, score, to_uint8
-from .p3m.files import write_whole
-from .png import encode_png
+from .dataset import Pair, p3m_10k, two_folders
 
 FIELDS = ("name", *Scores._fields)
 

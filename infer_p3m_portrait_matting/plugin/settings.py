@@ -3,7 +3,7 @@
 from dataclasses import dataclass, fields
 from pathlib import Path
 
-from .p3m import METHODS, OBFUSCATIONS, list_models, parse_color
+from ..p3m import METHODS, OBFUSCATIONS, list_models, parse_color
 
 MIN_INPUT_SIZE, MAX_INPUT_SIZE = 64, 8192
 

@@ -3,7 +3,7 @@
 import numpy as np
 from PIL import ImageColor
 
-from .preprocess import as_rgb, check_image
+from .images import as_rgb, check_matte, to_uint8
 
 
 def parse_color(text: str) -> tuple[int, int, int]:
@@ -22,22 +22,6 @@ def parse_color(text: str) -> tuple[int, int, int]:
         except ValueError:
             pass
     raise ValueError(f"a colour must be like '#ffffff' or a CSS name such as 'white', got {text!r}")
-
-
-def to_uint8(x: np.ndarray) -> np.ndarray:
-    """Round an image or a matte to 8 bits.
-
-    Args:
-        x: uint8, uint16 or float in [0, 1], of any shape.
-
-    Returns:
-        A new uint8 array of the same shape.
-    """
-    if x.dtype == np.uint8:
-        return x.copy()
-    if x.dtype == np.uint16:
-        return ((x.astype(np.uint32) + 128) // 257).astype(np.uint8)
-    return (x.astype(np.float32) * 255 + 0.5).astype(np.uint8)
 
 
 def cutout(foreground: np.ndarray, alpha: np.ndarray) -> np.ndarray:
@@ -88,12 +72,3 @@ def composite(
     # The half rounds; conversion to uint8 then cuts off.
     blend += 0.5
     return blend.astype(np.uint8)
-
-
-def check_matte(image: np.ndarray, alpha: np.ndarray) -> None:
-    """Refuse an image that is none, and a matte that does not belong to it (see :func:`cutout`)."""
-    check_image(image)
-    if alpha.shape != image.shape[:2]:
-        raise ValueError(f"the matte is {alpha.shape}, the image {image.shape[:2]}: they must have one size")
-    if alpha.dtype.kind != "f":
-        raise TypeError(f"the matte must be floating point in [0, 1], got {alpha.dtype}: divide 8 bits by 255")

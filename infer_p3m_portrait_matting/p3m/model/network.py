@@ -7,10 +7,6 @@ from torch import Tensor, nn
 
 from .decoders import Channels, MattingDecoder, SegmentationDecoder
 
-#: ImageNet statistics, per RGB channel on [0, 1]; every variant is normalised with them.
-IMAGENET_MEAN = (0.485, 0.456, 0.406)
-IMAGENET_STD = (0.229, 0.224, 0.225)
-
 #: The classes of the segmentation decoder, in the order of its logits.
 BACKGROUND, UNKNOWN, FOREGROUND = 0, 1, 2
 
@@ -53,7 +49,7 @@ class P3MNet(nn.Module):
     bit for bit.
 
     Args:
-        encoder: a module giving :class:`~.encoders.Features`.
+        encoder: a module giving :class:`~.features.Features`.
         channels: the variant's channel table.
     """
 

@@ -7,10 +7,10 @@ from weakref import WeakValueDictionary
 
 import torch
 
-from .p3m import CACHE_VARIABLE, DownloadError, PortraitMatting, expected_weights, fetch_weights, find_weights
+from ..p3m import CACHE_VARIABLE, DownloadError, PortraitMatting, expected_weights, fetch_weights, find_weights
 from .settings import Settings
 
-logger = logging.getLogger(__package__)
+logger = logging.getLogger("infer_p3m_portrait_matting")
 
 #: What runs when the weights of another model are missing: its own ship with the plugin.
 FALLBACK_MODEL = "mobile"

@@ -6,7 +6,9 @@ from dataclasses import dataclass
 from torch import nn
 
 from .decoders import Channels
-from .encoders import MobileEncoder, ResNet34Encoder, ViTAESEncoder
+from .encoders.mobile import MobileEncoder
+from .encoders.resnet34 import ResNet34Encoder
+from .encoders.vitae_s import ViTAESEncoder
 from .network import P3MNet
 
 
@@ -99,7 +101,7 @@ def create_model(name: str) -> P3MNet:
         name: "resnet34" (39.5 M parameters), "vitae-s" (27.5 M) or "mobile" (4.3 M).
 
     Returns:
-        The network; load weights by :func:`~.weights.load_weights` or :func:`~.published.load_published_checkpoint`.
+        The network; load weights by :func:`~.weights.load_weights` or :func:`~.weights.load_published_checkpoint`.
 
     Raises:
         ValueError: the name is unknown.

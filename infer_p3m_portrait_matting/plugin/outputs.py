@@ -6,8 +6,8 @@ from pathlib import Path
 
 from ikomia import core, dataprocess
 
-from infer_p3m_portrait_matting.p3m.files import write_whole
-from infer_p3m_portrait_matting.png import encode_png
+from infer_p3m_portrait_matting.p3m.atomic_write import write_whole
+from infer_p3m_portrait_matting.p3m.imaging.png import encode_png
 
 
 class FileNames:

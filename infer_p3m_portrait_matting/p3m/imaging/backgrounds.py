@@ -3,8 +3,7 @@
 import cv2
 import numpy as np
 
-from .compositing import check_matte, to_uint8
-from .preprocess import as_rgb, check_image
+from .images import as_rgb, check_image, check_matte, to_uint8
 
 #: Standard deviation of the background blur, as a share of the photo's long side.
 BLUR = 0.015
