@@ -7,6 +7,7 @@ import torch
 
 from infer_p3m_portrait_matting.p3m import METHODS, find_weights, list_models
 from infer_p3m_portrait_matting.p3m.imaging.faces import INSTALL
+from infer_p3m_portrait_matting.p3m.imaging.files import SUFFIXES
 from infer_p3m_portrait_matting.p3m.sizes import floor_to_stride
 from infer_p3m_portrait_matting.plugin.qt import QtCore, QtGui, QtWidgets
 from infer_p3m_portrait_matting.plugin.settings import (
@@ -223,7 +224,7 @@ class ParameterForm(QtWidgets.QWidget):
         self._choose_file(self.weights, "Weights file", "Weights (*.pth *.safetensors);;All files (*)")
 
     def _browse_picture(self) -> None:
-        pictures = "Pictures (*.jpg *.jpeg *.png *.webp *.bmp *.tif *.tiff);;All files (*)"
+        pictures = f"Pictures ({' '.join(f'*{suffix}' for suffix in SUFFIXES)});;All files (*)"
         self._choose_file(self.picture, "Background picture", pictures)
 
     def _choose_file(self, line: QtWidgets.QLineEdit, title: str, kinds: str) -> None:

@@ -5,7 +5,6 @@ from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple
 
-import cv2
 import numpy as np
 
 from ..p3m import (
@@ -20,6 +19,7 @@ from ..p3m import (
     parse_color,
     to_uint8,
 )
+from ..p3m.imaging.files import read_rgb
 from .settings import BLUR, IMAGE, TRANSPARENT, Settings
 
 logger = logging.getLogger("infer_p3m_portrait_matting")
@@ -110,9 +110,9 @@ def read_background(path: Path) -> np.ndarray:
 
 @lru_cache(maxsize=1)
 def _read(path: Path, *_version: int) -> np.ndarray:
-    picture = cv2.imread(str(path), cv2.IMREAD_COLOR)
-    if picture is None:
-        raise ValueError(f"background_file {path} cannot be read as an image: choose a picture")
-    picture = np.ascontiguousarray(picture[..., ::-1])
+    try:
+        picture = read_rgb(path)
+    except ValueError as error:
+        raise ValueError(f"background_file {error}: choose a picture") from error
     picture.setflags(write=False)
     return picture
