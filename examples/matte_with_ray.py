@@ -37,7 +37,10 @@ class Matting:
         from infer_p3m_portrait_matting.p3m import cutout, estimate_foreground
 
         try:
-            rgb = read_rgb(Path(photo))
+            try:
+                rgb = read_rgb(Path(photo))
+            except ValueError:
+                return "cannot be read as an image"
             alpha = self.matting.matte(rgb, self.method, self.input_size)
             person = cutout(estimate_foreground(rgb, alpha), alpha)
             target = self.output / name
