@@ -1,6 +1,7 @@
 """The Ikomia task: it adapts images, parameters and ports, and leaves the matting to the core."""
 
 import copy
+import logging
 from contextlib import suppress
 
 import numpy as np
@@ -9,11 +10,14 @@ from ikomia import core, dataprocess, utils
 
 from infer_p3m_portrait_matting.p3m import PortraitMatting, TemporalFilter
 from infer_p3m_portrait_matting.p3m.imaging.images import check_image
+from infer_p3m_portrait_matting.plugin import asked
 from infer_p3m_portrait_matting.plugin.openmp import all_threads
 from infer_p3m_portrait_matting.plugin.outputs import LosslessImageIO
 from infer_p3m_portrait_matting.plugin.pictures import look_for_faces, make_pictures, read_background
 from infer_p3m_portrait_matting.plugin.sessions import open_session
 from infer_p3m_portrait_matting.plugin.settings import IMAGE, Settings
+
+logger = logging.getLogger("infer_p3m_portrait_matting")
 
 NAME = "infer_p3m_portrait_matting"
 VERSION = "2.0.0"
@@ -32,10 +36,18 @@ class InferP3mPortraitMattingParam(core.CWorkflowTaskParam):
     def set_values(self, params: dict[str, str]) -> None:
         """Take strings from Ikomia; on an error nothing changes.
 
+        A name that no parameter has is an error when a caller asks for it, and a WARNING when a workflow file has it: a
+        newer version of this plugin may have written that.
+
         Raises:
-            ValueError: a value cannot be read or is out of range.
+            ValueError: a name is unknown, or a value cannot be read or is out of range.
         """
-        self.settings = Settings.from_strings(params)
+        Settings.refuse_unknown(asked.names_in_call())
+        self.settings = Settings.from_strings({name: params[name] for name in Settings.names() if name in params})
+        unknown = Settings.unknown({*params, *asked.names_in_file(NAME)})
+        if unknown:
+            message = "infer_p3m_portrait_matting: the workflow has parameters that version %s does not know: %s"
+            logger.warning(message, VERSION, ", ".join(unknown))
 
     def get_values(self) -> dict[str, str]:
         """Give all parameters as strings."""
@@ -88,9 +100,6 @@ class InferP3mPortraitMatting(dataprocess.C2dImageTask):
         Raises:
             ValueError: a parameter is unknown, or a value is out of range; nothing is changed then.
         """
-        unknown = sorted(set(values) - set(Settings.names()))
-        if unknown:
-            raise ValueError(f"unknown parameter {', '.join(unknown)}: choose from {', '.join(Settings.names())}")
         strings = {name: str(value) for name, value in values.items()}
         # Checked here as well as in set_values: what fails there reaches the user wrapped in a traceback.
         Settings.from_strings({**self.get_param_object().get_values(), **strings})

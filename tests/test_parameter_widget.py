@@ -85,17 +85,17 @@ def test_every_background_is_shown_and_given_back(application, background):
     form = ParameterForm(Settings(background=background))
     assert form.settings().background == background
     assert form.color.isEnabled() == (background in {"#123456", "steelblue"})
-    assert form.picture.isEnabled() == form.browse_picture.isEnabled() == (background == "image")
+    assert form.background_file.isEnabled() == form.browse_background.isEnabled() == (background == "image")
 
 
 def test_the_background_picture_is_applied_and_checked_only_when_it_is_used(application, tmp_path):
     form = ParameterForm(Settings())
-    form.picture.setText(str(tmp_path / "none.jpg"))
+    form.background_file.setText(str(tmp_path / "none.jpg"))
     assert form.message.text() == ""
-    form.backdrop.setCurrentText("image")
+    form.background.setCurrentText("image")
     assert "none.jpg" in form.message.text()
     (tmp_path / "some.jpg").write_bytes(b"x")
-    form.picture.setText(str(tmp_path / "some.jpg"))
+    form.background_file.setText(str(tmp_path / "some.jpg"))
     assert form.message.text() == ""
     assert form.settings().background_file == str(tmp_path / "some.jpg")
     assert form.settings().background == "image"
@@ -180,3 +180,15 @@ def test_the_form_works_on_pyqt5(tmp_path):
     assert got.pop("qt").startswith("5.")
     assert got == {**Settings().to_strings(), "input_size": "1056", "method": "RESIZE", "background": "#336699"}
     assert len(np.unique(cv2.imread(str(picture)))) > 20
+
+
+def test_every_parameter_has_its_row(application):
+    form = ParameterForm(Settings())
+    assert sorted(row.field for row in form.rows) == sorted(Settings.names())
+    changes = []
+    form.changed.connect(lambda: changes.append(form.settings()))
+    other = Settings("mobile", 640, "RESIZE", False, "/a.pth", "blur", "/b.jpg", "original", "blur", True, True, False)
+    for count, row in enumerate(form.rows, 1):
+        row.write(getattr(other, row.field))
+        assert len(changes) == count, row.field
+    assert changes[-1] == form.settings() == other
