@@ -12,7 +12,7 @@ from infer_p3m_portrait_matting.p3m import PortraitMatting, TemporalFilter
 from infer_p3m_portrait_matting.p3m.imaging.images import check_image
 from infer_p3m_portrait_matting.plugin import asked
 from infer_p3m_portrait_matting.plugin.openmp import all_threads
-from infer_p3m_portrait_matting.plugin.outputs import LosslessImageIO
+from infer_p3m_portrait_matting.plugin.outputs import FileNames, LosslessImageIO
 from infer_p3m_portrait_matting.plugin.pictures import look_for_faces, make_pictures, read_background
 from infer_p3m_portrait_matting.plugin.sessions import open_session
 from infer_p3m_portrait_matting.plugin.settings import IMAGE, Settings
@@ -73,12 +73,14 @@ class InferP3mPortraitMatting(dataprocess.C2dImageTask):
         behind = dataprocess.CImageIO(image, "background")
         behind.description = 'Picture behind the person, for the background "image"'
         self.add_input(behind)
-        self.add_output(LosslessImageIO(image, "composite", "The person on the background (RGB)", name))
-        self.add_output(LosslessImageIO(binary, "matte", "The alpha matte (grey, 0 to 255)", name))
-        self.add_output(LosslessImageIO(image, "cutout", "The person, cut out (RGBA, straight alpha)", name))
+        names = FileNames()
+        self.add_output(LosslessImageIO(image, "composite", "The person on the background (RGB)", names, name))
+        self.add_output(LosslessImageIO(binary, "matte", "The alpha matte (grey, 0 to 255)", names, name))
+        self.add_output(LosslessImageIO(image, "cutout", "The person, cut out (RGBA, straight alpha)", names, name))
         self.set_param_object(InferP3mPortraitMattingParam() if param is None else copy.deepcopy(param))
         self._session: PortraitMatting | None = None
-        self._session_key: tuple | None = None
+        #: What the last run did without, by subject: said once, not at every photo.
+        self._substitutes: dict[str, str] = {}
         self._stopping = False
         self._temporal = TemporalFilter()
         self._frame: tuple[str, int] | None = None
@@ -152,11 +154,10 @@ class InferP3mPortraitMatting(dataprocess.C2dImageTask):
         return self.get_param_object().settings
 
     def _open_session(self, settings: Settings) -> PortraitMatting:
-        # Kept while these stay, so that a fallback warns once, not at every photo or change of background.
-        key = settings.model_name, settings.cuda, settings.model_weight_file, settings.allow_fallback
-        if self._session is None or key != self._session_key:
-            self._session = open_session(settings, f"{utils.get_model_hub_url()}/{NAME}")
-            self._session_key = key
+        self._session, substitutes = open_session(settings, f"{utils.get_model_hub_url()}/{NAME}")
+        for subject in substitutes.keys() - self._substitutes.keys():
+            logger.warning("infer_p3m_portrait_matting: %s", substitutes[subject])
+        self._substitutes = substitutes
         return self._session
 
     def _image(self):

@@ -5,7 +5,6 @@ For photos with mattes outside of training there is ``python -m infer_p3m_portra
 
 import argparse
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -61,9 +60,7 @@ def main() -> None:
     parser.add_argument("--output", type=Path, help="folder for the mattes")
     args = parser.parse_args()
 
-    session = PortraitMatting(args.model, weights=args.weights)
-    if args.global_bound:
-        session.variant = replace(session.variant, global_bound=args.global_bound)
+    session = PortraitMatting(args.model, weights=args.weights, global_bound=args.global_bound)
     if args.output:
         args.output.mkdir(parents=True, exist_ok=True)
     rows = []

@@ -28,6 +28,7 @@ class PortraitMatting:
         device: "cpu", "cuda", "cuda:1" or a torch.device.
         weights: a published .pth file or a .safetensors file of :func:`~.weights.save_weights`; None takes the bundled
             file ("mobile") or the published file from the cache folder ("resnet34", "vitae-s").
+        global_bound: long side in pixels that the global pass (and RESIZE) never exceeds; None takes the model's own.
 
     Raises:
         ValueError: the model is unknown.
@@ -40,10 +41,11 @@ class PortraitMatting:
         model_name: str = "resnet34",
         device: str | torch.device = "cpu",
         weights: str | PathLike[str] | None = None,
+        global_bound: int | None = None,
     ) -> None:
         self.model_name = model_name
         self.device = torch.device(device)
-        self.variant = get_variant(model_name)
+        self.global_bound = get_variant(model_name).global_bound if global_bound is None else global_bound
         if weights is None:
             weights = find_weights(model_name)
             if weights is None:
@@ -113,7 +115,7 @@ class PortraitMatting:
         return torch.where(known, (trimap > 1).float(), local.clamp_(0, 1))
 
     def _input(self, photo: Tensor, input_size: int, local: bool) -> Tensor:
-        bound = None if local else self.variant.global_bound
+        bound = None if local else self.global_bound
         size = pass_size(*photo.shape[2:], input_size, halve=not local, bound=bound)
         return normalize(resize(photo, *size)).contiguous(memory_format=torch.channels_last)
 
