@@ -61,7 +61,7 @@ class _Stopped(Exception):
 class InferP3mPortraitMatting(dataprocess.C2dImageTask):
     """Portrait matting: an image in; composite, matte and cut-out out.
 
-    Inputs: 0 the photo; 2 a picture for the background "image", which is read only then. Outputs: 0 "composite" (RGB
+    Inputs: 0 the photo; 2 an image for the background "image", which is read only then. Outputs: 0 "composite" (RGB
     uint8 [H, W, 3], the person on the background), 1 "matte" (uint8 [H, W], 0 to 255), 2 "cutout" (RGBA uint8
     [H, W, 4], straight alpha).
     """
@@ -70,9 +70,9 @@ class InferP3mPortraitMatting(dataprocess.C2dImageTask):
         dataprocess.C2dImageTask.__init__(self, name)
         self.remove_output(0)
         image, binary = core.IODataType.IMAGE, core.IODataType.IMAGE_BINARY
-        behind = dataprocess.CImageIO(image, "background")
-        behind.description = 'Picture behind the person, for the background "image"'
-        self.add_input(behind)
+        background = dataprocess.CImageIO(image, "background")
+        background.description = 'Image behind the person, for the background "image"'
+        self.add_input(background)
         names = FileNames()
         self.add_output(LosslessImageIO(image, "composite", "The person on the background (RGB)", names, name))
         self.add_output(LosslessImageIO(binary, "matte", "The alpha matte (grey, 0 to 255)", names, name))
@@ -135,7 +135,7 @@ class InferP3mPortraitMatting(dataprocess.C2dImageTask):
         self._stopping = False
         settings = self._settings()
         image = self._image()
-        behind = self._behind(image, settings) if settings.background == IMAGE else None
+        background = self._background(image, settings) if settings.background == IMAGE else None
         faces = look_for_faces(image, settings, self._name(source))
         # All that can fail for a known reason fails here: what begin_task_run raises is wrapped beyond reading.
         session = self._open_session(settings)
@@ -143,7 +143,7 @@ class InferP3mPortraitMatting(dataprocess.C2dImageTask):
         with suppress(_Stopped):
             # All pictures first, so that a failure leaves every output as it was.
             alpha = self._steady(image, self._matte(session, settings, image), settings)
-            for index, picture in enumerate(make_pictures(image, alpha, settings, behind, faces)):
+            for index, picture in enumerate(make_pictures(image, alpha, settings, background, faces)):
                 output = self.get_output(index)
                 output.set_image(picture)
                 output.source = source
@@ -170,21 +170,21 @@ class InferP3mPortraitMatting(dataprocess.C2dImageTask):
         check_image(image)
         return image
 
-    def _behind(self, image, settings: Settings):
+    def _background(self, image, settings: Settings):
         path = settings.background_path()
         if path is not None:
             return read_background(path)
         port = self.get_input(BACKGROUND)
-        picture = port.get_image()
+        background = port.get_image()
         how = f"connect another picture to input {BACKGROUND} (background), or set background_file"
-        if picture is None or picture.size == 0:
+        if background is None or background.size == 0:
             raise ValueError(f'background is "image", but input {BACKGROUND} (background) is empty: {how}')
-        check_image(picture)
+        check_image(background)
         # Ikomia connects by itself what fits, and one picture fits both image inputs.
         same_file = port.source_file_path and port.source_file_path == self.get_input(PHOTO).source_file_path
-        if same_file or np.array_equal(picture, image):
+        if same_file or np.array_equal(background, image):
             raise ValueError(f'background is "image", but input {BACKGROUND} (background) gets the photo itself: {how}')
-        return picture
+        return background
 
     def _matte(self, session: PortraitMatting, settings: Settings, image):
         try:

@@ -12,7 +12,7 @@ MIN_INPUT_SIZE, MAX_INPUT_SIZE = 64, 8192
 #: Whose colours the cut-out and the composite have.
 FOREGROUNDS = ("estimated", "original")
 
-#: What may stand behind the person besides a colour.
+#: What the background of the composite may be besides a colour.
 TRANSPARENT, BLUR, IMAGE = BACKGROUNDS = ("transparent", "blur", "image")
 
 #: What may happen to faces.
@@ -31,9 +31,9 @@ class Settings:
         method: "HYBRID" or "RESIZE".
         cuda: whether to compute on an NVIDIA GPU.
         model_weight_file: weights file, or "" for the published or bundled one.
-        background: what is behind the person in the composite: a colour ("#rrggbb" or a CSS name), "transparent",
+        background: of the person in the composite: a colour ("#rrggbb" or a CSS name), "transparent",
             "blur" (the photo's own background, blurred) or "image" (the second image input, or ``background_file``).
-        background_file: picture for the background "image", or "" for the second image input.
+        background_file: image file for the background "image", or "" for the second image input.
         foreground: "estimated" (the person's own colours, without the old background in the hair) or "original" (the
             photo's).
         anonymize: "none", or how faces are hidden in composite and cut-out: "blur" or "pixelate".
@@ -115,7 +115,7 @@ class Settings:
         return Path(self.model_weight_file).expanduser() if self.model_weight_file else None
 
     def background_path(self) -> Path | None:
-        """The background picture that was asked for, or None."""
+        """The background file that was asked for, or None."""
         return Path(self.background_file).expanduser() if self.background_file else None
 
 

@@ -46,7 +46,7 @@ def cutout(foreground: np.ndarray, alpha: np.ndarray) -> np.ndarray:
 def composite(
     foreground: np.ndarray, alpha: np.ndarray, background: tuple[int, int, int] | np.ndarray = (255, 255, 255)
 ) -> np.ndarray:
-    """Put the person onto a colour or a picture.
+    """Put the person onto a colour or an image.
 
     Args:
         foreground: the person's colours (:func:`~.foreground.estimate_foreground`), or the photo itself; as for
@@ -62,13 +62,13 @@ def composite(
         TypeError: the matte is not floating point.
     """
     check_matte(foreground, alpha)
-    behind = np.asarray(background, np.float32)
-    if behind.shape not in ((3,), (*alpha.shape, 3)):
-        raise ValueError(f"the background is {behind.shape}, the image {alpha.shape}: crop it to fill first")
+    background = np.asarray(background, np.float32)
+    if background.shape not in ((3,), (*alpha.shape, 3)):
+        raise ValueError(f"the background is {background.shape}, the image {alpha.shape}: crop it to fill first")
     blend = to_uint8(as_rgb(foreground)).astype(np.float32)
-    blend -= behind
+    blend -= background
     blend *= alpha[..., None]
-    blend += behind
+    blend += background
     # The half rounds; conversion to uint8 then cuts off.
     blend += 0.5
     return blend.astype(np.uint8)
