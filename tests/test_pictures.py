@@ -38,7 +38,7 @@ def photos(draw):
 def test_every_choice_gives_whole_pictures_and_gives_them_again(
     photo, background, foreground, anonymize, corners, roll
 ):
-    image, alpha, background = photo
+    image, alpha, background_image = photo
     (left, right), (top, bottom) = sorted(corners[:2]), sorted(corners[2:])
     faces = [Face(left, top, right, bottom, roll, 1.0)]
     settings = Settings(background=background, foreground=foreground, anonymize=anonymize)
