@@ -156,13 +156,14 @@ class ParameterForm(QtWidgets.QWidget):
         self.note = QtWidgets.QLabel()
         self.note.setWordWrap(True)
 
-        layout, line = QtWidgets.QFormLayout(self), QtWidgets.QHBoxLayout()
+        lines: list[tuple[str, list[QtWidgets.QWidget]]] = []
         for row in self.rows:
             if row.label:
-                line = QtWidgets.QHBoxLayout()
-                layout.addRow(row.label, line)
-            for control in row.controls:
-                line.addWidget(control, 0 if isinstance(control, QtWidgets.QPushButton) else 1)
+                lines.append((row.label, []))
+            lines[-1][1].extend(row.controls)
+        layout = QtWidgets.QFormLayout(self)
+        for label, controls in lines:
+            layout.addRow(label, controls[0] if len(controls) == 1 else _side_by_side(controls))
         layout.addRow(self.message)
         layout.addRow(self.note)
 
@@ -259,6 +260,13 @@ class ParameterForm(QtWidgets.QWidget):
         if color.isValid():
             self.set_color(color.name())
             self._color_chosen.emit()
+
+
+def _side_by_side(controls: list[QtWidgets.QWidget]) -> QtWidgets.QHBoxLayout:
+    line = QtWidgets.QHBoxLayout()
+    for control in controls:
+        line.addWidget(control, 0 if isinstance(control, QtWidgets.QPushButton) else 1)
+    return line
 
 
 def _choice(field: str, label: str, combo: QtWidgets.QComboBox) -> Row:
