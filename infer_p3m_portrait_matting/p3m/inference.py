@@ -24,7 +24,7 @@ class PortraitMatting:
     """A loaded network that mattes photos; make one and keep it.
 
     Args:
-        model_name: one of :func:`~.registry.list_models`.
+        model_name: one of :func:`~.registry.list_models`, in any case.
         device: "cpu", "cuda", "cuda:1" or a torch.device.
         weights: a published .pth file or a .safetensors file of :func:`~.weights.save_weights`; None takes the bundled
             file ("mobile") or the published file from the cache folder ("resnet34", "vitae-s").
@@ -43,7 +43,7 @@ class PortraitMatting:
         weights: str | PathLike[str] | None = None,
         global_bound: int | None = None,
     ) -> None:
-        self.model_name = model_name
+        self.model_name = model_name.lower()
         self.device = torch.device(device)
         self.global_bound = get_variant(model_name).global_bound if global_bound is None else global_bound
         if weights is None:
@@ -72,7 +72,7 @@ class PortraitMatting:
         Args:
             image: uint8, uint16 or float in [0, 1]; [H, W], [H, W, 1], [H, W, 3] (RGB) or [H, W, 4] (RGBA, whose
                 alpha is ignored). Any size from 1 x 1 px. It is never changed.
-            method: one of :data:`METHODS`.
+            method: one of :data:`METHODS`, in any case.
             input_size: bound in pixels of the long side of what the network sees, at least 32.
             after_pass: called after each pass through the network; what it raises ends the run.
 
@@ -84,6 +84,7 @@ class PortraitMatting:
             ValueError: the image, the method or the input size is out of range.
         """
         check_image(image)
+        method = method.upper()
         if method not in METHODS:
             raise ValueError(f"unknown method {method!r}: choose one of {', '.join(METHODS)}")
         if input_size < STRIDE:

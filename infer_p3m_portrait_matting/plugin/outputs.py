@@ -82,9 +82,19 @@ class LosslessImageIO(dataprocess.CImageIO):
         write_whole(target, encode_png(image))
 
     def to_json(self, options: list[str] | None = None) -> str:
-        """Serialise as base64 PNG, whatever format is asked for: JPEG has no alpha and would blur the matte."""
+        """Serialise as base64 PNG, or as JPEG when ``options`` has "image_format", "jpg" and the picture is RGB.
+
+        JPEG has no alpha and would blur the matte: for these it is PNG whatever is asked for.
+        """
         options = list(options or [])
+        image_format = "png"
         if "image_format" in options:
             at = options.index("image_format")
+            if options[at + 1 : at + 2] and options[at + 1].lower() in ("jpg", "jpeg") and self._is_rgb():
+                image_format = "jpg"
             del options[at : at + 2]
-        return super().to_json([*options, "image_format", "png"])
+        return super().to_json([*options, "image_format", image_format])
+
+    def _is_rgb(self) -> bool:
+        image = self.get_image()
+        return image is not None and image.ndim == 3 and image.shape[2] == 3
