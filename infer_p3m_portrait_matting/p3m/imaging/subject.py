@@ -13,8 +13,11 @@ import numpy as np
 from .adjust import SEEN
 from .faces import Face
 
-#: Context around a box that the network sees, as a share of the box's width or height.
-CONTEXT = 0.15
+#: Context on each side of a box that the network sees, as a share of the box's width or height.
+CONTEXT = 0.3
+
+#: What of a person may reach out of their box, as a share of its width or height.
+MARGIN = 0.05
 
 #: Alpha from which on a pixel surely belongs to somebody.
 _SURE = 0.5
@@ -95,20 +98,25 @@ def _span(start: float, length: float, context: float, limit: int) -> slice:
     return slice(first, max(last, first + 1))
 
 
-def keep_person(alpha: np.ndarray, box: Box) -> np.ndarray:
+def keep_person(alpha: np.ndarray, box: Box, margin: float = MARGIN) -> np.ndarray:
     """Keep of a matte what belongs to the person in a box.
 
-    The person is the opaque area with the most of its alpha in the box. Soft pixels belong to the area that is nearest;
-    what does not hang together with the person is removed. People who overlap are one area and stay together.
+    What lies out of the box by more than a margin is removed. The person is the opaque area with the most of its alpha in
+    the box; soft pixels belong to the area that is nearest, and what does not hang together with the person goes. Two
+    people who overlap in the box are one area, and both stay.
 
     Args:
         alpha: float [H, W] in [0, 1].
-        box: around the person, in pixels of the matte.
+        box: around the whole person, in pixels of the matte.
+        margin: what may reach out of the box, as a share of its width or height.
 
     Returns:
         float32 [H, W] in [0, 1], a new array; zeros when nobody is in the box.
     """
     alpha = alpha.astype(np.float32)
+    outside = np.ones(alpha.shape, bool)
+    outside[window_of(box, *alpha.shape, context=margin)] = False
+    alpha[outside] = 0
     count, labels = cv2.connectedComponents((alpha >= _SURE).astype(np.uint8), connectivity=8)
     rows, columns = window_of(box, *alpha.shape, context=0.0)
     inside = np.bincount(labels[rows, columns].ravel(), weights=alpha[rows, columns].ravel(), minlength=count)
