@@ -101,9 +101,9 @@ def _span(start: float, length: float, context: float, limit: int) -> slice:
 def keep_person(alpha: np.ndarray, box: Box, margin: float = MARGIN) -> np.ndarray:
     """Keep of a matte what belongs to the person in a box.
 
-    What lies out of the box by more than a margin is removed. The person is the opaque area with the most of its alpha in
-    the box; soft pixels belong to the area that is nearest, and what does not hang together with the person goes. Two
-    people who overlap in the box are one area, and both stay.
+    What lies out of the box by more than a margin is removed. The person is the opaque area with the most of its alpha
+    in the box; soft pixels belong to the area that is nearest, and what does not hang together with the person is
+    removed. Two people who overlap in the box are one area, and both stay.
 
     Args:
         alpha: float [H, W] in [0, 1].
