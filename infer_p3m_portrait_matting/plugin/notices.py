@@ -1,6 +1,7 @@
 """What a user is told about a run: at which level, and how often."""
 
 import logging
+from contextlib import suppress
 from dataclasses import dataclass
 
 from ..p3m import cache_folder
@@ -38,12 +39,10 @@ def say(subject: str, notice: Notice) -> None:
 
 def _is_first(subject: str) -> bool:
     marker = cache_folder() / f"told about {subject}"
-    try:
-        marker.parent.mkdir(parents=True, exist_ok=True)
-        marker.touch(exist_ok=False)
-    except FileExistsError:
+    if marker.exists():
         return False
-    except OSError:
-        # Nothing can be remembered here: once per task then, which is what the caller sees to.
-        return True
+    # Where nothing can be remembered, it is once per task, which is what the caller sees to.
+    with suppress(OSError):
+        marker.parent.mkdir(parents=True, exist_ok=True)
+        marker.touch()
     return True

@@ -11,8 +11,15 @@ DEFAULTS = {
     "model_name": "resnet34",
     "input_size": "1024",
     "method": "HYBRID",
-    "cuda": "True",
+    "cuda": "auto",
     "model_weight_file": "",
+    "subject": "all",
+    "box": "",
+    "invert": "False",
+    "feather": "0.0",
+    "shift": "0",
+    "despeckle": "0.0",
+    "crop": "none",
     "background": "#ffffff",
     "background_file": "",
     "foreground": "estimated",
@@ -39,6 +46,13 @@ def test_parameters_round_trip_as_strings():
         "method": "RESIZE",
         "cuda": "False",
         "model_weight_file": "/tmp/weights.pth",
+        "subject": "box",
+        "box": "10,20,300,400",
+        "invert": "True",
+        "feather": "2.5",
+        "shift": "-3",
+        "despeckle": "0.01",
+        "crop": "12.5",
         "background": "#00ff7f",
         "background_file": "/tmp/beach.jpg",
         "foreground": "original",
@@ -78,7 +92,19 @@ def test_parameters_arrive_on_every_way(through):
         ({"input_size": "large"}, "input_size must be an integer, got 'large'"),
         ({"input_size": 32}, "input_size must lie between 64 and 8192 pixels, got 32"),
         ({"input_size": 10000}, "input_size must lie between 64 and 8192 pixels, got 10000"),
-        ({"cuda": "maybe"}, "cuda must be True or False, got 'maybe'"),
+        ({"cuda": "maybe"}, "cuda must be one of auto, True, False, got 'maybe'"),
+        ({"subject": "left"}, "subject must be one of all, box, largest, got 'left'"),
+        ({"box": "1,2,3"}, "box must be 'x,y,w,h' in pixels.*got '1,2,3'"),
+        ({"box": "1,2,0,4"}, "box must have a width and a height above 0, got '1,2,0,4'"),
+        ({"invert": "half"}, "invert must be True or False, got 'half'"),
+        ({"feather": "soft"}, "feather must be a number, got 'soft'"),
+        ({"feather": -1}, "feather must lie between 0 and 500 pixels, got -1"),
+        ({"feather": "nan"}, "feather must lie between 0 and 500 pixels, got nan"),
+        ({"shift": 1.5}, "shift must be an integer, got '1.5'"),
+        ({"shift": -201}, "shift must lie between -200 and 200 pixels, got -201"),
+        ({"despeckle": 5}, "despeckle must lie between 0 and 1, got 5"),
+        ({"crop": "tight"}, "crop must be none, or a margin between 0 and 1000 percent, got 'tight'"),
+        ({"crop": -1}, "crop must be none, or a margin between 0 and 1000 percent, got '-1'"),
         ({"allow_fallback": ""}, "allow_fallback must be True or False, got ''"),
         ({"background": "blueish"}, "background must be one of transparent, blur, image or a colour.*got 'blueish'"),
         ({"anonymize": "mask"}, "anonymize must be one of none, blur, pixelate, got 'mask'"),
@@ -142,6 +168,34 @@ def test_a_workflow_file_of_a_newer_version_loads_with_one_warning(tmp_path, cap
     (task,) = loaded.find_task(NAME)
     task = task[1] if isinstance(task, tuple) else task
     assert task.get_param_object().get_values()["input_size"] == "512"
+
+
+@pytest.mark.parametrize(
+    ("given", "kept"),
+    [
+        ({"model_name": "ResNet34"}, "resnet34"),
+        ({"model_name": "MOBILE"}, "mobile"),
+        ({"method": "hybrid"}, "HYBRID"),
+        ({"method": "Resize"}, "RESIZE"),
+        ({"cuda": True}, "True"),
+        ({"cuda": "false"}, "False"),
+        ({"cuda": "0"}, "False"),
+        ({"cuda": "Auto"}, "auto"),
+        ({"subject": "Largest"}, "largest"),
+        ({"foreground": "Original"}, "original"),
+        ({"anonymize": "Blur"}, "blur"),
+        ({"background": "Transparent"}, "transparent"),
+        ({"background": "rgb(10, 20, 30)"}, "rgb(10, 20, 30)"),
+        ({"crop": "None"}, "none"),
+        ({"crop": "10 %"}, "10"),
+        ({"crop": 10.0}, "10"),
+    ],
+)
+def test_words_are_read_in_any_case_and_kept_in_one(given, kept):
+    task = ik_registry.create_instance(NAME)
+    task.set_parameters(given)
+    ((name, _),) = given.items()
+    assert task.get_param_object().get_values() == {**DEFAULTS, name: kept}
 
 
 def test_settings_and_ikomia_know_the_same_parameters():

@@ -48,6 +48,12 @@ def test_applied_changes_arrive_as_parameters(widget):
     form.method.setCurrentText("RESIZE")
     form.input_size.setValue(1600)
     form.weights.setText("/tmp/weights.pth")
+    form.subject.setCurrentIndex(form.subject.findData("largest"))
+    form.invert.setChecked(True)
+    form.feather.setValue(1.5)
+    form.shift.setValue(-2)
+    form.despeckle.setValue(2)
+    form.crop.setValue(10)
     form.set_color("#336699")
     form.foreground.setCurrentText("original")
     form.anonymize.setCurrentText("blur")
@@ -59,8 +65,15 @@ def test_applied_changes_arrive_as_parameters(widget):
             "model_name": "vitae-s",
             "input_size": "1600",
             "method": "RESIZE",
-            "cuda": "True",
+            "cuda": "auto",
             "model_weight_file": "/tmp/weights.pth",
+            "subject": "largest",
+            "box": "",
+            "invert": "True",
+            "feather": "1.5",
+            "shift": "-2",
+            "despeckle": "0.02",
+            "crop": "10",
             "background": "#336699",
             "background_file": "",
             "foreground": "original",

@@ -22,7 +22,7 @@ def parse_color(text: str) -> tuple[int, ...]:
             f"a colour must be like '#ffffff', 'rgb(255, 255, 255)' or a CSS name such as 'white', got {text!r}"
         ) from None
     if not all(0 <= value <= 255 for value in color):
-        raise ValueError(f"the values of a colour must lie between 0 and 255, got {text!r}")
+        raise ValueError(f"each part of a colour must lie between 0 and 255, got {text!r}")
     return color[:3] if len(color) == 4 and color[3] == 255 else color
 
 

@@ -4,7 +4,7 @@ The networks were trained on portraits of one person. So the photo is cropped ar
 network sees it, and of the crop's matte only the area that belongs to the person in the box is kept.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import cv2
@@ -56,13 +56,27 @@ def parse_box(text: str) -> Box:
     return box
 
 
-def body_box(face: Face) -> Box:
+def body_box(face: Face, others: Sequence[Face] = ()) -> Box:
     """Guess the box around a person from their face (from the brows to the chin).
 
-    An adult measures about eleven such faces from head to foot, and four across the shoulders and arms.
+    It reaches as far as 95 % of people do, measured in their own faces: 4 to either side, 0.9 up, 11 down. Where somebody
+    else's face is beside theirs, it ends in the middle between the two.
+
+    Args:
+        face: of the person.
+        others: further faces in the photo; that of the person may be among them.
     """
     width, height = face.right - face.left, face.bottom - face.top
-    return Box((face.left + face.right) / 2 - 2.2 * width, face.top - 0.8 * height, 4.4 * width, 11 * height)
+    center = (face.left + face.right) / 2
+    left, right = center - 4 * width, center + 4 * width
+    for other in others:
+        apart = (other.left + other.right) / 2 - center
+        # Who is nearer than one face stands behind or in front, not beside.
+        if apart < -width:
+            left = max(left, center + apart / 2)
+        elif apart > width:
+            right = min(right, center + apart / 2)
+    return Box(left, face.top - 0.9 * height, right - left, 11.9 * height)
 
 
 def check_box(box: Box, height: int, width: int) -> None:
