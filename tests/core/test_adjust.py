@@ -1,5 +1,6 @@
 """Adjusting a matte: invert, feather, shift, despeckle."""
 
+import cv2
 import numpy as np
 import pytest
 from hypothesis import given
@@ -65,6 +66,14 @@ def test_feather_softens_an_edge_over_that_many_pixels_to_either_side(feather):
     # The Gaussian's integral: 2.3 % and 97.7 % at two standard deviations.
     at = np.interp([0.0228, 0.5, 0.9772], line, np.arange(101) - 49.5)
     np.testing.assert_allclose(at, [-feather, 0, feather], atol=0.3)
+
+
+@pytest.mark.parametrize("feather", [33.0, 70.0])
+def test_a_wide_feather_is_the_same_blur_on_a_smaller_copy(feather):
+    alpha = disc(90, side=403)
+    alpha[200:, :150] = 1
+    whole = cv2.GaussianBlur(alpha, (0, 0), feather / 2, borderType=cv2.BORDER_REPLICATE)
+    assert np.abs(feather_matte(alpha, feather) - whole).max() < 0.01
 
 
 def test_feather_leaves_a_person_opaque_where_the_picture_cuts_them_off():
