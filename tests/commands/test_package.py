@@ -28,14 +28,15 @@ def test_the_zip_holds_the_plugin_and_nothing_else(archive):
     with zipfile.ZipFile(archive) as file:
         assert file.testzip() is None
         names = set(file.namelist())
-        contents = {name: file.read(name) for name in ("README.md", "requirements.txt", "icon.png")}
+        contents = {name: file.read(name) for name in ("README.md", "LICENSE", "requirements.txt", "icon.png")}
     for name in (f"{NAME}.py", f"{NAME}_process.py", f"{NAME}_widget.py", "__init__.py", "p3m/inference.py"):
         assert name in names
     assert "weights/p3m_mobile.safetensors" in names
     assert "weights/MODEL_CARD.md" in names
     for name, content in contents.items():
-        assert content == (ROOT / name).read_bytes()
-    allowed = (".py", ".md", ".txt", ".png", ".safetensors")
+        assert content == (ROOT / NAME / name).read_bytes()
+    assert contents["LICENSE"] == (ROOT / "LICENSE").read_bytes()
+    allowed = (".py", ".md", ".txt", ".png", ".safetensors", "LICENSE")
     assert [n for n in names if not n.endswith(allowed) or "__pycache__" in n or n.startswith(("/", ".."))] == []
     # Ikomia, loading a plugin again, drops all modules whose name contains that of a folder with an __init__.py.
     assert {n for n in names if n.endswith("__init__.py")} == {"__init__.py", "p3m/__init__.py"}
@@ -100,7 +101,7 @@ def test_the_hub_publisher_reads_the_plugin(ikcli, archive, tmp_path):
     assert (info["name"], info["language"], info["algo_type"]) == (NAME, "PYTHON", "INFER")
     assert info["algo_task"] == ["IMAGE_MATTING"]
     assert set(info["os"]) == {"LINUX", "WINDOWS"}
-    assert info["description"] == (ROOT / "README.md").read_text()
+    assert info["description"] == (ROOT / NAME / "README.md").read_text()
     assert info["short_description"]
     assert info["paper"]["link"].startswith("https://arxiv.org/")
     assert (info["paper"]["year"], info["python_min_version"]) == (2023, "3.10")

@@ -44,7 +44,7 @@ def test_info_is_complete():
 
 
 def test_icon_is_large_enough_and_has_transparent_corners():
-    icon = cv2.imread(str(ROOT / "icon.png"), cv2.IMREAD_UNCHANGED)
+    icon = cv2.imread(str(ROOT / NAME / "icon.png"), cv2.IMREAD_UNCHANGED)
     assert icon.shape[2] == 4
     assert min(icon.shape[:2]) >= 256
     assert icon[0, 0, 3] == 0
