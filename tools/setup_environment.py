@@ -40,8 +40,8 @@ def cpu_pair(torch: list[str], torchvision: list[str]) -> tuple[str, str] | None
 
     Args:
         torch: versions on offer, newest first, such as "2.9.0+cpu".
-        torchvision: the same for torchvision. Its version 0.(n + 15) is made for torch 2.n; a CUDA build of one does not
-            load beside a CPU build of the other.
+        torchvision: the same for torchvision. Version 0.(n + 15) is made for torch 2.n; a CUDA build of one does
+            not load beside a CPU build of the other.
     """
     for version in torch:
         match = re.fullmatch(r"2\.(\d+)\.\d+\+cpu", version)
