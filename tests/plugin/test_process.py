@@ -37,6 +37,9 @@ def test_info_is_complete():
     assert info.algo_type == core.AlgoType.INFER
     assert (ROOT / NAME / info.icon_path).is_file()
     assert info.year == 2023
+    assert (info.min_python_version, info.max_python_version) == ("3.10", "3.13")
+    hardware = info.hardware_config
+    assert (hardware.min_cpu, hardware.min_ram, hardware.gpu_required, hardware.min_vram) == (2, 4, False, 0)
     for field in ("short_description", "authors", "article", "article_url", "journal", "license", "repository"):
         assert getattr(info, field), field
     for field in ("documentation_link", "original_repository", "keywords"):
