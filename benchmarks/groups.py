@@ -1,10 +1,10 @@
 """How well one person is told from others: groups composed of cut-outs, whose true mattes are known.
 
 Two or three people of a folder of cut-outs (RGBA: a photo and its matte, one person each) are put side by side onto
-pictures of another folder, apart, close, or overlapping; they are large in the photo, or small. One of them is asked for,
-by a box that is up to 4 % off on each side, as drawn by hand. Prints the mean SAD to that person's true matte: of the
-matte of the whole photo ("all"), of that with the rest of the people cut away ("kept"), and of the matte that the network
-makes of the box and its context, cut likewise ("box").
+pictures of another folder, apart, close, or overlapping; they are large in the photo, or small. One of them is asked
+for, by a box that is up to 4 % off on each side, as drawn by hand. Prints the mean SAD to that person's true matte: of
+the matte of the whole photo ("all"), of that with the rest of the people cut away ("kept"), and of the matte that the
+network makes of the box and its context, cut likewise ("box").
 """
 
 import argparse

@@ -15,7 +15,7 @@ from .settings import Settings
 FALLBACK_MODEL = "mobile"
 
 #: Where it says how published weights are had.
-GUIDE = "https://github.com/Ikomia-hub/infer_p3m_portrait_matting#weights"
+GUIDE = "https://github.com/Ikomia-hub/infer_p3m_portrait_matting/blob/main/docs/weights.md"
 
 _lock = threading.Lock()
 # Weak: a model leaves memory with the last task that uses it.
@@ -53,7 +53,7 @@ def open_session(settings: Settings, base_url: str | None = None) -> Opened:
     device = "cuda" if settings.cuda != "False" and torch.cuda.is_available() else "cpu"
     if settings.cuda != "False" and device == "cpu":
         asked = settings.cuda == "True"
-        text = f'cuda is "{settings.cuda}" and PyTorch finds no NVIDIA GPU here: running on the CPU'
+        text = f'cuda is "{settings.cuda}" but PyTorch finds no NVIDIA GPU here: running on the CPU'
         substitutes["cuda"] = Notice(text, is_warning=asked)
     model_name, weights, missing = _weights(settings, base_url)
     if missing:
