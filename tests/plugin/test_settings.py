@@ -119,14 +119,25 @@ def test_bad_parameters_are_refused_and_change_nothing(values, words):
     assert task.get_param_object().get_values() == DEFAULTS
 
 
-def test_workflow_file_of_an_older_version_loads_and_runs(tmp_path, photo):
+#: Parameters that were there before others were added.
+OLDER = {
+    "1.2.0": ("model_name", "cuda", "method", "input_size"),
+    "2.0.0 at first": (
+        *("model_name", "input_size", "method", "cuda", "model_weight_file", "background", "background_file"),
+        *("foreground", "anonymize", "anonymize_strict", "temporal", "allow_fallback"),
+    ),
+}
+
+
+@pytest.mark.parametrize("version", OLDER)
+def test_workflow_file_of_an_older_version_loads_and_runs(tmp_path, photo, version):
     wf, _ = workflow_with(input_size=512)
     wf.save(str(tmp_path / "wf.json"))
     text = (tmp_path / "wf.json").read_text()
     content = json.loads(text)
     (parameters,) = [t["task_data"]["parameters"] for t in content["tasks"] if t["task_data"]["name"] == NAME]
-    parameters[:] = [p for p in parameters if p["name"] in {"model_name", "cuda", "method", "input_size"}]
-    assert len(parameters) == 4
+    parameters[:] = [p for p in parameters if p["name"] in OLDER[version]]
+    assert len(parameters) == len(OLDER[version])
     (tmp_path / "wf.json").write_text(json.dumps(content))
     old = Workflow()
     old.load(str(tmp_path / "wf.json"))

@@ -85,6 +85,16 @@ def test_applied_changes_arrive_as_parameters(widget):
     ]
 
 
+def test_an_entry_that_cannot_be_read_is_shown_and_not_applied(widget):
+    before = widget.parameters.get_values()
+    widget.form.subject.setCurrentIndex(widget.form.subject.findData("box"))
+    widget.form.box.setText("left")
+    assert apply(widget) == []
+    assert widget.parameters.get_values() == before
+    widget.form.box.setText("1,2,3,4")
+    assert [values["box"] for values in apply(widget)] == ["1,2,3,4"]
+
+
 def test_keys_and_arrows_change_the_input_size_by_32(widget):
     spin = widget.form.input_size
     QtTest.QTest.keyClick(spin, QT.Qt.Key.Key_Up)
