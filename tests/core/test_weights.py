@@ -176,6 +176,11 @@ def test_portrait_matting_takes_the_published_file_from_the_cache_folder(monkeyp
     assert PortraitMatting("vitae-s").weights == tmp_path / NAMES["vitae-s"]
 
 
+def test_portrait_matting_gives_the_path_of_a_file_that_was_named_by_text():
+    path = find_weights("mobile")
+    assert PortraitMatting("mobile", weights=str(path)).weights == path
+
+
 def test_portrait_matting_refuses_named_files_that_are_missing_or_of_another_network(tmp_path, checkpoints):
     with pytest.raises(FileNotFoundError, match=r"none\.pth"):
         PortraitMatting("resnet34", weights=tmp_path / "none.pth")
