@@ -1,6 +1,7 @@
 """An Ikomia image output that keeps alpha, and file names that keep photos apart."""
 
 import threading
+from itertools import count
 from pathlib import Path
 
 from ikomia import core, dataprocess
@@ -33,10 +34,10 @@ class FileNames:
             for candidate in candidates:
                 if self._owners.setdefault(folder / candidate, source) == source:
                     return candidate
-            number = 2
-            while self._owners.setdefault(folder / f"{candidates[-1]}_{number}", source) != source:
-                number += 1
-            return f"{candidates[-1]}_{number}"
+            for number in count(2):
+                candidate = f"{candidates[-1]}_{number}"
+                if self._owners.setdefault(folder / candidate, source) == source:
+                    return candidate
 
 
 class LosslessImageIO(dataprocess.CImageIO):

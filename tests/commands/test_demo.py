@@ -81,6 +81,7 @@ def test_a_copy_of_another_package_is_never_replaced(tmp_path, no_links):
     assert (target / "plugin.py").read_text() == "one"
 
 
+@pytest.mark.slow
 def test_demo_mattes_a_photo_through_ik(home, tmp_path, astronaut):
     photo = tmp_path / "my photo.jpg"
     cv2.imwrite(str(photo), astronaut[:360, :, ::-1])
@@ -99,12 +100,14 @@ def test_demo_mattes_a_photo_through_ik(home, tmp_path, astronaut):
     assert pictures["preview.png"].shape == (360, 4 * 512 + 3 * 8, 3)
 
 
+@pytest.mark.slow
 def test_demo_runs_without_a_photo(home, tmp_path):
     done = run("tools/demo.py", "--output", tmp_path, "--method", "RESIZE", home=home, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert cv2.imread(str(tmp_path / "matte.png"), cv2.IMREAD_UNCHANGED).shape == (512, 512)
 
 
+@pytest.mark.slow
 def test_demo_says_what_is_wrong_in_one_line(home, tmp_path):
     (tmp_path / "broken.jpg").write_bytes(b"no picture")
     done = run("tools/demo.py", tmp_path / "broken.jpg", "--output", tmp_path / "out", home=home)

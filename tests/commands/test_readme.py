@@ -88,6 +88,7 @@ def home(tmp_path_factory):
     return folder
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("guide", "index"), PYTHON, ids=[f"{name(guide)}-{index}" for guide, index in PYTHON])
 def test_python_runs(home, web, tmp_path, astronaut, guide, index):
     block = re.sub(r"https://images\.pexels\.com", web, blocks("python", guide)[index])
@@ -189,6 +190,7 @@ def shell_commands(guide) -> list[list[str]]:
 
 
 # runpy warns of a module that another test has imported already.
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::RuntimeWarning")
 @pytest.mark.parametrize("guide", [guide for guide in GUIDES if shell_commands(guide)], ids=name)
 def test_shell_commands_exist(guide, options):

@@ -35,6 +35,7 @@ def saved(original, tmp_path):
     return path
 
 
+@pytest.mark.slow
 def test_what_was_saved_comes_back_rounded_to_half_precision(original, saved):
     model = create_model("mobile")
     load_weights(model, saved)
