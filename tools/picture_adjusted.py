@@ -1,21 +1,18 @@
 """Write docs/adjusted.png: what each adjustment makes of one matte, on the bundled model."""
 
 import argparse
-import sys
 from pathlib import Path
 
 import cv2
 import numpy as np
-from picture_results import on_tiles
 from skimage.data import astronaut
 
+from infer_p3m_portrait_matting.p3m import PortraitMatting
+from infer_p3m_portrait_matting.plugin.pictures import make_pictures
+from infer_p3m_portrait_matting.plugin.settings import Settings
+from tools.picture_results import on_tiles
+
 ROOT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT))
-
-from infer_p3m_portrait_matting.p3m import PortraitMatting  # noqa: E402
-from infer_p3m_portrait_matting.plugin.pictures import make_pictures  # noqa: E402
-from infer_p3m_portrait_matting.plugin.settings import Settings  # noqa: E402
-
 SIDE, GAP, TEXT = 288, 10, 28
 
 

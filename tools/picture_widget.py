@@ -3,12 +3,10 @@
 import argparse
 import gc
 import os
-import sys
 from pathlib import Path
 
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 ROOT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT))
 
 # Qt first: Ikomia brings a Qt of its own under the same names, and the first one loaded serves both.
 from PyQt6 import QtCore, QtGui, QtNetwork, QtSql, QtWidgets  # noqa: E402, F401

@@ -79,6 +79,7 @@ def test_a_gpu_that_nobody_asked_for_is_missed_at_info_level(photo, caplog):
     assert task.session.device.type == "cpu"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("how", ["cache folder", "model_weight_file"])
 def test_published_weights_are_used(photo, checkpoints, monkeypatch, tmp_path, caplog, how):
     parameters = {"model_name": "resnet34", "input_size": 128}
