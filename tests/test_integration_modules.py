@@ -142,7 +142,7 @@ def test_unpooling_sends_its_gradient_to_the_last_claimant_alone():
 
 def test_a_zero_or_negative_winner_is_not_overruled():
     x = torch.tensor([3.0, 0.0, 2.0, -1.0]).view(1, 1, 2, 2)
-    indices = torch.tensor([4, 4, 9, 9]).view(1, 1, 2, 2)
+    indices = torch.tensor([5, 5, 9, 9]).view(1, 1, 2, 2)
     out = max_unpool(x, indices, overlapping=True).flatten()
     assert out.nonzero().flatten().tolist() == [9]
     assert out[9] == -1

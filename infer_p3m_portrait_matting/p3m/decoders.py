@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from .encoders.features import Features
+from .fuse import conv_relu
 from .integration import DBFI, SBFI, TFI, upsample
 from .unpool import max_unpool
 
@@ -63,6 +64,8 @@ class SegmentationDecoder(nn.Module):
         self.dbfi_0 = DBFI(e0p, e4, 16)
         widths = (channels.segmentation[-1][-1], *channels.segmentation_head)
         self.head = _bare_convolutions(widths)
+        #: Whether the head, whose classes are decided by small differences, computes in float32 whatever comes in.
+        self.exact_head = False
 
     def pyramid(self, e4: Tensor, sides: list[Tensor] | None = None) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """Decode down to half resolution.
@@ -91,7 +94,10 @@ class SegmentationDecoder(nn.Module):
         x = self.dbfi_0(d1, e4)
         if sides is not None:
             sides.append(self.dbfi_0.side(x))
-        x = upsample(self.head[0](self.d0(x)), 2)
+        x = self.d0(x)
+        if self.exact_head:
+            x = x.float()
+        x = upsample(self.head[0](x), 2)
         for conv in self.head[1:]:
             x = conv(x)
         return x
@@ -135,7 +141,7 @@ class MattingDecoder(nn.Module):
         if self.detail:
             x = torch.cat([x, f.e0], 1)
         for conv in self.head[:-1]:
-            x = conv(x).relu_()
+            x = conv_relu(conv, x)
         return torch.sigmoid(self.head[-1](x).float())
 
 

@@ -20,7 +20,9 @@ def max_unpool(x: Tensor, indices: Tensor, overlapping: bool) -> Tensor:
 
     Pools with overlapping windows (ResNet-34's: 3 x 3) take one place several times. Then the last value in row-major
     order of the pooled map wins, as in PyTorch's contiguous CPU kernel, which made the published numbers. In PyTorch's
-    channels_last and CUDA kernels whichever thread comes last wins; here all who claim a place bring the same value.
+    channels_last and CUDA kernels whichever thread comes last wins. Here every place of the output looks at the windows
+    that cover it, last one first, and is written once: no order of threads can change it. Where a gradient is wanted,
+    PyTorch's kernel runs instead, after all who claim a place were given the same value.
 
     Args:
         x: float [N, C, H, W].
@@ -33,7 +35,38 @@ def max_unpool(x: Tensor, indices: Tensor, overlapping: bool) -> Tensor:
     channels_last = x.is_contiguous(memory_format=torch.channels_last)
     layout = torch.channels_last if channels_last else torch.contiguous_format
     x, indices = x.contiguous(memory_format=layout), indices.contiguous(memory_format=layout)
-    return F.max_unpool2d(_settle(x, indices) if overlapping else x, indices, 2, 2)
+    if x.requires_grad and torch.is_grad_enabled():
+        return F.max_unpool2d(_settle(x, indices) if overlapping else x, indices, 2, 2)
+    return _gather(x, indices, overlapping, layout)
+
+
+def _gather(x: Tensor, indices: Tensor, overlapping: bool, layout: torch.memory_format) -> Tensor:
+    n, c, h, w = x.shape
+    # Where in its 3 x 3 window a value was: row step * 2W + column step, seen from the window's centre.
+    rows = torch.arange(0, 2 * h, 2, device=x.device) * (2 * w)
+    centres = rows.view(h, 1) + torch.arange(0, 2 * w, 2, device=x.device)
+    steps = torch.empty_like(indices, dtype=torch.int32)
+    torch.sub(indices, centres, out=steps)
+    out = torch.empty((n, c, 2 * h, 2 * w), dtype=x.dtype, device=x.device, memory_format=layout)
+    zero = x.new_zeros(())
+    for row in (0, 1):
+        for column in (0, 1):
+            place = out[:, :, row::2, column::2]
+            torch.where(steps == row * 2 * w + column, x, zero, out=place)
+            if overlapping:
+                # Windows to the right, below and below right begin at this place: the later one overwrites.
+                for down, right in ((0, 1), (1, 0), (1, 1)):
+                    if down <= row and right <= column:
+                        _overwrite(place, x, steps, down, right, (row - 2 * down) * 2 * w + column - 2 * right)
+    return out
+
+
+def _overwrite(place: Tensor, x: Tensor, steps: Tensor, down: int, right: int, step: int) -> None:
+    """Write the values of the windows ``down`` and ``right`` of each place that were found ``step`` from their centre."""
+    h, w = x.shape[2:]
+    here = place[:, :, : h - down, : w - right]
+    there = slice(None), slice(None), slice(down, None), slice(right, None)
+    torch.where(steps[there] == step, x[there], here, out=here)
 
 
 def _settle(x: Tensor, indices: Tensor) -> Tensor:

@@ -8,6 +8,7 @@ from timm.layers import Mlp
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from ..fuse import conv_relu
 from .features import Features, as_map, as_tokens, pool
 
 DIMS = (64, 128, 256, 512)
@@ -126,11 +127,11 @@ class Stem(nn.Module):
 
     def forward(self, x: Tensor, skips: bool) -> tuple[Tensor, Tensor | None, Tensor | None, tuple]:
         """Give the map at 1/4 (before its LayerNorm), e0, e0p and the indices of both pools."""
-        e0 = F.relu(self.proj1(x), inplace=True)
+        e0 = conv_relu(self.proj1, x)
         x, i0 = pool(e0, 2, 0, skips)
         if not skips:
             e0 = None
-        e0p = F.relu(self.proj2(x), inplace=True)
+        e0p = conv_relu(self.proj2, x)
         x, i1 = pool(e0p, 2, 0, skips)
         return self.proj3(x), e0, e0p if skips else None, (i0, i1)
 
