@@ -106,6 +106,11 @@ def conv_relu(convolution: nn.Module, x: Tensor) -> Tensor:
     return convolution(x, relu=True) if isinstance(convolution, FusedConv2d) else convolution(x).relu_()
 
 
+def match(x: Tensor, module: nn.Module) -> Tensor:
+    """Bring a feature map to the dtype of the module that takes it."""
+    return x.to(next(module.parameters()).dtype)
+
+
 def fuse_convolutions(module: nn.Module) -> nn.Module:
     """Replace every convolution by a fused one, together with the activation that directly follows it.
 
@@ -146,7 +151,8 @@ def prepare_for_inference(model: nn.Module, device: torch.device, dtype: torch.d
     """Turn a network as trained into the one that inference runs.
 
     Batch norms are folded, convolutions fused, weights brought to ``dtype`` and laid out for the device, all once. In
-    half precision the segmentation's head, where small differences decide, stays in float32, and so do constants.
+    half precision, what small differences decide stays in float32: the segmentation's head, the encoder's ``EXACT``
+    children, and constants.
 
     Args:
         model: a P3M-Net; it is changed.
@@ -157,9 +163,9 @@ def prepare_for_inference(model: nn.Module, device: torch.device, dtype: torch.d
         The same network, in evaluation mode and without gradients.
     """
     model = fuse_convolutions(fold_batch_norms(model.eval())).eval().requires_grad_(False)
-    exact = {id(parameter) for parameter in model.segmentation.head.parameters()}
-    for parameter in model.parameters():
-        if id(parameter) not in exact:
+    exact = ("segmentation.head.", *(f"encoder.{name}." for name in model.encoder.EXACT))
+    for name, parameter in model.named_parameters():
+        if not name.startswith(exact):
             parameter.data = parameter.data.to(dtype)
     model.segmentation.exact_head = dtype != torch.float32
     model.dtype = dtype

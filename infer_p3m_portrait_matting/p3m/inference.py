@@ -42,8 +42,9 @@ class PortraitMatting:
         weights: a published .pth file or a .safetensors file of :func:`~.weights.save_weights`; None takes the bundled
             file ("mobile") or the published file from the cache folder ("resnet34", "vitae-s").
         precision: number format of the network, one of :data:`~.precision.PRECISIONS`: "auto" takes half precision
-            where the device computes it natively. Whatever it is, the head that decides between background, unknown
-            and foreground, the sigmoid, resizing and fusion are computed in float32.
+            where the device computes it natively. Whatever it is, float32 computes what small differences decide: the
+            encoder's first layers, whose maxima say where unpooling puts its values, the head that tells background,
+            unknown and foreground apart, the sigmoid, resizing and fusion.
 
     Attributes:
         precision: what "auto" came to: "float32", "bfloat16" or "float16".
@@ -233,7 +234,7 @@ class PortraitMatting:
 
     def _inputs(self, photos: list[Tensor], input_size: int, local: bool) -> Tensor:
         size = self._pass_size(*photos[0].shape[:2], input_size, local)
-        inputs = [normalize(resize(to_rgb(photo), *size)).to(self.model.dtype) for photo in photos]
+        inputs = [normalize(resize(to_rgb(photo), *size)) for photo in photos]
         x = inputs[0] if len(inputs) == 1 else torch.cat(inputs)
         return x.contiguous(memory_format=torch.channels_last)
 

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from .decoders import Channels, MattingDecoder, SegmentationDecoder
+from .encoders.features import Features
 
 #: ImageNet statistics, per RGB channel on [0, 1]; every variant is normalised with them.
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
@@ -62,13 +63,13 @@ class P3MNet(nn.Module):
         self.encoder = encoder
         self.segmentation = SegmentationDecoder(channels)
         self.matting = MattingDecoder(channels)
-        #: The number format of the feature maps, to which inputs are brought; None leaves inputs as they are.
+        #: The number format of the decoders' feature maps; None leaves them as the encoder gives them.
         self.dtype: torch.dtype | None = None
 
     def forward(self, x: Tensor) -> P3MOutput:
         """Predict everything (see :class:`P3MOutput`): what training needs."""
-        x = self._checked(x)
-        features = self.encoder(x)
+        _check(x)
+        features = self._encode(x)
         sides: list[Tensor] = []
         pyramid = self.segmentation.pyramid(features.e4, sides)
         local_alpha = self.matting(features, pyramid)
@@ -77,31 +78,35 @@ class P3MNet(nn.Module):
 
     def segment(self, x: Tensor) -> Tensor:
         """Predict the segmentation logits alone, float [N, 3, H, W]: HYBRID's global pass."""
-        x = self._checked(x)
-        e4 = self.encoder(x, skips=False).e4
+        _check(x)
+        e4 = self._encode(x, skips=False).e4
         d1 = self.segmentation.pyramid(e4)[-1]
         return self.segmentation.logits(d1, e4)
 
     def local_alpha(self, x: Tensor) -> Tensor:
         """Predict the local alpha alone, float [N, 1, H, W] in [0, 1]: HYBRID's local pass."""
-        x = self._checked(x)
-        features = self.encoder(x)
+        _check(x)
+        features = self._encode(x)
         return self.matting(features, self.segmentation.pyramid(features.e4))
 
     def fused_alpha(self, x: Tensor) -> Tensor:
         """Predict the fused alpha alone, float [N, 1, H, W] in [0, 1]: RESIZE's only pass."""
-        x = self._checked(x)
-        features = self.encoder(x)
+        _check(x)
+        features = self._encode(x)
         pyramid = self.segmentation.pyramid(features.e4)
         local_alpha = self.matting(features, pyramid)
         return fuse(self.segmentation.logits(pyramid[-1], features.e4), local_alpha)
 
-    def _checked(self, x: Tensor) -> Tensor:
-        if x.ndim != 4 or x.shape[1] != 3 or not x.shape[2] or not x.shape[3] or x.shape[2] % 32 or x.shape[3] % 32:
-            raise ValueError(
-                f"P3M-Net takes [N, 3, H, W] with H and W positive multiples of 32, got {list(x.shape)}: "
-                "resize or pad the image first"
-            )
-        if not x.is_floating_point():
-            raise ValueError(f"P3M-Net takes normalised floating-point RGB, got {x.dtype}")
-        return x if self.dtype is None else x.to(self.dtype)
+    def _encode(self, x: Tensor, skips: bool = True) -> Features:
+        features = self.encoder(x, skips)
+        return features if self.dtype is None else features.to(self.dtype)
+
+
+def _check(x: Tensor) -> None:
+    if x.ndim != 4 or x.shape[1] != 3 or not x.shape[2] or not x.shape[3] or x.shape[2] % 32 or x.shape[3] % 32:
+        raise ValueError(
+            f"P3M-Net takes [N, 3, H, W] with H and W positive multiples of 32, got {list(x.shape)}: "
+            "resize or pad the image first"
+        )
+    if not x.is_floating_point():
+        raise ValueError(f"P3M-Net takes normalised floating-point RGB, got {x.dtype}")

@@ -16,9 +16,9 @@ _TENSOR_CORES = (7, 0)
 def choose_dtype(precision: str, device: torch.device) -> torch.dtype:
     """Choose the number format of weights and feature maps.
 
-    "auto" takes float16 on an NVIDIA GPU with tensor cores: it has three more bits of mantissa than bfloat16 at the same
-    speed, and its smaller range is watched at run time. On a CPU that multiplies bfloat16 natively it takes bfloat16,
-    and float32 everywhere else.
+    "auto" takes float16 on an NVIDIA GPU with tensor cores: it has three more bits of mantissa than bfloat16 at the
+    same speed, and its smaller range is watched at run time. On a CPU that multiplies bfloat16 natively it takes
+    bfloat16, and float32 everywhere else.
 
     Args:
         precision: one of :data:`PRECISIONS`.

@@ -62,7 +62,7 @@ def _gather(x: Tensor, indices: Tensor, overlapping: bool, layout: torch.memory_
 
 
 def _overwrite(place: Tensor, x: Tensor, steps: Tensor, down: int, right: int, step: int) -> None:
-    """Write the values of the windows ``down`` and ``right`` of each place that were found ``step`` from their centre."""
+    """Write the values of the windows ``down`` and ``right`` of each place, found ``step`` from their centre."""
     h, w = x.shape[2:]
     here = place[:, :, : h - down, : w - right]
     there = slice(None), slice(None), slice(down, None), slice(right, None)

@@ -2,6 +2,7 @@
 
 from typing import NamedTuple
 
+import torch
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -30,6 +31,11 @@ class Features(NamedTuple):
     def deepest(cls, e4: Tensor) -> "Features":
         """Features of an encoder that was asked for its deepest map alone."""
         return cls(None, None, None, None, None, e4, None)
+
+    def to(self, dtype: torch.dtype) -> "Features":
+        """The same features with maps of another dtype; indices stay."""
+        maps = (None if x is None else x.to(dtype) for x in self[:6])
+        return Features(*maps, self.indices, self.overlapping)
 
 
 def pool(x: Tensor, kernel: int, padding: int, with_indices: bool) -> tuple[Tensor, Tensor | None]:

@@ -3,6 +3,7 @@
 from torch import Tensor, nn
 from torchvision.models.resnet import BasicBlock
 
+from ..fuse import match
 from .features import Features, pool
 
 
@@ -21,6 +22,10 @@ class ResNet34Encoder(nn.Module):
     Channels: e0 64, e0p 64, e1 64, e2 128, e3 256, e4 512. The first convolution has stride 1, so that e0 keeps the
     full resolution.
     """
+
+    #: Children that half precision leaves in float32: where the pools find their maxima decides where the decoder puts
+    #: its values, and those of the first two levels follow every rounding.
+    EXACT = ("conv1",)
 
     def __init__(self) -> None:
         super().__init__()
@@ -47,7 +52,7 @@ class ResNet34Encoder(nn.Module):
         if not skips:
             e0 = None
         x, i1 = pool(e0p, 3, 1, skips)
-        e1 = self.layer1(x)
+        e1 = self.layer1(match(x, self.layer1))
         x, i2 = pool(e1, 3, 1, skips)
         e2 = self.layer2(x)
         x, i3 = pool(e2, 3, 1, skips)

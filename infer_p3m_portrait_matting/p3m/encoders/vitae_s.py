@@ -8,7 +8,7 @@ from timm.layers import Mlp
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ..fuse import conv_relu
+from ..fuse import conv_relu, match
 from .features import Features, as_map, as_tokens, pool
 
 DIMS = (64, 128, 256, 512)
@@ -169,6 +169,10 @@ class ViTAESEncoder(nn.Module):
     embedding.
     """
 
+    #: Children that half precision leaves in float32: where the first pools find their maxima decides where the decoder
+    #: puts its values.
+    EXACT = ("stages.0",)
+
     def __init__(self) -> None:
         super().__init__()
         self.stages = nn.ModuleList(Stage(i) for i in range(4))
@@ -190,7 +194,7 @@ class ViTAESEncoder(nn.Module):
             if index == 0:
                 tokens = stage.reduction.norm(as_tokens(x))
             else:
-                skip = as_map(stage.reduction.norm(tokens), height, width)
+                skip = as_map(stage.reduction.norm(match(tokens, stage)), height, width)
                 x, pooled = pool(skip, 2, 0, skips)
                 if skips:
                     maps.append(skip)
