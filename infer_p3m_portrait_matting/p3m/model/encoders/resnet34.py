@@ -3,7 +3,7 @@
 from torch import Tensor, nn
 from torchvision.models.resnet import BasicBlock
 
-from ..fuse import match
+from ..convolution import match
 from .features import Features, pool
 
 

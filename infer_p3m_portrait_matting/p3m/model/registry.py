@@ -6,7 +6,9 @@ from dataclasses import dataclass
 from torch import nn
 
 from .decoders import Channels
-from .encoders import MobileEncoder, ResNet34Encoder, ViTAESEncoder
+from .encoders.mobile import MobileEncoder
+from .encoders.resnet34 import ResNet34Encoder
+from .encoders.vitae_s import ViTAESEncoder
 from .network import P3MNet
 
 
@@ -68,7 +70,7 @@ _VARIANTS = {
     ),
     "mobile": Variant(
         MobileEncoder,
-        Channels((8, 16, 24, 40, 112, 320), _MOBILE, (3,), _MOBILE, (8, 1), detail=True),
+        Channels((8, 16, 24, 40, 112, 320), _MOBILE, (3,), _MOBILE, (8, 1), head_sees_e0=True),
         global_bound=384,
         bundled_file="p3m_mobile.safetensors",
     ),
@@ -96,10 +98,10 @@ def create_model(name: str) -> P3MNet:
     """Build a network with random weights, in training mode, on the CPU.
 
     Args:
-        name: "resnet34" (39.5 M parameters), "vitae-s" (27.5 M) or "mobile" (4.3 M).
+        name: "resnet34" (38.97 M parameters), "vitae-s" (26.95 M) or "mobile" (4.3 M).
 
     Returns:
-        The network; load weights by :func:`~.weights.load_weights` or :func:`~.published.load_published_checkpoint`.
+        The network; load weights by :func:`~.weights.load_weights` or :func:`~.weights.load_published_checkpoint`.
 
     Raises:
         ValueError: the name is unknown.

@@ -8,7 +8,7 @@ from timm.layers import Mlp
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ..fuse import conv_relu, match
+from ..convolution import conv_relu, match
 from .features import Features, as_map, as_tokens, pool
 
 DIMS = (64, 128, 256, 512)

@@ -1,0 +1,86 @@
+"""A convolution that adds its bias, a second map and an activation in one kernel: fewer passes over memory."""
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+#: Activations: what oneDNN calls them, its scalars, and the same in place on a tensor.
+ACTIVATIONS = {
+    nn.ReLU: ("relu", [], torch.relu_),
+    nn.ReLU6: ("hardtanh", [0.0, 6.0], lambda x: x.clamp_(0, 6)),
+    nn.SiLU: ("swish", [], lambda x: F.silu(x, inplace=True)),
+}
+_NO_ACTIVATION = ("none", [], lambda x: x)
+
+
+class FusedConv2d(nn.Module):
+    """A Conv2d with zero padding, followed by an activation.
+
+    oneDNN does all of it in one kernel on a CPU, with weights laid out once; cuDNN does where the activation is ReLU
+    and the channels fit its tensor cores. Elsewhere the same happens in steps.
+
+    Args:
+        convolution: the convolution; its tensors are shared, not copied.
+        activation: nn.ReLU, nn.ReLU6, nn.SiLU or None.
+    """
+
+    #: Whether cuDNN may fuse; the benchmarks switch it off to compare.
+    fuse_on_cuda = True
+
+    def __init__(self, convolution: nn.Conv2d, activation: type[nn.Module] | None = None) -> None:
+        super().__init__()
+        self.weight, self.bias = convolution.weight, convolution.bias
+        self.activation = activation
+        self._shape = convolution.stride, convolution.padding, convolution.dilation, convolution.groups
+        self._packed: Tensor | None = None
+        self._for_tensor_cores = (
+            convolution.groups == 1 and convolution.in_channels % 8 == 0 and convolution.out_channels % 8 == 0
+        )
+
+    def pack(self) -> None:
+        """Lay the weights out for oneDNN, once and for all; the module then stays on the CPU."""
+        stride, padding, dilation, groups = self._shape
+        self._packed = torch.ops.mkldnn._reorder_convolution_weight(self.weight, padding, stride, dilation, groups)
+        # The shape and dtype stay readable, the memory goes.
+        self.weight = nn.Parameter(self.weight.to("meta"), requires_grad=False)
+
+    def forward(self, x: Tensor, plus: Tensor | None = None, relu: bool = False) -> Tensor:
+        """Convolve, add ``plus`` (which may be overwritten), then apply the activation (ReLU if ``relu``)."""
+        activation = nn.ReLU if relu else self.activation
+        if self._packed is not None:
+            return self._onednn(x, plus, activation)
+        if activation is nn.ReLU and self._cudnn_can(x):
+            return self._cudnn(x, plus)
+        stride, padding, dilation, groups = self._shape
+        x = F.conv2d(x, self.weight, self.bias, stride, padding, dilation, groups)
+        if plus is not None:
+            x += plus
+        return ACTIVATIONS.get(activation, _NO_ACTIVATION)[2](x)
+
+    def _onednn(self, x: Tensor, plus: Tensor | None, activation: type[nn.Module] | None) -> Tensor:
+        stride, padding, dilation, groups = self._shape
+        name, scalars, _ = ACTIVATIONS.get(activation, _NO_ACTIVATION)
+        shape = self._packed, self.bias, padding, stride, dilation, groups
+        if plus is None:
+            return torch.ops.mkldnn._convolution_pointwise(x, *shape, name, scalars, "")
+        unary = None if name == "none" else name
+        return torch.ops.mkldnn._convolution_pointwise_.binary(plus, x, *shape, "add", 1.0, unary, scalars, "")
+
+    def _cudnn_can(self, x: Tensor) -> bool:
+        half = x.dtype in (torch.float16, torch.bfloat16)
+        return x.is_cuda and half and self._for_tensor_cores and self.fuse_on_cuda and torch.backends.cudnn.enabled
+
+    def _cudnn(self, x: Tensor, plus: Tensor | None) -> Tensor:
+        if plus is None:
+            return torch.cudnn_convolution_relu(x, self.weight, self.bias, *self._shape)
+        return torch.cudnn_convolution_add_relu(x, self.weight, plus, 1.0, self.bias, *self._shape)
+
+
+def conv_relu(convolution: nn.Module, x: Tensor) -> Tensor:
+    """Convolve and apply ReLU: in one kernel once the network is fused."""
+    return convolution(x, relu=True) if isinstance(convolution, FusedConv2d) else convolution(x).relu_()
+
+
+def match(x: Tensor, module: nn.Module) -> Tensor:
+    """Bring a feature map to the dtype of the module that takes it."""
+    return x.to(next(module.parameters()).dtype)
