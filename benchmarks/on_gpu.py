@@ -102,21 +102,27 @@ def check_against_cpu(name: str, weights: dict[str, Path | None], device: str) -
     keep it, and how many change class, is reported.
     """
     reference = open_model(name, weights, "cpu", "float32")
+    expected = []
+    for image in pictures().values():
+        with torch.inference_mode():
+            x = reference._inputs([torch.from_numpy(image)], 640, True)
+            outputs = reference.model.local_alpha(x), reference.model.segment(x).argmax(1)
+        expected.append((image, reference.matte(image), x, *outputs))
     parts, passed = [], True
     for precision in ("float32", "auto"):
         matting = open_model(name, weights, device, precision)
         matte_shares, alpha_shares, largest, largest_alpha, flips = [], [], 0.0, 0.0, 0.0
-        for image in pictures().values():
-            difference = np.abs(matting.matte(image) - reference.matte(image))
+        for image, matte, x, alpha, classes in expected:
+            difference = np.abs(matting.matte(image) - matte)
             matte_shares.append((difference <= ONE_LEVEL).mean())
             largest = max(largest, difference.max())
             with torch.inference_mode(), _repeatable(matting.device):
-                x = reference._inputs([torch.from_numpy(image)], 640, True)
-                alphas = matting.model.local_alpha(x.to(device)).cpu() - reference.model.local_alpha(x)
-                classes = [m.model.segment(x.to(m.device)).argmax(1).cpu() for m in (matting, reference)]
-            alpha_shares.append((alphas.abs() <= ONE_LEVEL).float().mean().item())
-            largest_alpha = max(largest_alpha, alphas.abs().max().item())
-            flips = max(flips, (classes[0] != classes[1]).float().mean().item())
+                x = x.to(device)
+                apart = (matting.model.local_alpha(x).cpu() - alpha).abs()
+                flipped = matting.model.segment(x).argmax(1).cpu() != classes
+            alpha_shares.append((apart <= ONE_LEVEL).float().mean().item())
+            largest_alpha = max(largest_alpha, apart.max().item())
+            flips = max(flips, flipped.float().mean().item())
         passed &= min(matte_shares if name == "mobile" else alpha_shares) >= 0.999
         parts.append(
             f"{matting.precision}: matte {min(matte_shares):.3%} within 1/255, largest {largest:.4f}; local alpha "
