@@ -55,6 +55,7 @@ def test_applied_changes_arrive_as_parameters(widget):
     form.model.setCurrentText("vitae-s")
     form.method.setCurrentText("RESIZE")
     form.input_size.setValue(1600)
+    form.precision.setCurrentText("bfloat16")
     form.weights.setText("/tmp/weights.pth")
     form.set_color("#336699")
     form.foreground.setCurrentText("original")
@@ -68,6 +69,7 @@ def test_applied_changes_arrive_as_parameters(widget):
             "input_size": "1600",
             "method": "RESIZE",
             "cuda": "True",
+            "precision": "bfloat16",
             "model_weight_file": "/tmp/weights.pth",
             "background": "#336699",
             "background_file": "",
@@ -187,7 +189,9 @@ def test_every_parameter_has_its_row(application):
     assert sorted(row.field for row in form.rows) == sorted(Settings.names())
     changes = []
     form.changed.connect(lambda: changes.append(form.settings()))
-    other = Settings("mobile", 640, "RESIZE", False, "/a.pth", "blur", "/b.jpg", "original", "blur", True, True, False)
+    other = Settings(
+        "mobile", 640, "RESIZE", False, "float32", "/a.pth", "blur", "/b.jpg", "original", "blur", True, True, False
+    )
     for count, row in enumerate(form.rows, 1):
         row.write(getattr(other, row.field))
         assert len(changes) == count, row.field
