@@ -44,21 +44,37 @@ class FusedConv2d(nn.Module):
         # The shape and dtype stay readable, the memory goes.
         self.weight = nn.Parameter(self.weight.to("meta"), requires_grad=False)
 
-    def forward(self, x: Tensor, plus: Tensor | None = None, relu: bool = False) -> Tensor:
-        """Convolve, add ``plus`` (which may be overwritten), then apply the activation (ReLU if ``relu``)."""
+    @property
+    def on_cpu(self) -> bool:
+        """Whether the weights are laid out for a CPU, where maps are best computed strip by strip."""
+        return self._packed is not None
+
+    def forward(self, x: Tensor, plus: Tensor | None = None, relu: bool = False, rows_only: bool = False) -> Tensor:
+        """Convolve, add ``plus``, then apply the activation.
+
+        Args:
+            x: float [N, C, H, W].
+            plus: what is added before the activation; it may be overwritten.
+            relu: whether the activation is ReLU, whatever it was made with.
+            rows_only: whether rows that would see beyond the first and last row of ``x`` are left out.
+        """
         activation = nn.ReLU if relu else self.activation
-        if self._packed is not None:
-            return self._onednn(x, plus, activation)
-        if activation is nn.ReLU and self._cudnn_can(x):
-            return self._cudnn(x, plus)
         stride, padding, dilation, groups = self._shape
+        if rows_only:
+            padding = (0, padding[1])
+        if self._packed is not None:
+            return self._onednn(x, plus, activation, padding)
+        if activation is nn.ReLU and self._cudnn_can(x) and not rows_only:
+            return self._cudnn(x, plus)
         x = F.conv2d(x, self.weight, self.bias, stride, padding, dilation, groups)
         if plus is not None:
             x += plus
         return ACTIVATIONS.get(activation, _NO_ACTIVATION)[2](x)
 
-    def _onednn(self, x: Tensor, plus: Tensor | None, activation: type[nn.Module] | None) -> Tensor:
-        stride, padding, dilation, groups = self._shape
+    def _onednn(
+        self, x: Tensor, plus: Tensor | None, activation: type[nn.Module] | None, padding: tuple[int, ...]
+    ) -> Tensor:
+        stride, _, dilation, groups = self._shape
         name, scalars, _ = ACTIVATIONS.get(activation, _NO_ACTIVATION)
         shape = self._packed, self.bias, padding, stride, dilation, groups
         if plus is None:

@@ -56,8 +56,11 @@ class SBFI(nn.Module):
 
     def forward(self, decoder: Tensor, e0: Tensor) -> Tensor:
         """Refine float [N, channels, h, w] by float [N, e0_channels, stride * h, stride * w]; same shape out."""
-        fine = self.transform2(F.max_pool2d(e0, 2, self.stride))
-        x = torch.cat([self.transform1(decoder), fine], 1)
+        return self.refine(decoder, F.max_pool2d(e0, 2, self.stride))
+
+    def refine(self, decoder: Tensor, pooled: Tensor) -> Tensor:
+        """Refine float [N, channels, h, w] by e0 pooled already, float [N, e0_channels, h, w]; same shape out."""
+        x = torch.cat([self.transform1(decoder), self.transform2(pooled)], 1)
         return _add(decoder, self.relu(self.bn1(self.conv1(x))))
 
 
