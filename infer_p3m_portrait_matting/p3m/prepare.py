@@ -1,12 +1,18 @@
 """From a network as trained to the one that inference runs: the same function in fewer passes over memory."""
 
 import torch
+from timm.layers import Conv2dSame
+from timm.models._efficientnet_blocks import InvertedResidual
 from torch import Tensor, nn
+from torch.nn import functional as F
 from torchvision.models.resnet import BasicBlock
 
 from .fold import fold_batch_norms
 from .model.convolution import ACTIVATIONS, FusedConv2d
 from .model.network import P3MNet
+
+#: Values of a map in one strip.
+_STRIP = 2**19
 
 
 class FusedBasicBlock(nn.Module):
@@ -42,11 +48,11 @@ def fuse_convolutions(module: nn.Module) -> nn.Module:
     """
     if isinstance(module, BasicBlock):
         return FusedBasicBlock(module)
-    if _is_plain(module):
+    if _fits(module):
         return FusedConv2d(module)
     previous: tuple[str, nn.Module] | None = None
     for name, child in list(module.named_children()):
-        if previous and type(child) in ACTIVATIONS and _is_plain(previous[1]):
+        if previous and type(child) in ACTIVATIONS and _fits(previous[1]):
             setattr(module, previous[0], FusedConv2d(previous[1], type(child)))
             setattr(module, name, nn.Identity())
         else:
@@ -56,9 +62,47 @@ def fuse_convolutions(module: nn.Module) -> nn.Module:
     return module
 
 
+class StripwiseBlock(nn.Module):
+    """timm's InvertedResidual of stride 2, computed in strips of rows: its widest map never exists as a whole.
+
+    Args:
+        block: a fused block, for a CPU.
+    """
+
+    def __init__(self, block: InvertedResidual) -> None:
+        super().__init__()
+        self.conv_pw, self.conv_dw, self.conv_pwl = block.conv_pw, block.conv_dw, block.conv_pwl
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Transform float [N, C, H, W], H and W even, into [N, C', H/2, W/2]."""
+        height, kernel = x.shape[2], self.conv_dw.weight.shape[2]
+        left = (kernel - 2) // 2
+        right = kernel - 2 - left
+        rows = max(_STRIP // (x.shape[3] * self.conv_dw.weight.shape[0]), 1)
+        done = []
+        for first in range(0, height // 2, rows):
+            last = min(first + rows, height // 2)
+            # What "same" padding adds on this side: all of the kernel but 2, the smaller half first.
+            top, bottom = 2 * first - left, 2 * last + right
+            y = self.conv_pw(x[:, :, max(top, 0) : bottom])
+            y = F.pad(y, (left, right, max(-top, 0), max(bottom - height, 0)))
+            done.append(self.conv_pwl(self.conv_dw(y, padding=(0, 0))))
+        return torch.cat(done, 2)
+
+
+def cut_into_strips(module: nn.Module) -> None:
+    """Replace every block that :class:`StripwiseBlock` can compute."""
+    for name, child in list(module.named_children()):
+        if isinstance(child, InvertedResidual) and child.conv_dw.stride == (2, 2) and not child.has_skip:
+            setattr(module, name, StripwiseBlock(child))
+        else:
+            cut_into_strips(child)
+
+
 def pack_for_cpu(module: nn.Module) -> None:
     """Lay out the weights of all fused convolutions for oneDNN, where this build of PyTorch has it."""
     if torch.backends.mkldnn.is_available():
+        cut_into_strips(module)
         for child in module.modules():
             if isinstance(child, FusedConv2d):
                 child.pack()
@@ -80,7 +124,7 @@ def prepare_for_inference(model: P3MNet, device: torch.device, dtype: torch.dtyp
         The same network, in evaluation mode and without gradients.
     """
     fuse_convolutions(fold_batch_norms(model.eval()))
-    model.eval().requires_grad_(False)
+    model.requires_grad_(False)
     exact = ("segmentation.head.", *(f"encoder.{name}." for name in model.encoder.EXACT))
     for name, parameter in model.named_parameters():
         if not name.startswith(exact):
@@ -90,9 +134,10 @@ def prepare_for_inference(model: P3MNet, device: torch.device, dtype: torch.dtyp
     model = model.to(device, memory_format=torch.channels_last)
     if device.type == "cpu":
         pack_for_cpu(model)
-    return model
+    return model.eval()
 
 
-def _is_plain(module: nn.Module) -> bool:
-    # Subclasses (timm's "same" padding) do more than their fields say.
-    return type(module) is nn.Conv2d and module.padding_mode == "zeros" and not isinstance(module.padding, str)
+def _fits(module: nn.Module) -> bool:
+    # Other subclasses may do more than their fields say.
+    known = type(module) in (nn.Conv2d, Conv2dSame)
+    return known and module.padding_mode == "zeros" and not isinstance(module.padding, str)

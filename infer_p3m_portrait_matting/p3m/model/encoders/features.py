@@ -136,7 +136,7 @@ def stem_in_strips(
     for first in range(0, height, rows):
         last = min(first + rows, height)
         above = padding if first else 0
-        e0 = convolution(x[:, :, first - above : last + 2 * border], relu=True, rows_only=True)
+        e0 = convolution(x[:, :, first - above : last + 2 * border], relu=True, padding=(0, border))
         half = slice(first // 2, last // 2)
         if steps is None or fine is None:
             vertical = 0 if first else padding
