@@ -1,7 +1,7 @@
 """What an NVIDIA GPU must do right: the published numbers, the same bits every time, mattes as on the CPU, recovery.
 
 Run as ``python -m benchmarks.on_gpu``: one line per check, and an exit status that is not 0 when one fails. The
-published networks run with weights made by a rule (``tests/published_rule.py``), the bundled one with its own.
+published networks run with weights made by a rule (``tests/scripts/published_rule.py``), the bundled one with its own.
 """
 
 import logging
@@ -17,7 +17,7 @@ import numpy as np
 import torch
 
 REPOSITORY = Path(__file__).resolve().parents[1]
-sys.path[:0] = [str(REPOSITORY), str(REPOSITORY / "tests")]
+sys.path[:0] = [str(REPOSITORY), str(REPOSITORY / "tests" / "scripts")]
 
 import published_rule  # noqa: E402 - the repository must be importable first
 from skimage.data import astronaut  # noqa: E402
