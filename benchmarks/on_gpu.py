@@ -66,10 +66,7 @@ def check_golden(name: str, weights: dict[str, Path | None], device: str) -> Out
     with np.load(published_rule.GOLDEN / f"{name}.npz") as file:
         golden = dict(file)
     matting = open_model(name, weights, device, "float32")
-    for key, values in golden.items():
-        if key.startswith("extra/"):
-            cell = matting.model.encoder.stages[0].cells[int(key.split(".NC.")[1].split(".")[0])]
-            cell.attn.w.copy_(torch.from_numpy(values))
+    published_rule.use_golden_features(matting.model, golden)
     x = torch.from_numpy(golden["image"]).permute(2, 0, 1).unsqueeze(0).to(device).float() / 255
     with torch.inference_mode(), _repeatable(matting.device):
         output = matting.model(normalize(x).contiguous(memory_format=torch.channels_last))
