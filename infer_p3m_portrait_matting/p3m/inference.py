@@ -16,7 +16,7 @@ from .model.network import FOREGROUND, UNKNOWN
 from .model.registry import create_model, get_variant
 from .precision import choose_dtype
 from .prepare import prepare_for_inference
-from .preprocess import normalize, resize, to_rgb, to_tensor
+from .preprocess import normalize, resize, shrink, to_tensor
 from .sizes import STRIDE, pass_size
 
 logger = logging.getLogger(__name__)
@@ -206,7 +206,10 @@ class PortraitMatting:
         alphas = self.model.fused_alpha(self._inputs(photos, input_size, local=False))
         self._check_range(alphas)
         done()
-        return [_download(resize(alpha[None], *photo.shape[:2])) for alpha, photo in zip(alphas, photos, strict=True)]
+        return [
+            _download(resize(alpha[None], *photo.shape[:2]).clamp(0, 1))
+            for alpha, photo in zip(alphas, photos, strict=True)
+        ]
 
     def _hybrid(self, photos: list[Tensor], input_size: int, done: Callable[[], None]) -> list[np.ndarray]:
         logits = self.model.segment(self._inputs(photos, input_size, local=False))
@@ -237,7 +240,7 @@ class PortraitMatting:
 
     def _inputs(self, photos: list[Tensor], input_size: int, local: bool) -> Tensor:
         size = self._pass_size(*photos[0].shape[:2], input_size, local)
-        inputs = [normalize(resize(to_rgb(photo), *size)) for photo in photos]
+        inputs = [normalize(shrink(photo, *size)) for photo in photos]
         x = inputs[0] if len(inputs) == 1 else torch.cat(inputs)
         return x.contiguous(memory_format=torch.channels_last)
 
@@ -266,17 +269,53 @@ def _repeatable(device: torch.device) -> AbstractContextManager:
 
 
 def _combine(classes: Tensor, local: Tensor, height: int, width: int) -> Tensor:
-    """Fuse both passes at the photo's size: int64 classes and float32 local alpha, each [1, 1, h, w]."""
+    """Fuse both passes at the photo's size: int64 classes and float32 local alpha, each [1, 1, h, w].
+
+    Returns:
+        float32 [1, 1, height, width] in [0, 1].
+    """
+    small = max(local.shape[2], classes.shape[2]) > height or max(local.shape[3], classes.shape[3]) > width
+    if local.device.type == "cpu" and not small:
+        return _combine_in_strips(classes, local, height, width)
     local = resize(local, height, width)
     # Scaled, the classes 0, 1, 2 stay exactly 0 or 2 only where no other class is near: there they decide.
     trimap = resize(classes.float(), height, width)
     known = (trimap < _EXACT) | (trimap > 2 - _EXACT)
-    return torch.where(known, (trimap > 1).float(), local)
+    return torch.where(known, (trimap > 1).float(), local).clamp_(0, 1)
+
+
+def _combine_in_strips(classes: Tensor, local: Tensor, height: int, width: int) -> Tensor:
+    """:func:`_combine` where both maps grow: rows are made long first, then every row of the photo once, in strips."""
+    local, trimap = resize(local, local.shape[2], width), resize(classes.float(), classes.shape[2], width)
+    alpha = torch.empty((1, 1, height, width))
+    rows = max(_STRIP // width, 1)
+    for first in range(0, height, rows):
+        last = min(first + rows, height)
+        target = alpha[:, :, first:last]
+        strip = _rows_of(trimap, first, last, height)
+        known = (strip < _EXACT).logical_or_(strip > 2 - _EXACT)
+        if known.all():
+            torch.gt(strip, 1, out=target)
+        else:
+            torch.where(known, (strip > 1).float(), _rows_of(local, first, last, height).clamp_(0, 1), out=target)
+    return alpha
+
+
+def _rows_of(x: Tensor, first: int, last: int, height: int) -> Tensor:
+    """Rows first to last (exclusive) of a map [1, 1, h, W] enlarged bilinearly to ``height`` rows."""
+    h = x.shape[2]
+    centre = ((torch.arange(first, last, dtype=torch.float64) + 0.5) * (h / height) - 0.5).clamp_(0, h - 1)
+    above = centre.long()
+    below = (above + 1).clamp_(max=h - 1)
+    share = (centre - above).float().view(1, 1, -1, 1)
+    return torch.lerp(x.index_select(2, above), x.index_select(2, below), share)
 
 
 def _download(alpha: Tensor) -> np.ndarray:
-    return alpha[0, 0].clamp(0, 1).cpu().numpy()
+    return alpha[0, 0].cpu().numpy()
 
 
+#: Pixels of the photo in one strip of rows.
+_STRIP = 2**18
 #: Slack for the rounding of the interpolation's weights.
 _EXACT = 1e-4

@@ -1,5 +1,6 @@
 """Pictures made from a person's colours and matte."""
 
+import cv2
 import numpy as np
 from PIL import ImageColor
 
@@ -44,10 +45,8 @@ def cutout(foreground: np.ndarray, alpha: np.ndarray) -> np.ndarray:
     """
     check_matte(foreground, alpha)
     rgb = as_rgb(foreground)
-    out = np.empty((*alpha.shape, 4), np.uint8)
-    out[..., :3] = rgb if rgb.dtype == np.uint8 else to_uint8(rgb)
-    out[..., 3] = to_uint8(alpha)
-    return out
+    colors = np.ascontiguousarray(rgb) if rgb.dtype == np.uint8 else to_uint8(rgb)
+    return cv2.merge((*cv2.split(colors), to_uint8(alpha)))
 
 
 def composite(
@@ -83,7 +82,8 @@ def composite(
         behind = background if background.ndim == 1 else background[strip].astype(np.float32)
         blend = to_uint8(rgb[strip]).astype(np.float32)
         blend -= behind
-        blend *= alpha[strip, :, None]
+        weight = np.ascontiguousarray(alpha[strip], np.float32)
+        blend *= cv2.merge((weight, weight, weight))
         blend += behind
         # The half rounds; conversion to uint8 then cuts off.
         blend += 0.5
