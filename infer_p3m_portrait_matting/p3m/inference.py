@@ -82,7 +82,7 @@ class PortraitMatting:
     def _load(self, dtype: torch.dtype) -> None:
         model = create_model(self.model_name)
         load_weights(model, self.weights)
-        self.model = prepare_for_inference(model, self.device, dtype)
+        self.model = prepare_for_inference(model, self.device, dtype, get_variant(self.model_name).exact)
         self.precision = str(dtype).removeprefix("torch.")
 
     def matte(

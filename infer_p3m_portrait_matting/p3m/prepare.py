@@ -108,28 +108,31 @@ def pack_for_cpu(module: nn.Module) -> None:
                 child.pack()
 
 
-def prepare_for_inference(model: P3MNet, device: torch.device, dtype: torch.dtype) -> P3MNet:
+def prepare_for_inference(
+    model: P3MNet, device: torch.device, dtype: torch.dtype, exact: tuple[str, ...] = ()
+) -> P3MNet:
     """Turn a network as trained into the one that inference runs.
 
     Batch norms are folded, convolutions fused, weights brought to ``dtype`` and laid out for the device, all once. In
-    half precision, what small differences decide stays in float32: the segmentation's head, the encoder's ``EXACT``
-    children, and constants.
+    half precision, what small differences decide stays in float32: the segmentation's head, the ``exact`` modules, and
+    constants.
 
     Args:
         model: the network; it is changed.
         device: where it will run.
         dtype: torch.float32, torch.bfloat16 or torch.float16.
+        exact: names of modules that stay in float32 (:class:`~.model.registry.Variant`).
 
     Returns:
         The same network, in evaluation mode and without gradients.
     """
     fuse_convolutions(fold_batch_norms(model.eval()))
     model.requires_grad_(False)
-    exact = ("segmentation.head.", *(f"encoder.{name}." for name in model.encoder.EXACT))
+    prefixes = tuple(f"{name}." for name in ("segmentation.head", *exact))
     for name, parameter in model.named_parameters():
-        if not name.startswith(exact):
+        if not name.startswith(prefixes):
             parameter.data = parameter.data.to(dtype)
-    model.segmentation.exact_head = dtype != torch.float32
+    model.segmentation.dtype = torch.float32 if "segmentation" in exact else dtype
     model.dtype = dtype
     model = model.to(device, memory_format=torch.channels_last)
     if device.type == "cpu":

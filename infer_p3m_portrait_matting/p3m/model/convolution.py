@@ -90,6 +90,9 @@ class FusedConv2d(nn.Module):
         shape = self._packed, self.bias, padding, stride, dilation, groups
         if plus is None:
             return torch.ops.mkldnn._convolution_pointwise(x, *shape, name, scalars, "")
+        if activation not in (None, nn.ReLU):
+            # With a sum, oneDNN's kernel knows no other.
+            return ACTIVATIONS[activation][2](self._onednn(x, None, None, padding).add_(plus))
         unary = None if name == "none" else name
         return torch.ops.mkldnn._convolution_pointwise_.binary(plus, x, *shape, "add", 1.0, unary, scalars, "")
 

@@ -83,8 +83,9 @@ class SegmentationDecoder(nn.Module):
         self.dbfi_0 = DBFI(e0p, e4, 16)
         widths = (channels.segmentation[-1][-1], *channels.segmentation_head)
         self.head = _bare_convolutions(widths)
-        #: Whether the head, whose classes are decided by small differences, computes in float32 whatever comes in.
-        self.exact_head = False
+        #: The number format of all but the head, whose classes small differences decide: it computes in float32. None,
+        #: as in training, leaves maps as they come.
+        self.dtype: torch.dtype | None = None
 
     def forward(self, e4: Tensor, sides: bool = False) -> Segmentation:
         """Segment.
@@ -93,12 +94,13 @@ class SegmentationDecoder(nn.Module):
             e4: float [N, C, H/32, W/32].
             sides: whether to give the side logits too (training).
         """
+        e4 = e4 if self.dtype is None else e4.to(self.dtype)
         pyramid, side_logits = self.pyramid(e4, sides)
         x = self.dbfi_0(pyramid[-1], e4)
         if sides:
             side_logits += (self.dbfi_0.side(x),)
         x = self.d0(x)
-        if self.exact_head:
+        if self.dtype is not None:
             x = x.float()
         x = upsample(self.head[0](x), 2)
         for conv in self.head[1:]:
@@ -107,6 +109,7 @@ class SegmentationDecoder(nn.Module):
 
     def pyramid(self, e4: Tensor, sides: bool = False) -> tuple[Pyramid, tuple[Tensor, ...]]:
         """Decode down to half resolution: the pyramid, and the side logits of levels 2 and 1 if they are asked for."""
+        e4 = e4 if self.dtype is None else e4.to(self.dtype)
         side_logits: tuple[Tensor, ...] = ()
         d4 = upsample(self.d4(e4), 2)
         d3 = upsample(self.d3(d4), 2)

@@ -16,10 +16,6 @@ class MobileEncoder(nn.Module):
     are no pooling indices: every level of ``indices`` is None.
     """
 
-    #: Children that half precision leaves in float32: the rounding of these thin layers adds up to several 1/255 in
-    #: hair. The decoders do most of the work, and theirs does not show.
-    EXACT = ("detail", "backbone")
-
     def __init__(self) -> None:
         super().__init__()
         self.detail = nn.Sequential(nn.Conv2d(3, 8, 3, padding=1, bias=False), nn.BatchNorm2d(8), nn.ReLU(inplace=True))

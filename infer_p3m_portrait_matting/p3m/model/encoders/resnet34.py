@@ -23,10 +23,6 @@ class ResNet34Encoder(nn.Module):
     full resolution.
     """
 
-    #: Children that half precision leaves in float32: where the pools find their maxima decides where the decoder puts
-    #: its values, and those of the first two levels follow every rounding.
-    EXACT = ("conv1",)
-
     def __init__(self) -> None:
         super().__init__()
         self.conv1 = nn.Conv2d(3, 64, 7, padding=3, bias=False)

@@ -178,10 +178,6 @@ class ViTAESEncoder(nn.Module):
     embedding.
     """
 
-    #: Children that half precision leaves in float32: where the first pools find their maxima decides where the decoder
-    #: puts its values.
-    EXACT = ("stages.0",)
-
     def __init__(self) -> None:
         super().__init__()
         self.stages = nn.ModuleList(Stage(i) for i in range(4))
@@ -204,13 +200,13 @@ class ViTAESEncoder(nn.Module):
             if index == 0:
                 tokens = stage.reduction.norm(as_tokens(x))
             else:
-                skip = as_map(stage.reduction.norm(match(tokens, stage)), height, width)
+                skip = as_map(stage.reduction.norm(match(tokens, stage.reduction.norm)), height, width)
                 x, pooled = pool(skip, 2, 0, skips)
                 if skips:
                     maps.append(skip)
                 indices += (pooled,)
                 height, width = x.shape[2:]
-                tokens = stage.reduction.linear(as_tokens(x))
+                tokens = stage.reduction.linear(as_tokens(match(x, stage.reduction.linear)))
             for cell in stage.cells:
                 tokens = cell(tokens, height, width)
             x = as_map(tokens, height, width)
