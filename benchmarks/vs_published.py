@@ -17,6 +17,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from unittest.mock import patch
 
 import cv2
 import numpy as np
@@ -40,6 +41,7 @@ from infer_p3m_portrait_matting.p3m import (  # noqa: E402 - the repository must
     save_weights,
 )
 from infer_p3m_portrait_matting.p3m.model import decoders  # noqa: E402
+from infer_p3m_portrait_matting.p3m.model.encoders import resnet34, vitae_s  # noqa: E402
 
 HEIGHT, WIDTH = 1620, 1080
 INPUT_SIZE = 1024
@@ -138,16 +140,20 @@ class PublishedProcedure:
 
 @contextmanager
 def _published_unpooling() -> Iterator[None]:
-    ours = decoders.max_unpool
+    """Let the networks pool and unpool by PyTorch's own kernels."""
+
+    def pool(x: Tensor, kernel: int, padding: int, with_indices: bool) -> tuple[Tensor, Tensor]:
+        return F.max_pool2d(x, kernel, 2, padding, return_indices=True)
 
     def max_unpool(x: Tensor, indices: Tensor, overlapping: bool) -> Tensor:
         return F.max_unpool2d(x, indices, 2, 2)
 
-    decoders.max_unpool = max_unpool
-    try:
+    with (
+        patch.object(resnet34, "pool", pool),
+        patch.object(vitae_s, "pool", pool),
+        patch.object(decoders, "max_unpool", max_unpool),
+    ):
         yield
-    finally:
-        decoders.max_unpool = ours
 
 
 def _published_input(image: np.ndarray, height: int, width: int) -> torch.Tensor:
