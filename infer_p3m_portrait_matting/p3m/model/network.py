@@ -5,7 +5,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from .decoders import Channels, MattingDecoder, SegmentationDecoder
+from .decoders import Channels, MattingDecoder, Pyramid, SegmentationDecoder
+from .encoders.features import Features
 
 #: The classes of the segmentation decoder, in the order of its logits.
 BACKGROUND, UNKNOWN, FOREGROUND = 0, 1, 2
@@ -58,13 +59,15 @@ class P3MNet(nn.Module):
         self.encoder = encoder
         self.segmentation = SegmentationDecoder(channels)
         self.matting = MattingDecoder(channels)
+        #: The number format of the matting decoder; None, as in training, leaves maps as they come.
+        self.dtype: torch.dtype | None = None
 
     def forward(self, x: Tensor) -> P3MOutput:
         """Predict everything (see :class:`P3MOutput`): what training needs."""
         _check(x)
         features = self.encoder(x)
         segmentation = self.segmentation(features.e4, sides=True)
-        local_alpha = self.matting(features, segmentation.pyramid)
+        local_alpha = self._matte(features, segmentation.pyramid)
         logits = segmentation.logits
         return P3MOutput(logits, local_alpha, fuse(logits, local_alpha), segmentation.side_logits)
 
@@ -84,14 +87,20 @@ class P3MNet(nn.Module):
         _check(x)
         features = self.encoder(x)
         pyramid, _ = self.segmentation.pyramid(features.e4)
-        return self.matting(features, pyramid)
+        return self._matte(features, pyramid)
 
     def fused_alpha(self, x: Tensor) -> Tensor:
         """Predict the fused alpha alone, float [N, 1, H, W] in [0, 1]: RESIZE's only pass."""
         _check(x)
         features = self.encoder(x)
         pyramid, logits, _ = self.segmentation(features.e4)
-        return fuse(logits, self.matting(features, pyramid))
+        return fuse(logits, self._matte(features, pyramid))
+
+    def _matte(self, features: Features, pyramid: Pyramid) -> Tensor:
+        if self.dtype is not None:
+            d4, d3, d2, d1 = (x.to(self.dtype) for x in pyramid)
+            features, pyramid = features.to(self.dtype), (d4, d3, d2, d1)
+        return self.matting(features, pyramid)
 
 
 def _check(x: Tensor) -> None:
