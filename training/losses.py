@@ -45,6 +45,21 @@ def p3m_loss(
     return Losses(segmentation + 2 * local + 3 * fused + composition, segmentation, local, fused, composition)
 
 
+def local_loss(local_alpha: Tensor, alpha: Tensor, trimap: Tensor, contrast: Tensor) -> Tensor:
+    """Weigh the local alpha inside the unknown area: L1, Laplacian and composition, a scalar.
+
+    Args:
+        local_alpha: float [N, 1, H, W] in [0, 1], predicted.
+        alpha, trimap, contrast: as for :func:`p3m_loss`.
+    """
+    unknown = (trimap == UNKNOWN).unsqueeze(1).to(alpha.dtype)
+    error = (local_alpha - alpha) * unknown
+    area = unknown.sum().clamp(min=1)
+    # The pyramid's means run over whole pictures: related to the unknown area, they count alike however large it is.
+    share = unknown.mean().clamp(min=0.1)
+    return 2 * error.abs().sum() / area + laplacian(error) / share + (error.abs() * contrast).sum() / area
+
+
 def segmentation_loss(
     logits: Tensor, side_logits: tuple[Tensor, ...], trimap: Tensor, weight: Tensor | None = None
 ) -> Tensor:

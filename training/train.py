@@ -3,66 +3,83 @@
 import argparse
 import math
 import os
+import queue
+import threading
 import time
 import tomllib
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
+from typing import Any, NamedTuple
 
-import cv2
 import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
-from torch.utils.data import DataLoader, IterableDataset
 
 from infer_p3m_portrait_matting.p3m import P3MNet, create_model, load_weights, normalize, save_weights
 
-from .augment import Augmenter
-from .losses import Losses, p3m_loss, segmentation_loss
-from .portraits import Portrait, list_backgrounds, list_photos, read_backgrounds, read_portraits
+from .augment import Batch, Recipe, Sampler
+from .gallery import load_gallery
+from .losses import local_loss, segmentation_loss
 from .pretrained import load_imagenet
 
 
 @dataclass(frozen=True)
-class Stage:
-    """One stretch of training at one picture size.
+class Part:
+    """What one half of a step sees.
 
     Attributes:
         size: side in pixels of the square that has the samples' area.
-        batch: samples per step.
+        count: samples a step.
+        recipe: what they are made of.
+        segmentation: how much the samples count for the segmentation; of the views, 1. Close-ups do not show what is a
+            person, and HYBRID never asks them.
+    """
+
+    size: int
+    count: int
+    recipe: Recipe
+    segmentation: float = 1.0
+
+    @classmethod
+    def read(cls, values: dict[str, Any]) -> "Part":
+        """Read a TOML table: the fields of this class and those of :class:`~.augment.Recipe`, side by side."""
+        values = {k: tuple(v) if isinstance(v, list) else v for k, v in values.items()}
+        names = {field.name for field in fields(Recipe)}
+        recipe = Recipe(**{k: v for k, v in values.items() if k in names})
+        return cls(recipe=recipe, **{k: v for k, v in values.items() if k not in names})
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One stretch of training. A step of it sees views, mattes or both.
+
+    Attributes:
         steps: how many steps.
         cooldown: so many steps at its end lower the learning rates to 0.
-        detail_weight: how much a close-up counts for the segmentation, where a whole view counts 1.
         lr: what the learning rates are multiplied by.
-        distractors: share of the samples with objects on their background that are no persons.
-        close_ups: share of the samples that are close-ups.
-        close_up: from where to where the side of a close-up lies, as a share of the largest that fits the photo.
-        semantic: share of the steps that show whole views and train encoder and segmentation decoder alone, which
-            takes about two thirds of the time.
-        semantic_size: ``size`` of those steps; 0 takes ``size`` itself. The global pass should meet in training the
-            scales that it will see.
-        semantic_batch: ``batch`` of those steps; 0 takes ``batch`` itself.
-        empty: share of those steps' samples without any person.
+        views: samples for the segmentation, or None; they leave the matting decoder alone. The global pass should meet
+            here the scales that it will see.
+        mattes: samples for the local alpha, or None.
         frozen: names of modules that stay as they are, their normalisation statistics too.
         fixed_norms: names of modules whose normalisation statistics stay, while their weights learn.
     """
 
-    size: int
-    batch: int
     steps: int
     cooldown: int = 0
-    detail_weight: float = 1.0
     lr: float = 1.0
-    distractors: float = 0.0
-    close_ups: float = Augmenter.DETAIL
-    close_up: tuple[float, float] = Augmenter.CLOSE_UP
-    semantic: float = 0.0
-    semantic_size: int = 0
-    semantic_batch: int = 0
-    empty: float = 0.0
+    views: Part | None = None
+    mattes: Part | None = None
     frozen: tuple[str, ...] = ()
     fixed_norms: tuple[str, ...] = ()
+
+    @classmethod
+    def read(cls, values: dict[str, Any]) -> "Stage":
+        """Read a TOML table."""
+        values = {k: tuple(v) if isinstance(v, list) else v for k, v in values.items()}
+        parts = {k: Part.read(values[k]) for k in ("views", "mattes") if k in values}
+        return cls(**{**values, **parts})
 
 
 @dataclass(frozen=True)
@@ -82,8 +99,7 @@ class Config:
     def read(cls, path: Path) -> "Config":
         """Read a TOML file; unknown and missing keys are a TypeError that names them."""
         values = tomllib.loads(path.read_text())
-        stages = [{k: tuple(v) if isinstance(v, list) else v for k, v in stage.items()} for stage in values["stages"]]
-        return cls(**{**values, "stages": tuple(Stage(**stage) for stage in stages)})
+        return cls(**{**values, "stages": tuple(Stage.read(stage) for stage in values["stages"])})
 
     @property
     def steps(self) -> int:
@@ -97,11 +113,6 @@ class Config:
             step -= stage.steps
         raise IndexError("training is over")
 
-    def is_semantic(self, step: int) -> bool:
-        """Whether a step trains the segmentation alone: evenly spread over its stage, by the stage's share."""
-        stage, place = self.stage_at(step)
-        return int((place + 1) * stage.semantic) > int(place * stage.semantic)
-
     def lr_factor(self, step: int) -> float:
         """What the learning rates are multiplied by at a step."""
         stage, place = self.stage_at(step)
@@ -111,41 +122,80 @@ class Config:
         return factor
 
 
-class Batches(IterableDataset):
-    """Endless batches from a step on: what step k gets depends on the seed and k alone, so resuming changes nothing."""
+class StepData(NamedTuple):
+    """The batches of one step; either may be None."""
 
-    #: Height over width of a batch's pictures; their area stays that of the stage's square.
-    ASPECTS = (1.0, 1.0, 4 / 3, 3 / 4, 3 / 2)
+    views: Batch | None
+    mattes: Batch | None
 
-    def __init__(
-        self, config: Config, portraits: list[Portrait], backgrounds: dict[str, list[np.ndarray]], start: int
-    ) -> None:
-        self.config, self.portraits, self.backgrounds, self.start = config, portraits, backgrounds, start
 
-    def __iter__(self) -> Iterator[tuple[Tensor, ...]]:
-        cv2.setNumThreads(1)
-        worker = torch.utils.data.get_worker_info()
-        first, stride = (worker.id, worker.num_workers) if worker else (0, 1)
-        for step in range(self.start + first, self.config.steps, stride):
-            yield self.batch(step)
+#: Height over width of a batch's pictures; their area stays that of the part's square.
+ASPECTS = (1.0, 4 / 3, 3 / 4)
 
-    def batch(self, step: int) -> tuple[Tensor, ...]:
-        """Image, alpha, trimap, contrast (uint8, NCHW; the trimap NHW) and weight (float32, N) of one step."""
-        stage, _ = self.config.stage_at(step)
-        rng = np.random.default_rng((self.config.seed, step))
-        aspect = self.ASPECTS[rng.integers(len(self.ASPECTS))]
-        size, count, close_ups, empty = stage.size, stage.batch, stage.close_ups, 0.0
-        if self.config.is_semantic(step):
-            size, count = stage.semantic_size or size, stage.semantic_batch or count
-            close_ups, empty = 0.0, stage.empty
-        height = 32 * round(size * math.sqrt(aspect) / 32)
-        width = 32 * round(size / math.sqrt(aspect) / 32)
-        augmenter = Augmenter(self.portraits, self.backgrounds, rng, stage.distractors, close_up=stage.close_up)
-        samples = [augmenter.sample(height, width, close_ups, empty) for _ in range(count)]
-        *maps, detail = zip(*samples, strict=True)
-        image, alpha, trimap, contrast = (torch.from_numpy(np.stack(x)) for x in maps)
-        weight = torch.tensor([stage.detail_weight if close else 1.0 for close in detail])
-        return image.permute(0, 3, 1, 2), alpha.unsqueeze(1), trimap, contrast.unsqueeze(1), weight
+
+def step_data(config: Config, sampler: Sampler, step: int) -> StepData:
+    """Make what step (from 0) sees: it depends on the seed and the step alone, so resuming changes nothing."""
+    stage, _ = config.stage_at(step)
+    batches = []
+    for number, part in enumerate((stage.views, stage.mattes)):
+        if part is None:
+            batches.append(None)
+            continue
+        aspect = ASPECTS[np.random.default_rng((config.seed, step, number)).integers(len(ASPECTS))]
+        height = 32 * round(part.size * math.sqrt(aspect) / 32)
+        width = 32 * round(part.size / math.sqrt(aspect) / 32)
+        batches.append(sampler.batch(part.recipe, part.count, height, width, (config.seed, step, number, 1)))
+    return StepData(*batches)
+
+
+def prefetch(make: Callable[[int], StepData], first: int, last: int, device: torch.device) -> Iterator[StepData]:
+    """Make the data of steps ``first`` to ``last - 1`` in a thread of its own, a few steps ahead.
+
+    On a GPU the thread has a stream of its own too, so that what it waits for does not hold up training.
+    """
+    ready: queue.Queue = queue.Queue(maxsize=3)
+    stopped = threading.Event()
+
+    def work() -> None:
+        stream = torch.cuda.Stream(device) if device.type == "cuda" else None
+        try:
+            with torch.cuda.stream(stream):
+                for step in range(first, last):
+                    data = make(step)
+                    event = stream.record_event() if stream else None
+                    while not stopped.is_set():
+                        try:
+                            ready.put((data, event), timeout=0.1)
+                            break
+                        except queue.Full:
+                            continue
+                    if stopped.is_set():
+                        return
+        except BaseException as error:
+            ready.put((error, None))
+
+    threading.Thread(target=work, daemon=True).start()
+    try:
+        for _ in range(first, last):
+            data, event = ready.get()
+            if isinstance(data, BaseException):
+                raise data
+            if event is not None:
+                torch.cuda.current_stream(device).wait_event(event)
+                for batch in data:
+                    for tensor in batch or ():
+                        tensor.record_stream(torch.cuda.current_stream(device))
+            yield data
+    finally:
+        stopped.set()
+
+
+class Losses(NamedTuple):
+    """The parts of a step's loss, scalars; ``total`` is what training minimises."""
+
+    total: Tensor
+    segmentation: Tensor
+    local: Tensor
 
 
 class Trainer:
@@ -184,38 +234,60 @@ class Trainer:
         encoder = list(model.encoder.parameters())
         decoder = [*model.segmentation.parameters(), *model.matting.parameters()]
         groups = [{"params": encoder, "lr": config.encoder_lr}, {"params": decoder, "lr": config.decoder_lr}]
-        self.optimizer = torch.optim.AdamW(groups, weight_decay=config.weight_decay)
+        self.optimizer = torch.optim.AdamW(groups, weight_decay=config.weight_decay, fused=device.type == "cuda")
         self.scheduler = torch.optim.lr_scheduler.LambdaLR(
             self.optimizer, lambda step: config.lr_factor(min(step, config.steps - 1))
         )
 
-    def train_step(self, batch: tuple[Tensor, ...]) -> Losses:
+    def train_step(self, data: StepData) -> Losses:
         """Take one step; returns the detached losses."""
-        image, alpha, trimap, contrast, weight = (x.to(self.device, non_blocking=True) for x in batch)
-        x = normalize(image.float() / 255).contiguous(memory_format=torch.channels_last)
-        self._keep()
-        semantic = self.config.is_semantic(self.step)
-        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.bfloat16):
-            output = None if semantic else self.model(x)
-            logits = all_logits(self.model, x) if semantic else (output.logits, *output.side_logits)
-        logits = tuple(level.float() for level in logits)
-        if semantic:
-            loss = segmentation_loss(logits[0], logits[1:], trimap.long(), weight)
-            losses = Losses(loss, loss, *loss.new_zeros(3))
-        else:
-            output = output._replace(logits=logits[0], side_logits=logits[1:])
-            losses = p3m_loss(output, alpha.float() / 255, trimap.long(), contrast.float() / 255, weight)
+        stage, _ = self.config.stage_at(self.step)
+        self._keep(stage)
         self.optimizer.zero_grad(set_to_none=True)
-        losses.total.backward()
+        zero = torch.zeros((), device=self.device)
+        segmentation, local = zero, zero
+        # One half after the other: their gradients add up, and only one graph is in memory.
+        if data.views is not None:
+            with self._autocast():
+                logits = all_logits(self.model, self._input(data.views))
+            segmentation = segmentation_loss(logits[0].float(), _floats(logits[1:]), data.views.trimap)
+            segmentation.backward()
+        if data.mattes is not None:
+            local = self._matting_step(data.mattes, stage.mattes.segmentation)
         torch.nn.utils.clip_grad_norm_(self.model.parameters(), 2.0)
         self.optimizer.step()
         self.scheduler.step()
         self.ema.update_parameters(self.model)
         self.step += 1
-        return Losses(*(loss.detach() for loss in losses))
+        return Losses(*((segmentation + local).detach(), segmentation.detach(), local.detach()))
 
-    def _keep(self) -> None:
-        stage, _ = self.config.stage_at(self.step)
+    def _matting_step(self, batch: Batch, weight: float) -> Tensor:
+        x = self._input(batch)
+        # The global pass never sees a close-up: its statistics come from the views alone.
+        learning = self.model.segmentation.training
+        self.model.segmentation.eval()
+        with self._autocast():
+            if weight:
+                output = self.model(x)
+                alpha = output.local_alpha
+            else:
+                alpha = self.model.local_alpha(x)
+        self.model.segmentation.train(learning)
+        loss = local_loss(alpha.float(), batch.alpha, batch.trimap, batch.contrast)
+        total = loss
+        if weight:
+            sides = _floats(output.side_logits)
+            total = loss + weight * segmentation_loss(output.logits.float(), sides, batch.trimap)
+        total.backward()
+        return loss
+
+    def _input(self, batch: Batch) -> Tensor:
+        return normalize(batch.image).contiguous(memory_format=torch.channels_last)
+
+    def _autocast(self) -> torch.autocast:
+        return torch.autocast(self.device.type, torch.bfloat16, enabled=self.bfloat16)
+
+    def _keep(self, stage: Stage) -> None:
         if self.kept == (stage.frozen, stage.fixed_norms):
             return
         self.model.train().requires_grad_(True)
@@ -245,6 +317,10 @@ class Trainer:
         return self.ema.module
 
 
+def _floats(tensors: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+    return tuple(tensor.float() for tensor in tensors)
+
+
 def _group_in_float32(model: nn.Module) -> None:
     """Keep grouped convolutions out of autocast: on a CPU their gradients take three times as long in bfloat16."""
     for module in model.modules():
@@ -267,7 +343,9 @@ def all_logits(model: P3MNet, x: Tensor) -> tuple[Tensor, ...]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--data", type=Path, required=True, help="folder with train/ and, if at hand, backgrounds/")
+    parser.add_argument(
+        "--data", type=Path, required=True, help="folder with train/ and, if at hand, backgrounds/; photos or a pack"
+    )
     parser.add_argument("--long-side", type=int, help="shrink photos to this many pixels, to hold them in memory")
     parser.add_argument("--config", type=Path, default=Path(__file__).with_name("mobile.toml"))
     parser.add_argument("--out", type=Path, default=Path("runs/mobile"), help="folder of checkpoints and weights")
@@ -275,40 +353,35 @@ def main() -> None:
     parser.add_argument("--new-encoder", action="store_true", help="ImageNet's encoder under the decoders of --start")
     parser.add_argument("--minutes", type=float, default=math.inf, help="stop (resumable) after so many minutes")
     parser.add_argument("--save-every", type=float, default=3, help="minutes between checkpoints")
-    parser.add_argument("--workers", type=int, default=1, help="processes that make batches")
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     parser.add_argument("--bfloat16", action=argparse.BooleanOptionalAction, help="autocast (default: on a GPU)")
     args = parser.parse_args()
 
     started = time.monotonic()
-    config = Config.read(args.config)
+    config, device = Config.read(args.config), torch.device(args.device)
     args.out.mkdir(parents=True, exist_ok=True)
     checkpoint = args.out / "last.pt"
-    trainer = Trainer(config, torch.device(args.device), args.start, args.new_encoder, args.bfloat16)
+    trainer = Trainer(config, device, args.start, args.new_encoder, args.bfloat16)
     if checkpoint.exists():
         trainer.load(checkpoint)
         print(f"resumed at step {trainer.step} of {config.steps}", flush=True)
-    portraits = read_portraits(list_photos(args.data / "train", held_out=False), args.long_side)
-    backgrounds = read_backgrounds(list_backgrounds(args.data / "backgrounds", held_out=False))
-    print(f"{len(portraits)} portraits, {sum(map(len, backgrounds.values()))} backgrounds, {args.device}", flush=True)
+    sampler = Sampler(*load_gallery(args.data, device, args.long_side))
+    print(f"{len(sampler.portraits)} portraits, {args.device}, {time.monotonic() - started:.0f} s", flush=True)
 
-    batches = DataLoader(
-        Batches(config, portraits, backgrounds, trainer.step),
-        batch_size=None,
-        num_workers=args.workers,
-        prefetch_factor=4 if args.workers else None,
-        pin_memory=args.device == "cuda",
-    )
+    if device.type == "cuda":
+        torch.backends.cudnn.benchmark = True
     sums, count, saved, shown = None, 0, time.monotonic(), time.monotonic()
-    for batch in batches:
-        values = torch.stack(trainer.train_step(batch))
+    samples = 0
+    for data in prefetch(lambda step: step_data(config, sampler, step), trainer.step, config.steps, device):
+        values = torch.stack(trainer.train_step(data))
         sums, count = values if sums is None else sums + values, count + 1
+        samples += sum(len(batch.image) for batch in data if batch is not None)
         now = time.monotonic()
         if trainer.step % 50 == 0:
             means = " ".join(f"{n} {v:.4f}" for n, v in zip(Losses._fields, (sums / count).tolist(), strict=True))
-            rate = count * len(batch[0]) / (now - shown)
-            print(f"step {trainer.step} {means} {rate:.1f} img/s", flush=True)
-            sums, count, shown = None, 0, now
+            now = time.monotonic()
+            print(f"step {trainer.step} {means} {samples / (now - shown):.1f} samples/s", flush=True)
+            sums, count, samples, shown = None, 0, 0, now
         stop = now - started > 60 * args.minutes or trainer.step == config.steps
         if stop or now - saved > 60 * args.save_every:
             trainer.save(checkpoint)

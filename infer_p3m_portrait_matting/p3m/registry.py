@@ -46,12 +46,14 @@ _VITAE_S = (
     (64, 32, 32),
 )
 _MOBILE = (
-    (320, 112, 112),
-    (112, 40, 40),
-    (40, 24, 24),
+    (352, 120, 120),
+    (120, 48, 48),
+    (48, 24, 24),
     (24, 16, 16),
     (16, 16),
 )
+#: Strands are a matter of the fine levels: there the matting decoder is wider.
+_MOBILE_MATTING = (*_MOBILE[:3], (24, 32, 16), (16, 32, 32))
 
 _VARIANTS = {
     "resnet34": Variant(
@@ -68,7 +70,7 @@ _VARIANTS = {
     ),
     "mobile": Variant(
         MobileEncoder,
-        Channels((8, 16, 24, 40, 112, 320), _MOBILE, (3,), _MOBILE, (8, 1), detail=True),
+        Channels((16, 16, 24, 48, 120, 352), _MOBILE, (3,), _MOBILE_MATTING, (16, 16, 1), detail=True),
         global_bound=384,
         bundled_file="p3m_mobile.safetensors",
     ),
