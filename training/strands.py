@@ -22,6 +22,7 @@ SUPERSAMPLING = 4
 _STEPS = 32  # bends of a strand
 _SHADES = 32  # shades along a strand
 _GROUPS = 4  # of strands that are drawn together
+_AT_ONCE = 2**24  # samples of strands in memory at a time
 
 
 @dataclass(frozen=True)
@@ -213,24 +214,22 @@ def _trace(canvas: Tensor, points: Tensor, radii: Tensor, sample: Tensor, high: 
     for group, (longest, radius) in zip(groups, reach, strict=True):
         # Dense enough that neighbours are at most a sample apart.
         dense = max(int(samples * longest * 1.1), bends) + 1
+        sides = max(math.ceil(2 * radius * samples * 1.1), 1)
         t = torch.linspace(0, 1, dense, device=device)
         place = t * (bends - 1)
         low = place.floor().long().clamp(max=bends - 2)
-        begin, end = points[group][:, low], points[group][:, low + 1]
-        path = torch.lerp(begin, end, (place - low).view(1, -1, 1))
-        along = F.normalize(end - begin, dim=2)
-        half = radii[group].unsqueeze(1) * (1 - 0.65 * t)
-        value = group.int().unsqueeze(1) * _SHADES + (t * (_SHADES - 1)).round().int() + 1
-        value = torch.where(half > 0, value, 0)
-        first = (sample[group] * (high * wide)).unsqueeze(1)
-        sides = max(math.ceil(2 * radius * samples * 1.1), 1)
-        for side in range(sides):
-            offset = half * ((side + 0.5) / sides * 2 - 1)
-            row = ((path[..., 0] - along[..., 1] * offset + 0.5) * samples).floor().long()
-            column = ((path[..., 1] + along[..., 0] * offset + 0.5) * samples).floor().long()
-            seen = (row >= 0) & (row < high) & (column >= 0) & (column < wide)
-            flat = torch.where(seen, first + row * wide + column, 0)
-            canvas.scatter_reduce_(0, flat.flatten(), torch.where(seen, value, 0).flatten(), "amax")
+        across = (torch.arange(sides, device=device) + 0.5) / sides * 2 - 1
+        for some in group.split(max(_AT_ONCE // (dense * sides), 1)):
+            begin, end = points[some][:, low], points[some][:, low + 1]
+            path = torch.lerp(begin, end, (place - low).view(1, -1, 1)).add_(0.5).mul_(samples)
+            half = radii[some].unsqueeze(1) * (1 - 0.65 * t)
+            step = F.normalize(end - begin, dim=2) * (samples * half).unsqueeze(2)
+            row = torch.addcmul(path[..., :1], step[..., 1:], across, value=-1).floor_().int()
+            column = torch.addcmul(path[..., 1:], step[..., :1], across).floor_().int()
+            seen = (row >= 0) & (row < high) & (column >= 0) & (column < wide) & (half > 0).unsqueeze(2)
+            flat = torch.where(seen, row.long() * wide + column + (sample[some] * (high * wide)).view(-1, 1, 1), 0)
+            value = some.int().unsqueeze(1) * _SHADES + (t * (_SHADES - 1)).round().int() + 1
+            canvas.scatter_reduce_(0, flat.flatten(), torch.where(seen, value.unsqueeze(2), 0).flatten(), "amax")
 
 
 class _Strands(NamedTuple):
