@@ -1,6 +1,7 @@
 """Photos with mattes, split into foreground, background and alpha, held in memory."""
 
 import hashlib
+import re
 from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
@@ -41,9 +42,10 @@ class Portrait(NamedTuple):
 def is_held_out(name: str) -> bool:
     """Whether a photo belongs to the held-out split: by a hash of its name, so that more photos move none.
 
-    What follows a "-" in the name does not count: ``anna-1`` and ``anna-2`` show one person and stay on one side.
+    A short number after "-" at the name's end does not count: ``anna-1`` and ``anna-08`` show one person, and stay on
+    one side.
     """
-    person = name.partition("-")[0]
+    person = re.sub(r"-\d{1,2}$", "", name)
     return int(hashlib.sha256(person.encode()).hexdigest(), 16) % HELD_OUT == 0
 
 
