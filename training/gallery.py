@@ -8,13 +8,13 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-import cv2
 import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
 from .pack import decode_file, is_pack
+from .people import Person, prepare
 from .portraits import Portrait, list_backgrounds, list_photos, read_backgrounds, read_portrait
 
 #: Channels of a portrait's layers.
@@ -25,15 +25,11 @@ _LEVELS = 3
 
 @dataclass(frozen=True)
 class Layers:
-    """One portrait, kept at full, half and quarter size so that shrinking does not alias.
+    """One :class:`~.people.Person` on a device, at full, half and quarter size so that shrinking does not alias.
 
     Attributes:
-        name: file name without its suffix.
-        levels: uint8 [8, h, w] each: foreground RGB, background RGB, alpha, and how likely a pixel is hair.
-        touches: whether the person reaches the top, bottom, left and right edge.
-        share: share of the photo that the person fills.
-        edges: int [n, 2], rows and columns of pixels that are neither plainly person nor background.
-        strands: int [n, 2], the same, but only those in or near hair.
+        levels: the layers, uint8 [8, h, w] each.
+        name, touches, share, edges, strands: as of the person.
     """
 
     name: str
@@ -42,6 +38,12 @@ class Layers:
     share: float
     edges: np.ndarray
     strands: np.ndarray
+
+    @classmethod
+    def of(cls, person: Person, device: torch.device) -> "Layers":
+        """Put a person on a device."""
+        levels = pyramid(torch.from_numpy(person.layers).to(device))
+        return cls(person.name, levels, person.touches, person.share, person.edges, person.strands)
 
     @property
     def size(self) -> tuple[int, int]:
@@ -68,38 +70,6 @@ class Window:
     mirrored: bool = False
 
 
-def _load(read: Callable[[Path], Portrait], path: Path) -> tuple[Portrait, np.ndarray]:
-    portrait = read(path)
-    return portrait, hair_map(portrait.foreground, portrait.alpha)
-
-
-def layers_of(portrait: Portrait, hair: np.ndarray, device: torch.device) -> Layers:
-    """Put a portrait on a device.
-
-    Args:
-        portrait: see :class:`~.portraits.Portrait`.
-        hair: uint8 [H, W], of :func:`hair_map`.
-        device: where to.
-    """
-    alpha = portrait.alpha
-    stacked = np.dstack([portrait.foreground, portrait.background, alpha, hair])
-    edge = (alpha > 8) & (alpha < 247)
-    rng = np.random.default_rng(len(portrait.name))
-    return Layers(
-        portrait.name,
-        pyramid(torch.from_numpy(stacked).to(device).permute(2, 0, 1)),
-        (
-            bool(alpha[:2].max() >= 8),
-            bool(alpha[-2:].max() >= 8),
-            bool(alpha[:, :2].max() >= 8),
-            bool(alpha[:, -2:].max() >= 8),
-        ),
-        float((alpha > 127).mean()),
-        _some(edge, rng),
-        _some(edge & _near(hair > 60), rng),
-    )
-
-
 def load_gallery(
     data: Path, device: torch.device, long_side: int | None = None
 ) -> tuple[list[Layers], dict[str, list[tuple[Tensor, ...]]]]:
@@ -117,13 +87,18 @@ def load_gallery(
     paths = list_photos(data / "train", held_out=False)
     # Spawned: children forked from a process that has used OpenMP would be ended.
     with ProcessPoolExecutor(mp_context=multiprocessing.get_context("spawn")) as pool:
-        portraits = [layers_of(*loaded, device) for loaded in pool.map(partial(_load, read), paths, chunksize=8)]
+        people = pool.map(partial(_read_person, read), paths, chunksize=8)
+        portraits = [Layers.of(person, device) for person in people]
     pictures = read_backgrounds(list_backgrounds(data / "backgrounds", held_out=False))
     backgrounds = {
         source: [pyramid(torch.from_numpy(picture).to(device).permute(2, 0, 1)) for picture in group]
         for source, group in pictures.items()
     }
     return portraits, backgrounds
+
+
+def _read_person(read: Callable[[Path], Portrait], path: Path) -> Person:
+    return prepare(read(path))
 
 
 def pyramid(picture: Tensor, levels: int = _LEVELS) -> tuple[Tensor, ...]:
@@ -168,49 +143,3 @@ def _affine(shape: Sequence[int], window: Window) -> list[list[float]]:
         [cos * w / full_w, -sin * h / full_w, 2 * x / full_w - 1],
         [sin * w / full_h, cos * h / full_h, 2 * y / full_h - 1],
     ]
-
-
-def hair_map(foreground: np.ndarray, alpha: np.ndarray) -> np.ndarray:
-    """Guess where a person's hair is: near the top of the head, and of the colours found there.
-
-    The head's height is taken where the outline, read from the top, stops widening faster than it goes down. A hat
-    counts as hair; there is no telling them apart by colour.
-
-    Args:
-        foreground: uint8 [H, W, 3] RGB.
-        alpha: uint8 [H, W].
-
-    Returns:
-        uint8 [H, W], 0 to 255; all 0 where there is no person.
-    """
-    inside = alpha > 127
-    rows = np.flatnonzero(inside.any(1))
-    if not len(rows):
-        return np.zeros_like(alpha)
-    top = int(rows[0])
-    widest = np.maximum.accumulate(inside[top:].sum(1))
-    depths = np.arange(1, len(widest) + 1)
-    narrow = np.flatnonzero(widest * 1.15 <= depths)
-    head = int(depths[narrow[0]]) if len(narrow) else len(widest)
-    head = max(head, 8)
-    crown = inside.copy()
-    crown[top + max(head // 5, 3) :] = False
-    crown &= alpha > 230
-    if not crown.any():
-        crown = inside
-    color = np.median(foreground[crown], axis=0)
-    distance = np.square((foreground.astype(np.float32) - color) / 255).sum(-1)
-    down = (np.arange(len(alpha), dtype=np.float32) - top).clip(0)[:, None]
-    likely = np.exp(-distance / (2 * 0.13**2)) * np.exp(-down / (0.8 * head)) * (down < 2.5 * head)
-    return np.rint(255 * likely * (alpha / 255.0)).astype(np.uint8)
-
-
-def _near(mask: np.ndarray, radius: int = 12) -> np.ndarray:
-    side = 2 * radius + 1
-    return cv2.dilate(mask.astype(np.uint8), np.ones((side, side), np.uint8)) > 0
-
-
-def _some(mask: np.ndarray, rng: np.random.Generator, count: int = 2000) -> np.ndarray:
-    """At most ``count`` of a mask's pixels, as rows and columns."""
-    places = np.argwhere(mask).astype(np.int32)
-    return places if len(places) <= count else places[rng.choice(len(places), count, replace=False)]

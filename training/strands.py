@@ -21,8 +21,7 @@ SUPERSAMPLING = 4
 
 _STEPS = 32  # bends of a strand
 _SHADES = 32  # shades along a strand
-_GROUPS = 4  # of strands that are drawn together
-_AT_ONCE = 2**24  # samples of strands in memory at a time
+_AT_ONCE = 2**23  # samples of strands in memory at a time
 
 
 @dataclass(frozen=True)
@@ -205,31 +204,32 @@ def render(
 
 def _trace(canvas: Tensor, points: Tensor, radii: Tensor, sample: Tensor, high: int, wide: int, samples: int) -> None:
     """Leave on the canvas, at every sample of a strand, the number of the topmost strand and its shade there."""
-    device, bends = points.device, points.shape[1]
+    bends = points.shape[1]
     length = (points[:, 1:] - points[:, :-1]).norm(dim=2).sum(1)
-    # Long strands need more steps: strands of like lengths are drawn together.
-    groups = length.argsort().tensor_split(_GROUPS)
-    groups = [group for group in groups if len(group)]
-    reach = torch.stack([torch.stack([length[g].max(), radii[g].max()]) for g in groups]).tolist()
-    for group, (longest, radius) in zip(groups, reach, strict=True):
-        # Dense enough that neighbours are at most a sample apart.
-        dense = max(int(samples * longest * 1.1), bends) + 1
-        sides = max(math.ceil(2 * radius * samples * 1.1), 1)
-        t = torch.linspace(0, 1, dense, device=device)
+    # Dense enough, along and across, that neighbours are at most a sample apart.
+    along = (samples * length * 1.1).int() + bends
+    across = (2 * radii * samples * 1.1).ceil().int()
+    visible = torch.where(radii > 0, along * across, 0).long()
+    ends = visible.cumsum(0)
+    for start in range(0, int(ends[-1]), _AT_ONCE):
+        dot = torch.arange(start, min(start + _AT_ONCE, int(ends[-1])), device=points.device)
+        strand = torch.searchsorted(ends, dot, right=True)
+        dot = (dot - (ends - visible)[strand]).int()
+        t = (dot // across[strand]).float() / along[strand]
+        side = ((dot % across[strand]) + 0.5) / across[strand] * 2 - 1
         place = t * (bends - 1)
-        low = place.floor().long().clamp(max=bends - 2)
-        across = (torch.arange(sides, device=device) + 0.5) / sides * 2 - 1
-        for some in group.split(max(_AT_ONCE // (dense * sides), 1)):
-            begin, end = points[some][:, low], points[some][:, low + 1]
-            path = torch.lerp(begin, end, (place - low).view(1, -1, 1)).add_(0.5).mul_(samples)
-            half = radii[some].unsqueeze(1) * (1 - 0.65 * t)
-            step = F.normalize(end - begin, dim=2) * (samples * half).unsqueeze(2)
-            row = torch.addcmul(path[..., :1], step[..., 1:], across, value=-1).floor_().int()
-            column = torch.addcmul(path[..., 1:], step[..., :1], across).floor_().int()
-            seen = (row >= 0) & (row < high) & (column >= 0) & (column < wide) & (half > 0).unsqueeze(2)
-            flat = torch.where(seen, row.long() * wide + column + (sample[some] * (high * wide)).view(-1, 1, 1), 0)
-            value = some.int().unsqueeze(1) * _SHADES + (t * (_SHADES - 1)).round().int() + 1
-            canvas.scatter_reduce_(0, flat.flatten(), torch.where(seen, value.unsqueeze(2), 0).flatten(), "amax")
+        low = place.int().clamp(max=bends - 2)
+        begin, end = points[strand, low], points[strand, low + 1]
+        path = torch.lerp(begin, end, (place - low).unsqueeze(1))
+        reach = side * radii[strand] * (1 - 0.65 * t)
+        ahead = F.normalize(end - begin, dim=1)
+        row = ((path[:, 0] - ahead[:, 1] * reach + 0.5) * samples).floor().long()
+        column = ((path[:, 1] + ahead[:, 0] * reach + 0.5) * samples).floor().long()
+        seen = (row >= 0) & (row < high) & (column >= 0) & (column < wide)
+        value = strand.int() * _SHADES + (t * (_SHADES - 1)).round().int() + 1
+        # What lies outside is written as nothing to a place near by: one place for all would be a bottleneck.
+        flat = (sample[strand] * high + row.clamp(0, high - 1)) * wide + column.clamp(0, wide - 1)
+        canvas.scatter_reduce_(0, flat, torch.where(seen, value, 0), "amax")
 
 
 class _Strands(NamedTuple):
