@@ -21,7 +21,8 @@ SUPERSAMPLING = 4
 
 _STEPS = 32  # bends of a strand
 _SHADES = 32  # shades along a strand
-_AT_ONCE = 2**23  # samples of strands in memory at a time
+_AT_ONCE = 2**22  # samples of strands in memory at a time
+_FINE = 2**16  # steps of a colour
 
 
 @dataclass(frozen=True)
@@ -186,20 +187,23 @@ def render(
     """
     count, _, height, width = shape
     high, wide = height * samples, width * samples
-    color = points.new_zeros(count, 3, height, width)
     canvas = torch.zeros(count * high * wide, dtype=torch.int32, device=points.device)
-    if len(points):
-        _trace(canvas, points, radii, sample, high, wide, samples)
-    canvas = canvas.view(count, 1, high, wide)
-    alpha = F.avg_pool2d((canvas > 0).float(), samples)
-    if paint is not None and len(points):
-        for i in range(count):  # a whole batch at once would take gigabytes
-            number = (canvas[i, 0] - 1).clamp(min=0)
-            layers = paint[number // _SHADES]
-            brighter = 1 + layers[..., 3:] * (number % _SHADES).unsqueeze(2) / (_SHADES - 1)
-            layers = (layers[..., :3] * brighter).clamp(0, 1) * (canvas[i, 0] > 0).unsqueeze(2)
-            color[i] = F.avg_pool2d(layers.permute(2, 0, 1), samples)
-    return color, alpha
+    _trace(canvas, points, radii, sample, high, wide, samples)
+    covered = canvas.nonzero()[:, 0]
+    pixel = covered // (high * wide) * height + covered % (high * wide) // (wide * samples)
+    pixel = pixel * width + covered % wide // samples
+    # In whole numbers sums do not depend on their order, so that a GPU gives the same picture twice.
+    coverage = torch.zeros(count * height * width, dtype=torch.int32, device=points.device)
+    coverage.index_add_(0, pixel, torch.ones_like(pixel, dtype=torch.int32))
+    alpha = coverage.view(count, 1, height, width) / samples**2
+    if paint is None:
+        return points.new_zeros(count, 3, height, width), alpha
+    number = canvas[covered] - 1
+    layers = paint[number // _SHADES]
+    brighter = 1 + layers[:, 3:] * (number % _SHADES).unsqueeze(1) / (_SHADES - 1)
+    dots = (layers[:, :3] * brighter).clamp(0, 1).mul_(_FINE).int()
+    color = torch.zeros(count * height * width, 3, dtype=torch.int32, device=points.device).index_add_(0, pixel, dots)
+    return (color.view(count, height, width, 3) / (_FINE * samples**2)).permute(0, 3, 1, 2), alpha
 
 
 def _trace(canvas: Tensor, points: Tensor, radii: Tensor, sample: Tensor, high: int, wide: int, samples: int) -> None:

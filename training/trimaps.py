@@ -9,24 +9,25 @@ LOW, HIGH = 8 / 255, 247 / 255
 
 
 def dilate(mask: Tensor, radius: Tensor) -> Tensor:
-    """Grow masks by an octagon, each sample by its own radius.
+    """Grow masks by an octagon, each sample by its own radius, to two pixels.
 
     Args:
-        mask: float [N, 1, H, W], 0 or 1.
-        radius: int [N], in pixels; 0 leaves a mask as it is.
+        mask: float [N, 1, H, W], 0 or 1; H and W even.
+        radius: int [N], in pixels.
 
     Returns:
-        float [N, 1, H, W].
+        float [N, 1, H, W], at least the mask.
     """
-    result, radius = mask, radius.view(-1, 1, 1, 1)
-    # Squares and crosses in turn, 5 to 2, come close to a disc.
+    # At half the size it takes an eighth of the work, and no training needs a finer band.
+    result, radius = F.max_pool2d(mask, 2), (radius // 2).view(-1, 1, 1, 1)
+    # Squares and crosses in turn come close to a disc.
     for step in range(1, int(radius.max()) + 1):
         if step % 3 == 1:
             grown = F.max_pool2d(result, 3, 1, 1)
         else:
             grown = torch.maximum(F.max_pool2d(result, (3, 1), 1, (1, 0)), F.max_pool2d(result, (1, 3), 1, (0, 1)))
         result = torch.where(radius >= step, grown, result)
-    return result
+    return F.interpolate(result, scale_factor=2, mode="nearest")
 
 
 def trimap(alpha: Tensor, radius: Tensor) -> Tensor:
