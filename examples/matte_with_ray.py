@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff"}
+from infer_p3m_portrait_matting.p3m.imaging.files import SUFFIXES, read_rgb
 
 
 class Matting:
@@ -37,10 +37,10 @@ class Matting:
         from infer_p3m_portrait_matting.p3m import cutout, estimate_foreground
 
         try:
-            image = cv2.imread(str(photo), cv2.IMREAD_COLOR)
-            if image is None:
+            try:
+                rgb = read_rgb(Path(photo))
+            except ValueError:
                 return "cannot be read as an image"
-            rgb = np.ascontiguousarray(image[..., ::-1])
             alpha = self.matting.matte(rgb, self.method, self.input_size)
             person = cutout(estimate_foreground(rgb, alpha), alpha)
             target = self.output / name

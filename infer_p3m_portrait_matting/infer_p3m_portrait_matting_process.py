@@ -1,19 +1,23 @@
 """The Ikomia task: it adapts images, parameters and ports, and leaves the matting to the core."""
 
 import copy
+import logging
 from contextlib import suppress
 
 import numpy as np
 import torch
 from ikomia import core, dataprocess, utils
 
-from infer_p3m_portrait_matting.image_output import LosslessImageIO
-from infer_p3m_portrait_matting.openmp import all_threads
 from infer_p3m_portrait_matting.p3m import PortraitMatting, TemporalFilter
-from infer_p3m_portrait_matting.p3m.preprocess import check_image
-from infer_p3m_portrait_matting.pictures import look_for_faces, make_pictures, read_background
-from infer_p3m_portrait_matting.sessions import open_session
-from infer_p3m_portrait_matting.settings import IMAGE, Settings
+from infer_p3m_portrait_matting.p3m.imaging.images import check_image
+from infer_p3m_portrait_matting.plugin import asked
+from infer_p3m_portrait_matting.plugin.openmp import all_threads
+from infer_p3m_portrait_matting.plugin.outputs import FileNames, LosslessImageIO
+from infer_p3m_portrait_matting.plugin.pictures import look_for_faces, make_pictures, read_background
+from infer_p3m_portrait_matting.plugin.sessions import open_session
+from infer_p3m_portrait_matting.plugin.settings import IMAGE, Settings
+
+logger = logging.getLogger("infer_p3m_portrait_matting")
 
 NAME = "infer_p3m_portrait_matting"
 VERSION = "2.0.0"
@@ -32,10 +36,18 @@ class InferP3mPortraitMattingParam(core.CWorkflowTaskParam):
     def set_values(self, params: dict[str, str]) -> None:
         """Take strings from Ikomia; on an error nothing changes.
 
+        A name that no parameter has is an error when a caller asks for it, and a WARNING when a workflow file has it: a
+        newer version of this plugin may have written that.
+
         Raises:
-            ValueError: a value cannot be read or is out of range.
+            ValueError: a name is unknown, or a value cannot be read or is out of range.
         """
-        self.settings = Settings.from_strings(params)
+        Settings.refuse_unknown(asked.names_in_call())
+        self.settings = Settings.from_strings({name: params[name] for name in Settings.names() if name in params})
+        unknown = Settings.unknown({*params, *asked.names_in_file(NAME)})
+        if unknown:
+            message = "infer_p3m_portrait_matting: the workflow has parameters that version %s does not know: %s"
+            logger.warning(message, VERSION, ", ".join(unknown))
 
     def get_values(self) -> dict[str, str]:
         """Give all parameters as strings."""
@@ -49,7 +61,7 @@ class _Stopped(Exception):
 class InferP3mPortraitMatting(dataprocess.C2dImageTask):
     """Portrait matting: an image in; composite, matte and cut-out out.
 
-    Inputs: 0 the photo; 2 a picture for the background "image", which is read only then. Outputs: 0 "composite" (RGB
+    Inputs: 0 the photo; 2 an image for the background "image", which is read only then. Outputs: 0 "composite" (RGB
     uint8 [H, W, 3], the person on the background), 1 "matte" (uint8 [H, W], 0 to 255), 2 "cutout" (RGBA uint8
     [H, W, 4], straight alpha).
     """
@@ -58,15 +70,17 @@ class InferP3mPortraitMatting(dataprocess.C2dImageTask):
         dataprocess.C2dImageTask.__init__(self, name)
         self.remove_output(0)
         image, binary = core.IODataType.IMAGE, core.IODataType.IMAGE_BINARY
-        behind = dataprocess.CImageIO(image, "background")
-        behind.description = 'Picture behind the person, for the background "image"'
-        self.add_input(behind)
-        self.add_output(LosslessImageIO(image, "composite", "The person on the background (RGB)", name))
-        self.add_output(LosslessImageIO(binary, "matte", "The alpha matte (grey, 0 to 255)", name))
-        self.add_output(LosslessImageIO(image, "cutout", "The person, cut out (RGBA, straight alpha)", name))
+        background = dataprocess.CImageIO(image, "background")
+        background.description = 'Image behind the person, for the background "image"'
+        self.add_input(background)
+        names = FileNames()
+        self.add_output(LosslessImageIO(image, "composite", "The person on the background (RGB)", names, name))
+        self.add_output(LosslessImageIO(binary, "matte", "The alpha matte (grey, 0 to 255)", names, name))
+        self.add_output(LosslessImageIO(image, "cutout", "The person, cut out (RGBA, straight alpha)", names, name))
         self.set_param_object(InferP3mPortraitMattingParam() if param is None else copy.deepcopy(param))
         self._session: PortraitMatting | None = None
-        self._session_key: tuple | None = None
+        #: What the last run did without, by subject: said once, not at every photo.
+        self._substitutes: dict[str, str] = {}
         self._stopping = False
         self._temporal = TemporalFilter()
         self._frame: tuple[str, int] | None = None
@@ -88,9 +102,6 @@ class InferP3mPortraitMatting(dataprocess.C2dImageTask):
         Raises:
             ValueError: a parameter is unknown, or a value is out of range; nothing is changed then.
         """
-        unknown = sorted(set(values) - set(Settings.names()))
-        if unknown:
-            raise ValueError(f"unknown parameter {', '.join(unknown)}: choose from {', '.join(Settings.names())}")
         strings = {name: str(value) for name, value in values.items()}
         # Checked here as well as in set_values: what fails there reaches the user wrapped in a traceback.
         Settings.from_strings({**self.get_param_object().get_values(), **strings})
@@ -124,7 +135,7 @@ class InferP3mPortraitMatting(dataprocess.C2dImageTask):
         self._stopping = False
         settings = self._settings()
         image = self._image()
-        behind = self._behind(image, settings) if settings.background == IMAGE else None
+        background = self._background(image, settings) if settings.background == IMAGE else None
         faces = look_for_faces(image, settings, self._name(source))
         # All that can fail for a known reason fails here: what begin_task_run raises is wrapped beyond reading.
         session = self._open_session(settings)
@@ -132,7 +143,7 @@ class InferP3mPortraitMatting(dataprocess.C2dImageTask):
         with suppress(_Stopped):
             # All pictures first, so that a failure leaves every output as it was.
             alpha = self._steady(image, self._matte(session, settings, image), settings)
-            for index, picture in enumerate(make_pictures(image, alpha, settings, behind, faces)):
+            for index, picture in enumerate(make_pictures(image, alpha, settings, background, faces)):
                 output = self.get_output(index)
                 output.set_image(picture)
                 output.source = source
@@ -143,11 +154,10 @@ class InferP3mPortraitMatting(dataprocess.C2dImageTask):
         return self.get_param_object().settings
 
     def _open_session(self, settings: Settings) -> PortraitMatting:
-        # Kept while these stay, so that a fallback warns once, not at every photo or change of background.
-        key = settings.model_name, settings.cuda, settings.model_weight_file, settings.allow_fallback
-        if self._session is None or key != self._session_key:
-            self._session = open_session(settings, f"{utils.get_model_hub_url()}/{NAME}")
-            self._session_key = key
+        self._session, substitutes = open_session(settings, f"{utils.get_model_hub_url()}/{NAME}")
+        for subject in substitutes.keys() - self._substitutes.keys():
+            logger.warning("infer_p3m_portrait_matting: %s", substitutes[subject])
+        self._substitutes = substitutes
         return self._session
 
     def _image(self):
@@ -160,21 +170,21 @@ class InferP3mPortraitMatting(dataprocess.C2dImageTask):
         check_image(image)
         return image
 
-    def _behind(self, image, settings: Settings):
+    def _background(self, image, settings: Settings):
         path = settings.background_path()
         if path is not None:
             return read_background(path)
         port = self.get_input(BACKGROUND)
-        picture = port.get_image()
+        background = port.get_image()
         how = f"connect another picture to input {BACKGROUND} (background), or set background_file"
-        if picture is None or picture.size == 0:
+        if background is None or background.size == 0:
             raise ValueError(f'background is "image", but input {BACKGROUND} (background) is empty: {how}')
-        check_image(picture)
+        check_image(background)
         # Ikomia connects by itself what fits, and one picture fits both image inputs.
         same_file = port.source_file_path and port.source_file_path == self.get_input(PHOTO).source_file_path
-        if same_file or np.array_equal(picture, image):
+        if same_file or np.array_equal(background, image):
             raise ValueError(f'background is "image", but input {BACKGROUND} (background) gets the photo itself: {how}')
-        return picture
+        return background
 
     def _matte(self, session: PortraitMatting, settings: Settings, image):
         try:

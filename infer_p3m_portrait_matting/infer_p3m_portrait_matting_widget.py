@@ -7,12 +7,12 @@ from ikomia.utils import pyqtutils, qtconversion  # noqa: F401
 
 # isort: split
 from infer_p3m_portrait_matting.infer_p3m_portrait_matting_process import NAME, InferP3mPortraitMattingParam
-from infer_p3m_portrait_matting.parameter_form import ParameterForm
-from infer_p3m_portrait_matting.qt import QtWidgets
+from infer_p3m_portrait_matting.plugin.form import ParameterForm
+from infer_p3m_portrait_matting.plugin.qt import QtWidgets
 
 
 class InferP3mPortraitMattingWidget(core.CWorkflowTaskWidget):
-    """Ikomia's window around :class:`~.parameter_form.ParameterForm`."""
+    """Ikomia's window around :class:`~.plugin.form.ParameterForm`."""
 
     def __init__(self, param: InferP3mPortraitMattingParam | None, parent: object) -> None:
         core.CWorkflowTaskWidget.__init__(self, parent)

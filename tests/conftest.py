@@ -23,8 +23,8 @@ import torch  # noqa: E402
 from hypothesis import settings  # noqa: E402
 from skimage import data  # noqa: E402
 
-from infer_p3m_portrait_matting.openmp import all_threads  # noqa: E402
 from infer_p3m_portrait_matting.p3m import PortraitMatting  # noqa: E402
+from infer_p3m_portrait_matting.plugin.openmp import all_threads  # noqa: E402
 
 # The same examples on every run, however slow the machine.
 settings.register_profile("repeatable", derandomize=True, deadline=None, database=None)

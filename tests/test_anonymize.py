@@ -17,7 +17,7 @@ from infer_p3m_portrait_matting.p3m import (
     find_faces,
     hide_faces,
 )
-from infer_p3m_portrait_matting.p3m.faces import INSTALL, load_detector
+from infer_p3m_portrait_matting.p3m.imaging.faces import INSTALL, load_detector
 
 FACE = Face(16.0, 16.0, 80.0, 80.0, 0.0, 1.0)
 OPAQUE = np.ones((96, 96), np.float32)

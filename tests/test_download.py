@@ -14,8 +14,8 @@ import pytest
 import torch
 
 from infer_p3m_portrait_matting.p3m import DownloadError, PortraitMatting, WeightsError, fetch_weights, load_weights
-from infer_p3m_portrait_matting.p3m.download import download, verify_digest
-from infer_p3m_portrait_matting.p3m.registry import create_model
+from infer_p3m_portrait_matting.p3m.checkpoints.download import download, verify_digest
+from infer_p3m_portrait_matting.p3m.model.registry import create_model
 
 download_module = sys.modules[download.__module__]
 CONTENT = bytes(range(256)) * 4096
@@ -76,18 +76,17 @@ def check(path):
 
 #: The download module alone, without torch: processes start fresh (a fork of threads may hang) and quickly.
 SCRIPT = """
-import sys, types
+import sys
 from pathlib import Path
-package = types.ModuleType("p3m")
-package.__path__ = [sys.argv[1]]
-sys.modules["p3m"] = package
-from p3m.download import download
+sys.path.insert(0, sys.argv[1])
+from infer_p3m_portrait_matting.p3m.checkpoints.download import download
+assert "torch" not in sys.modules
 download(sys.argv[2], Path(sys.argv[3]), lambda path: None)
 """
 
 
 def start_download(url, target) -> subprocess.Popen:
-    folder = str(Path(download_module.__file__).parent)
+    folder = str(Path(download_module.__file__).parents[3])
     return subprocess.Popen([sys.executable, "-c", SCRIPT, folder, url, str(target)], stderr=subprocess.DEVNULL)
 
 

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from ikomia_plugin import workflow_with
 
-from infer_p3m_portrait_matting.image_output import FileNames
 from infer_p3m_portrait_matting.p3m import PortraitMatting, TemporalFilter, to_uint8
+from infer_p3m_portrait_matting.plugin.outputs import FileNames
 
 
 @pytest.fixture(scope="module")
@@ -153,3 +153,15 @@ def test_photos_are_not_steadied(photo, tmp_path):
     wf.run_on(array=photo[:, ::-1].copy())
     want = to_uint8(PortraitMatting("mobile").matte(photo[:, ::-1], "HYBRID", 128))
     np.testing.assert_array_equal(task.get_output(1).get_image(), want)
+
+
+def test_every_task_has_file_names_of_its_own(photo, tmp_path):
+    (tmp_path / "one").mkdir()
+    (tmp_path / "two").mkdir()
+    for folder in ("one", "two"):
+        path = tmp_path / folder / "a.png"
+        cv2.imwrite(str(path), photo)
+        wf, task = workflow_with(input_size=128)
+        wf.run_on(path=str(path))
+        task.get_output(1).save(str(tmp_path / "a.png"))
+    assert sorted(path.name for path in tmp_path.glob("*.png")) == ["a_matte.png"]

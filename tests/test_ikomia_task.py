@@ -16,9 +16,9 @@ import pytest
 import torch
 from ikomia_plugin import NAME, ROOT, Workflow, core, dataprocess, ik_registry, workflow_with
 
-from infer_p3m_portrait_matting.openmp import _runtime, all_threads
 from infer_p3m_portrait_matting.p3m import PortraitMatting, composite, cutout, estimate_foreground, to_uint8
-from infer_p3m_portrait_matting.settings import Settings
+from infer_p3m_portrait_matting.plugin.openmp import _runtime, all_threads
+from infer_p3m_portrait_matting.plugin.settings import Settings
 
 DEFAULTS = {
     "model_name": "resnet34",
@@ -166,6 +166,38 @@ def test_workflow_file_of_an_older_version_loads_and_runs(tmp_path, photo):
     values = task.get_param_object().get_values()
     assert values == {**DEFAULTS, "model_name": "mobile", "cuda": "False", "input_size": "512"}
     assert outputs(task)[1].shape == photo.shape[:2]
+
+
+def test_misspelt_names_are_refused_on_every_way_in():
+    wf = Workflow()
+    with pytest.raises(RuntimeError, match="unknown parameter modelname: choose from model_name"):
+        wf.add_task(name=NAME, params={"modelname": "mobile", "cuda": "False"})
+    task = wf.add_task(name=NAME, params={"model_name": "mobile"})
+    for set_parameters in (task.set_parameters, lambda values: wf.set_parameters(values, task_name=NAME)):
+        with pytest.raises(ValueError, match="unknown parameter modelname: choose from model_name"):
+            set_parameters({"modelname": "mobile"})
+    with pytest.raises(ValueError, match="unknown parameter modelname: choose from model_name"):
+        Settings.from_strings({"modelname": "mobile"})
+    assert task.get_param_object().get_values() == {**DEFAULTS, "model_name": "mobile"}
+
+
+def test_a_workflow_file_of_a_newer_version_loads_with_one_warning(tmp_path, caplog):
+    wf, _ = workflow_with(input_size=512)
+    wf.save(str(tmp_path / "wf.json"))
+    content = json.loads((tmp_path / "wf.json").read_text())
+    (parameters,) = [t["task_data"]["parameters"] for t in content["tasks"] if t["task_data"]["name"] == NAME]
+    parameters.append({**parameters[0], "name": "trimap", "value": "7"})
+    (tmp_path / "newer.json").write_text(json.dumps(content))
+    loaded = Workflow()
+    loaded.load(str(tmp_path / "wf.json"))
+    assert caplog.records == []
+    loaded = Workflow()
+    loaded.load(str(tmp_path / "newer.json"))
+    (warning,) = messages(caplog, "does not know")
+    assert warning.endswith(": trimap")
+    (task,) = loaded.find_task(NAME)
+    task = task[1] if isinstance(task, tuple) else task
+    assert task.get_param_object().get_values()["input_size"] == "512"
 
 
 # --- ports and results -----------------------------------------------------------------------------------------------

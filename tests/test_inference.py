@@ -7,6 +7,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from torch.nn import functional as F
 
+from infer_p3m_portrait_matting.p3m import PortraitMatting
+
 MEAN, STD = np.array([0.485, 0.456, 0.406]), np.array([0.229, 0.224, 0.225])
 
 
@@ -299,3 +301,12 @@ def test_the_person_is_told_from_the_background(method, mobile, astronaut):
     behind = {"left": alpha[10:80, 95:140], "middle": alpha[10:120, 310:345], "right": alpha[10:230, 475:505]}
     assert {name: part.mean().item() for name, part in person.items() if part.mean() <= 0.9} == {}
     assert {name: part.mean().item() for name, part in behind.items() if part.mean() >= 0.1} == {}
+
+
+def test_the_bound_of_the_global_pass_may_be_given(mobile, astronaut, monkeypatch):
+    assert mobile.global_bound == 384
+    bounded, seen = PortraitMatting("mobile", global_bound=128), []
+    segment = bounded.model.segment
+    monkeypatch.setattr(bounded.model, "segment", lambda x: (seen.append(tuple(x.shape[2:])), segment(x))[1])
+    bounded.matte(astronaut, "HYBRID", 512)
+    assert seen == [(128, 128)]

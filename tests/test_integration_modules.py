@@ -5,8 +5,8 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from infer_p3m_portrait_matting.p3m.integration import DBFI, SBFI, TFI
-from infer_p3m_portrait_matting.p3m.unpool import _settle, max_unpool
+from infer_p3m_portrait_matting.p3m.model.integration import DBFI, SBFI, TFI
+from infer_p3m_portrait_matting.p3m.model.unpool import _settle, max_unpool
 
 
 def draw(module, seed=0):

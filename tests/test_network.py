@@ -16,8 +16,8 @@ from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from infer_p3m_portrait_matting import p3m
-from infer_p3m_portrait_matting.openmp import all_threads
-from infer_p3m_portrait_matting.p3m.encoders.vitae_s import PERFORMER_SEED, performer_features
+from infer_p3m_portrait_matting.p3m.model.encoders.vitae_s import PERFORMER_SEED, performer_features
+from infer_p3m_portrait_matting.plugin.openmp import all_threads
 
 PUBLISHED = ("resnet34", "vitae-s")
 BUNDLED = Path(p3m.__file__).parent.parent / "weights" / "p3m_mobile.safetensors"
@@ -217,7 +217,8 @@ def test_the_core_imports_neither_ikomia_nor_a_window_toolkit():
     code = (
         "import sys, infer_p3m_portrait_matting\n"
         "assert 'torch' not in sys.modules, 'the plugin alone'\n"
-        "import infer_p3m_portrait_matting.p3m\n"
+        "from infer_p3m_portrait_matting.p3m import *\n"
+        "assert 'torch' in sys.modules\n"
         "unwanted = {'ikomia', 'PyQt5', 'PyQt6', 'PySide2', 'PySide6', 'qtpy', 'matplotlib'}\n"
         "print(*sorted(unwanted & {name.split('.')[0] for name in sys.modules}))\n"
     )
@@ -225,3 +226,18 @@ def test_the_core_imports_neither_ikomia_nor_a_window_toolkit():
     result = subprocess.run([sys.executable, "-c", code], cwd=root, capture_output=True, text=True, check=False)
     assert result.returncode == 0, result.stderr
     assert result.stdout.strip() == ""
+
+
+def test_imaging_needs_no_torch():
+    code = (
+        "import sys, pkgutil, importlib\n"
+        "from infer_p3m_portrait_matting.p3m import imaging\n"
+        "names = [module.name for module in pkgutil.iter_modules(imaging.__path__)]\n"
+        "for name in names: importlib.import_module(f'{imaging.__name__}.{name}')\n"
+        "from infer_p3m_portrait_matting.p3m import composite, estimate_foreground, hide_faces\n"
+        "print(len(names), *sorted({'torch', 'timm', 'ikomia'} & {n.split('.')[0] for n in sys.modules}))\n"
+    )
+    root = Path(p3m.__file__).parents[2]
+    result = subprocess.run([sys.executable, "-c", code], cwd=root, capture_output=True, text=True, check=False)
+    assert result.returncode == 0, result.stderr
+    assert result.stdout.strip() == "9"

@@ -13,7 +13,7 @@ import pytest
 from package_plugin import build
 
 from infer_p3m_portrait_matting.p3m import PortraitMatting, to_uint8
-from infer_p3m_portrait_matting.settings import Settings
+from infer_p3m_portrait_matting.plugin.settings import Settings
 
 ROOT = Path(__file__).resolve().parent.parent
 NAME = "infer_p3m_portrait_matting"
@@ -37,6 +37,9 @@ def test_the_zip_holds_the_plugin_and_nothing_else(archive):
         assert content == (ROOT / name).read_bytes()
     allowed = (".py", ".md", ".txt", ".png", ".safetensors")
     assert [n for n in names if not n.endswith(allowed) or "__pycache__" in n or n.startswith(("/", ".."))] == []
+    # Ikomia, loading a plugin again, drops all modules whose name contains that of a folder with an __init__.py.
+    assert {n for n in names if n.endswith("__init__.py")} == {"__init__.py", "p3m/__init__.py"}
+    assert {"plugin/settings.py", "evaluate/__main__.py", "p3m/model/encoders/mobile.py"} <= names
     # Ikomia installs every top-level file that looks like a requirements file.
     assert [n for n in names if "requirements" in n.lower()] == ["requirements.txt"]
 

@@ -14,8 +14,8 @@ from ikomia_plugin import ROOT, QtTest, QtWidgets
 
 from infer_p3m_portrait_matting.infer_p3m_portrait_matting_process import InferP3mPortraitMattingParam
 from infer_p3m_portrait_matting.infer_p3m_portrait_matting_widget import InferP3mPortraitMattingWidgetFactory
-from infer_p3m_portrait_matting.parameter_form import ParameterForm
-from infer_p3m_portrait_matting.settings import Settings
+from infer_p3m_portrait_matting.plugin.form import ParameterForm
+from infer_p3m_portrait_matting.plugin.settings import Settings
 
 QT = pytest.importorskip("PyQt6.QtCore")
 
@@ -85,24 +85,24 @@ def test_every_background_is_shown_and_given_back(application, background):
     form = ParameterForm(Settings(background=background))
     assert form.settings().background == background
     assert form.color.isEnabled() == (background in {"#123456", "steelblue"})
-    assert form.picture.isEnabled() == form.browse_picture.isEnabled() == (background == "image")
+    assert form.background_file.isEnabled() == form.browse_background.isEnabled() == (background == "image")
 
 
 def test_the_background_picture_is_applied_and_checked_only_when_it_is_used(application, tmp_path):
     form = ParameterForm(Settings())
-    form.picture.setText(str(tmp_path / "none.jpg"))
+    form.background_file.setText(str(tmp_path / "none.jpg"))
     assert form.message.text() == ""
-    form.backdrop.setCurrentText("image")
+    form.background.setCurrentText("image")
     assert "none.jpg" in form.message.text()
     (tmp_path / "some.jpg").write_bytes(b"x")
-    form.picture.setText(str(tmp_path / "some.jpg"))
+    form.background_file.setText(str(tmp_path / "some.jpg"))
     assert form.message.text() == ""
     assert form.settings().background_file == str(tmp_path / "some.jpg")
     assert form.settings().background == "image"
 
 
 def test_a_missing_face_detector_is_said_only_when_faces_are_to_be_hidden(application, monkeypatch):
-    monkeypatch.setattr("infer_p3m_portrait_matting.parameter_form.find_spec", lambda name: None)
+    monkeypatch.setattr("infer_p3m_portrait_matting.plugin.form.find_spec", lambda name: None)
     form = ParameterForm(Settings())
     assert form.message.text() == ""
     assert not form.strict.isEnabled()
@@ -180,3 +180,15 @@ def test_the_form_works_on_pyqt5(tmp_path):
     assert got.pop("qt").startswith("5.")
     assert got == {**Settings().to_strings(), "input_size": "1056", "method": "RESIZE", "background": "#336699"}
     assert len(np.unique(cv2.imread(str(picture)))) > 20
+
+
+def test_every_parameter_has_its_row(application):
+    form = ParameterForm(Settings())
+    assert sorted(row.field for row in form.rows) == sorted(Settings.names())
+    changes = []
+    form.changed.connect(lambda: changes.append(form.settings()))
+    other = Settings("mobile", 640, "RESIZE", False, "/a.pth", "blur", "/b.jpg", "original", "blur", True, True, False)
+    for count, row in enumerate(form.rows, 1):
+        row.write(getattr(other, row.field))
+        assert len(changes) == count, row.field
+    assert changes[-1] == form.settings() == other

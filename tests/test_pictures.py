@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from infer_p3m_portrait_matting.p3m import OBFUSCATIONS, Face
-from infer_p3m_portrait_matting.pictures import make_pictures
-from infer_p3m_portrait_matting.settings import BACKGROUNDS, FOREGROUNDS, Settings
+from infer_p3m_portrait_matting.plugin.pictures import make_pictures
+from infer_p3m_portrait_matting.plugin.settings import BACKGROUNDS, FOREGROUNDS, Settings
 
 
 @st.composite
@@ -23,8 +23,8 @@ def photos(draw):
         return values.astype(dtype) if np.dtype(dtype).kind == "f" else (values * np.iinfo(dtype).max).astype(dtype)
 
     alpha = np.clip(rng.normal(0.5, 1, (height, width)), 0, 1).astype(np.float32)
-    behind = picture(int(rng.integers(1, 60)), int(rng.integers(1, 60)), *channels)
-    return picture(height, width, *channels), alpha, behind
+    background_image = picture(int(rng.integers(1, 60)), int(rng.integers(1, 60)), *channels)
+    return picture(height, width, *channels), alpha, background_image
 
 
 @given(
@@ -38,13 +38,13 @@ def photos(draw):
 def test_every_choice_gives_whole_pictures_and_gives_them_again(
     photo, background, foreground, anonymize, corners, roll
 ):
-    image, alpha, behind = photo
+    image, alpha, background_image = photo
     (left, right), (top, bottom) = sorted(corners[:2]), sorted(corners[2:])
     faces = [Face(left, top, right, bottom, roll, 1.0)]
     settings = Settings(background=background, foreground=foreground, anonymize=anonymize)
-    before = image.copy(), alpha.copy(), behind.copy()
-    first, again = (make_pictures(image, alpha, settings, behind, faces) for _ in range(2))
-    for given_array, kept in zip((image, alpha, behind), before, strict=True):
+    before = image.copy(), alpha.copy(), background_image.copy()
+    first, again = (make_pictures(image, alpha, settings, background_image, faces) for _ in range(2))
+    for given_array, kept in zip((image, alpha, background_image), before, strict=True):
         np.testing.assert_array_equal(given_array, kept)
     for one, two in zip(first, again, strict=True):
         np.testing.assert_array_equal(one, two)

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from infer_p3m_portrait_matting.p3m import WeightsError, create_model, load_published_checkpoint
-from infer_p3m_portrait_matting.p3m.published import rename_published_key
+from infer_p3m_portrait_matting.p3m.checkpoints.published import rename_published_key
 
 PUBLISHED = ("resnet34", "vitae-s")
 UNUSED = {

@@ -11,7 +11,7 @@ import cv2
 import pytest
 from ikomia_plugin import ROOT
 
-from infer_p3m_portrait_matting.settings import Settings
+from infer_p3m_portrait_matting.plugin.settings import Settings
 
 README = (ROOT / "README.md").read_text()
 GUIDES = [ROOT / "README.md", ROOT / "training" / "README.md", ROOT / "benchmarks" / "README.md"]

@@ -27,7 +27,8 @@ from training.portraits import Portrait, is_held_out, list_backgrounds, list_pho
 from training.pretrained import load_imagenet
 from training.sharpen import main as sharpen
 from training.train import Batches, Config, Stage, Trainer
-from training.validate import composites
+from training.validate import composites, held_out
+from training.validate import main as validate
 
 SMALL = Config("mobile", 7, 1e-3, 2e-3, 1e-2, 2, 0.5, (Stage(64, 2, 3), Stage(64, 2, 1, 1)))
 
@@ -271,6 +272,33 @@ def test_composites_of_held_out_pictures_are_always_the_same(tmp_path):
         assert image.dtype == np.uint8
         assert 0 < alpha.mean() < 1
     assert len({image.tobytes() for _, image, _ in first}) == 3
+
+
+def test_both_layouts_validate_alike(tmp_path, monkeypatch, capsys):
+    name = next(name for name in (f"p_{i}" for i in range(200)) if is_held_out(name))
+    portrait = draw_portrait(0)
+    for folder in ("rgba/train", "p3m/train/blurred_image", "p3m/train/mask"):
+        (tmp_path / folder).mkdir(parents=True)
+    photo = portrait.photo()[..., ::-1]
+    cv2.imwrite(str(tmp_path / "rgba/train" / f"{name}.png"), np.dstack([photo, portrait.alpha]))
+    cv2.imwrite(str(tmp_path / "p3m/train/blurred_image" / f"{name}.png"), photo)
+    cv2.imwrite(str(tmp_path / "p3m/train/mask" / f"{name}.png"), portrait.alpha)
+    for scale in (1.0, 2.0):
+        one, two = (next(held_out(tmp_path / layout, scale)) for layout in ("rgba", "p3m"))
+        assert one[0] == two[0] == name
+        assert one[1].shape[0] == scale * portrait.alpha.shape[0]
+        assert all(np.array_equal(a, b) for a, b in zip(one[1:], two[1:], strict=True))
+    printed = []
+    for layout in ("rgba", "p3m"):
+        arguments = ["--data", tmp_path / layout, "--input-size", 64, "--output", tmp_path / "out" / layout]
+        monkeypatch.setattr("sys.argv", ["validate", *map(str, arguments)])
+        validate()
+        printed.append(capsys.readouterr().out)
+    assert printed[0] == printed[1]
+    assert printed[0].startswith(f"{name} SAD ")
+    mattes = [cv2.imread(str(tmp_path / "out" / layout / f"{name}.png"), -1) for layout in ("rgba", "p3m")]
+    assert mattes[0].shape == portrait.alpha.shape
+    assert np.array_equal(*mattes)
 
 
 def test_samples_without_a_person_are_all_background(portraits, backgrounds):

@@ -13,8 +13,8 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
 from infer_p3m_portrait_matting.p3m import PortraitMatting  # noqa: E402
-from infer_p3m_portrait_matting.pictures import look_for_faces, make_pictures  # noqa: E402
-from infer_p3m_portrait_matting.settings import Settings  # noqa: E402
+from infer_p3m_portrait_matting.plugin.pictures import look_for_faces, make_pictures  # noqa: E402
+from infer_p3m_portrait_matting.plugin.settings import Settings  # noqa: E402
 
 SIDE, GAP, TEXT = 384, 8, 30
 

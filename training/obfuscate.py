@@ -13,14 +13,14 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-import cv2
 import numpy as np
 from tqdm import tqdm
 
-from infer_p3m_portrait_matting.evaluation_data import two_folders
+from infer_p3m_portrait_matting.evaluate.dataset import Pair, two_folders
 from infer_p3m_portrait_matting.p3m import OBFUSCATIONS, find_faces, hide_faces
-from infer_p3m_portrait_matting.p3m.files import write_whole
-from infer_p3m_portrait_matting.png import encode_png
+from infer_p3m_portrait_matting.p3m.atomic_write import write_whole
+from infer_p3m_portrait_matting.p3m.imaging.files import list_images
+from infer_p3m_portrait_matting.p3m.imaging.png import encode_png
 
 
 def photos_with_mattes(photos: Path, mattes: Path | None) -> Iterator[tuple[str, np.ndarray, np.ndarray]]:
@@ -30,16 +30,14 @@ def photos_with_mattes(photos: Path, mattes: Path | None) -> Iterator[tuple[str,
         FileNotFoundError: a folder or a matte is missing.
         ValueError: a file is no image, or has no alpha.
     """
-    if mattes is not None:
-        for pair in two_folders(photos, mattes):
-            photo, matte, _ = pair.read()
-            yield pair.name, photo, np.rint(matte * 255).astype(np.uint8)
-        return
-    for path in sorted(photos.iterdir()):
-        image = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
-        if image is None or image.ndim != 3 or image.shape[2] != 4:
-            raise ValueError(f"{path} is no image with an alpha channel: name the folder of the mattes by --mattes")
-        yield path.stem, np.ascontiguousarray(image[..., 2::-1]), image[..., 3]
+    pairs = two_folders(photos, mattes) if mattes is not None else [Pair(p.stem, p) for p in list_images(photos)]
+    for pair in pairs:
+        try:
+            photo, matte = pair.read_8bit()
+        except ValueError as error:
+            hint = ": name the folder of the mattes by --mattes" if mattes is None else ""
+            raise ValueError(f"{error}{hint}") from error
+        yield pair.name, photo, matte
 
 
 def main(arguments: list[str] | None = None) -> int:

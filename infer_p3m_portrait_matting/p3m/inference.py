@@ -7,12 +7,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from .checkpoints.weights import expected_weights, find_weights, load_weights
 from .fold import fold_batch_norms
-from .network import FOREGROUND, UNKNOWN
-from .preprocess import check_image, normalize, resize, to_tensor
-from .registry import create_model, get_variant
+from .imaging.images import check_image
+from .model.network import FOREGROUND, UNKNOWN
+from .model.registry import create_model, get_variant
+from .preprocess import normalize, resize, to_tensor
 from .sizes import STRIDE, pass_size
-from .weights import expected_weights, find_weights, load_weights
 
 #: HYBRID: trimap from a global pass at low resolution, alpha from a local pass at high resolution.
 #: RESIZE: one pass at low resolution, whose fused alpha is enlarged.
@@ -27,6 +28,7 @@ class PortraitMatting:
         device: "cpu", "cuda", "cuda:1" or a torch.device.
         weights: a published .pth file or a .safetensors file of :func:`~.weights.save_weights`; None takes the bundled
             file ("mobile") or the published file from the cache folder ("resnet34", "vitae-s").
+        global_bound: long side in pixels that the global pass (and RESIZE) never exceeds; None takes the model's own.
 
     Raises:
         ValueError: the model is unknown.
@@ -39,10 +41,11 @@ class PortraitMatting:
         model_name: str = "resnet34",
         device: str | torch.device = "cpu",
         weights: str | PathLike[str] | None = None,
+        global_bound: int | None = None,
     ) -> None:
         self.model_name = model_name
         self.device = torch.device(device)
-        self.variant = get_variant(model_name)
+        self.global_bound = get_variant(model_name).global_bound if global_bound is None else global_bound
         if weights is None:
             weights = find_weights(model_name)
             if weights is None:
@@ -112,7 +115,7 @@ class PortraitMatting:
         return torch.where(known, (trimap > 1).float(), local.clamp_(0, 1))
 
     def _input(self, photo: Tensor, input_size: int, local: bool) -> Tensor:
-        bound = None if local else self.variant.global_bound
+        bound = None if local else self.global_bound
         size = pass_size(*photo.shape[2:], input_size, halve=not local, bound=bound)
         return normalize(resize(photo, *size)).contiguous(memory_format=torch.channels_last)
 

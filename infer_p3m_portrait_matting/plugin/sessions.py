@@ -1,16 +1,14 @@
 """Loaded models, shared by all tasks of a process, and which one stands in for what is not there."""
 
-import logging
 import threading
 from pathlib import Path
+from typing import NamedTuple
 from weakref import WeakValueDictionary
 
 import torch
 
-from .p3m import CACHE_VARIABLE, DownloadError, PortraitMatting, expected_weights, fetch_weights, find_weights
+from ..p3m import CACHE_VARIABLE, DownloadError, PortraitMatting, expected_weights, fetch_weights, find_weights
 from .settings import Settings
-
-logger = logging.getLogger(__package__)
 
 #: What runs when the weights of another model are missing: its own ship with the plugin.
 FALLBACK_MODEL = "mobile"
@@ -20,12 +18,24 @@ _lock = threading.Lock()
 _loaded: WeakValueDictionary[tuple, PortraitMatting] = WeakValueDictionary()
 
 
-def open_session(settings: Settings, base_url: str | None = None) -> PortraitMatting:
+class Opened(NamedTuple):
+    """A loaded model, and what stands in for something else that was asked for.
+
+    Attributes:
+        session: the model.
+        substitutes: what was replaced ("cuda", "weights of resnet34") -> a sentence that says by what and why.
+    """
+
+    session: PortraitMatting
+    substitutes: dict[str, str]
+
+
+def open_session(settings: Settings, base_url: str | None = None) -> Opened:
     """Get the loaded model for some settings: loaded once per (model, weights file, device) while in use.
 
     Weights are looked for in this order: ``model_weight_file``, the cache folder, ``base_url``, the bundled ones. What
-    cannot be had is replaced, with one WARNING each: a GPU by the CPU, a published checkpoint by the bundled model
-    (unless ``allow_fallback`` is off). A weights file that was asked for by name is never replaced.
+    cannot be had is replaced: a GPU by the CPU, a published checkpoint by the bundled model (unless ``allow_fallback``
+    is off). A weights file that was asked for by name is never replaced.
 
     Args:
         settings: what is wanted.
@@ -35,41 +45,36 @@ def open_session(settings: Settings, base_url: str | None = None) -> PortraitMat
         FileNotFoundError: ``model_weight_file`` does not exist, or weights are missing and nothing may replace them.
         WeightsError: the weights cannot be used.
     """
-    device = _device(settings)
-    model_name, weights = _weights(settings, base_url)
+    substitutes: dict[str, str] = {}
+    device = "cuda" if settings.cuda and torch.cuda.is_available() else "cpu"
+    if settings.cuda and device == "cpu":
+        substitutes["cuda"] = 'cuda is "True" but PyTorch finds no NVIDIA GPU here: running on the CPU'
+    model_name, weights, missing = _weights(settings, base_url)
+    if missing:
+        substitutes[f"weights of {settings.model_name}"] = missing
     stat = weights.stat()
     key = (model_name, str(weights.resolve()), stat.st_mtime_ns, stat.st_size, device)
     with _lock:
         session = _loaded.get(key)
         if session is None:
             session = _loaded[key] = PortraitMatting(model_name, device, weights)
-    return session
+    return Opened(session, substitutes)
 
 
-def _device(settings: Settings) -> str:
-    if not settings.cuda:
-        return "cpu"
-    if torch.cuda.is_available():
-        return "cuda"
-    logger.warning(
-        'infer_p3m_portrait_matting: cuda is "True" but PyTorch finds no NVIDIA GPU here: running on the CPU'
-    )
-    return "cpu"
-
-
-def _weights(settings: Settings, base_url: str | None) -> tuple[str, Path]:
+def _weights(settings: Settings, base_url: str | None) -> tuple[str, Path, str]:
+    """The model, its weights file, and why it is not the model that was asked for, or ""."""
     name, asked = settings.model_name, settings.weights_path()
     if asked is not None:
         if not asked.is_file():
             raise FileNotFoundError(f"model_weight_file {asked} does not exist: correct the path or leave it empty")
-        return name, asked
+        return name, asked, ""
     found = find_weights(name)
     if found is not None:
-        return name, found
+        return name, found, ""
     trouble = ""
     if base_url is not None and name != FALLBACK_MODEL:
         try:
-            return name, fetch_weights(name, base_url)
+            return name, fetch_weights(name, base_url), ""
         except DownloadError as error:
             trouble = f" ({error})"
     missing = (
@@ -83,9 +88,5 @@ def _weights(settings: Settings, base_url: str | None) -> tuple[str, Path]:
         raise FileNotFoundError(
             f"{missing}; or set allow_fallback to True to run the bundled {FALLBACK_MODEL!r} instead"
         )
-    logger.warning(
-        "infer_p3m_portrait_matting: %s. Until then the bundled model %r runs instead, with its own, lower quality",
-        missing,
-        FALLBACK_MODEL,
-    )
-    return FALLBACK_MODEL, bundled
+    why = f"{missing}. Until then the bundled model {FALLBACK_MODEL!r} runs instead, with its own, lower quality"
+    return FALLBACK_MODEL, bundled, why

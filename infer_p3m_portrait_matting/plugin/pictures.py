@@ -5,10 +5,9 @@ from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple
 
-import cv2
 import numpy as np
 
-from .p3m import (
+from ..p3m import (
     Face,
     blurred_background,
     composite,
@@ -20,9 +19,10 @@ from .p3m import (
     parse_color,
     to_uint8,
 )
+from ..p3m.imaging.files import read_rgb
 from .settings import BLUR, IMAGE, TRANSPARENT, Settings
 
-logger = logging.getLogger(__package__)
+logger = logging.getLogger("infer_p3m_portrait_matting")
 
 
 class Pictures(NamedTuple):
@@ -43,7 +43,7 @@ def make_pictures(
     image: np.ndarray,
     alpha: np.ndarray,
     settings: Settings,
-    behind: np.ndarray | None = None,
+    background_image: np.ndarray | None = None,
     faces: list[Face] | None = None,
 ) -> Pictures:
     """Make all three.
@@ -52,7 +52,7 @@ def make_pictures(
         image: the photo, as for :meth:`~.p3m.PortraitMatting.matte`.
         alpha: its matte, float [H, W] in [0, 1].
         settings: which colours and which background.
-        behind: the picture for the background "image"; otherwise not looked at.
+        background_image: for the background "image"; otherwise not looked at.
         faces: the photo's faces, from :func:`look_for_faces`.
     """
     if faces:
@@ -64,7 +64,7 @@ def make_pictures(
     if settings.background == BLUR:
         background = blurred_background(image, alpha)
     elif settings.background == IMAGE:
-        background = crop_to_fill(behind, *alpha.shape)
+        background = crop_to_fill(background_image, *alpha.shape)
     else:
         background = parse_color(settings.background)
     return Pictures(composite(foreground, alpha, background), to_uint8(alpha), person)
@@ -96,7 +96,7 @@ def look_for_faces(image: np.ndarray, settings: Settings, name: str) -> list[Fac
 
 
 def read_background(path: Path) -> np.ndarray:
-    """Read the picture for the background: uint8 [H, W, 3] RGB, read-only; the last one stays in memory.
+    """Read the image for the background: uint8 [H, W, 3] RGB, read-only; the last one stays in memory.
 
     Raises:
         FileNotFoundError: there is no such file.
@@ -110,9 +110,9 @@ def read_background(path: Path) -> np.ndarray:
 
 @lru_cache(maxsize=1)
 def _read(path: Path, *_version: int) -> np.ndarray:
-    picture = cv2.imread(str(path), cv2.IMREAD_COLOR)
-    if picture is None:
-        raise ValueError(f"background_file {path} cannot be read as an image: choose a picture")
-    picture = np.ascontiguousarray(picture[..., ::-1])
-    picture.setflags(write=False)
-    return picture
+    try:
+        image = read_rgb(path)
+    except ValueError as error:
+        raise ValueError(f"background_file {error}: choose a picture") from error
+    image.setflags(write=False)
+    return image

@@ -7,10 +7,6 @@ from torch import Tensor, nn
 
 from .decoders import Channels, MattingDecoder, SegmentationDecoder
 
-#: ImageNet statistics, per RGB channel on [0, 1]; every variant is normalised with them.
-IMAGENET_MEAN = (0.485, 0.456, 0.406)
-IMAGENET_STD = (0.229, 0.224, 0.225)
-
 #: The classes of the segmentation decoder, in the order of its logits.
 BACKGROUND, UNKNOWN, FOREGROUND = 0, 1, 2
 
@@ -28,7 +24,7 @@ class P3MOutput(NamedTuple):
     logits: Tensor
     local_alpha: Tensor
     alpha: Tensor
-    side_logits: tuple[Tensor, Tensor, Tensor]
+    side_logits: tuple[Tensor, ...]
 
 
 def fuse(logits: Tensor, local_alpha: Tensor) -> Tensor:
@@ -53,7 +49,7 @@ class P3MNet(nn.Module):
     bit for bit.
 
     Args:
-        encoder: a module giving :class:`~.encoders.Features`.
+        encoder: a module giving :class:`~.features.Features`.
         channels: the variant's channel table.
     """
 
@@ -67,32 +63,35 @@ class P3MNet(nn.Module):
         """Predict everything (see :class:`P3MOutput`): what training needs."""
         _check(x)
         features = self.encoder(x)
-        sides: list[Tensor] = []
-        pyramid = self.segmentation.pyramid(features.e4, sides)
-        local_alpha = self.matting(features, pyramid)
-        logits = self.segmentation.logits(pyramid[-1], features.e4, sides)
-        return P3MOutput(logits, local_alpha, fuse(logits, local_alpha), tuple(sides))
+        segmentation = self.segmentation(features.e4, sides=True)
+        local_alpha = self.matting(features, segmentation.pyramid)
+        logits = segmentation.logits
+        return P3MOutput(logits, local_alpha, fuse(logits, local_alpha), segmentation.side_logits)
 
     def segment(self, x: Tensor) -> Tensor:
         """Predict the segmentation logits alone, float [N, 3, H, W]: HYBRID's global pass."""
         _check(x)
-        e4 = self.encoder(x, skips=False).e4
-        d1 = self.segmentation.pyramid(e4)[-1]
-        return self.segmentation.logits(d1, e4)
+        return self.segmentation(self.encoder(x, skips=False).e4).logits
+
+    def segment_with_sides(self, x: Tensor) -> tuple[Tensor, ...]:
+        """Predict the segmentation logits and the three side logits, float [N, 3, H, W] each, as ``forward`` does."""
+        _check(x)
+        _, logits, side_logits = self.segmentation(self.encoder(x, skips=False).e4, sides=True)
+        return logits, *side_logits
 
     def local_alpha(self, x: Tensor) -> Tensor:
         """Predict the local alpha alone, float [N, 1, H, W] in [0, 1]: HYBRID's local pass."""
         _check(x)
         features = self.encoder(x)
-        return self.matting(features, self.segmentation.pyramid(features.e4))
+        pyramid, _ = self.segmentation.pyramid(features.e4)
+        return self.matting(features, pyramid)
 
     def fused_alpha(self, x: Tensor) -> Tensor:
         """Predict the fused alpha alone, float [N, 1, H, W] in [0, 1]: RESIZE's only pass."""
         _check(x)
         features = self.encoder(x)
-        pyramid = self.segmentation.pyramid(features.e4)
-        local_alpha = self.matting(features, pyramid)
-        return fuse(self.segmentation.logits(pyramid[-1], features.e4), local_alpha)
+        pyramid, logits, _ = self.segmentation(features.e4)
+        return fuse(logits, self.matting(features, pyramid))
 
 
 def _check(x: Tensor) -> None:

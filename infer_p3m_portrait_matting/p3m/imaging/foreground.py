@@ -8,8 +8,7 @@ smaller blurs. The wide blurs run on a small copy, where they cost little and lo
 import cv2
 import numpy as np
 
-from .compositing import check_matte, to_uint8
-from .preprocess import as_rgb
+from .images import as_rgb, check_matte, to_uint8
 
 #: How much smaller the copy for the wide blurs is.
 _SHRINK = 4

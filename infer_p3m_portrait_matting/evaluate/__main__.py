@@ -15,15 +15,15 @@ import json
 import sys
 from pathlib import Path
 
-import cv2
 import numpy as np
 from tqdm import tqdm
 
+from ..p3m import METHODS, PortraitMatting, Scores, list_models, score, to_uint8
+from ..p3m.atomic_write import write_whole
+from ..p3m.imaging.files import read_grey
+from ..p3m.imaging.png import encode_png
 from .contact_sheet import contact_sheet
-from .evaluation_data import Pair, p3m_10k, two_folders
-from .p3m import METHODS, PortraitMatting, Scores, list_models, score, to_uint8
-from .p3m.files import write_whole
-from .png import encode_png
+from .dataset import Pair, p3m_10k, two_folders
 
 FIELDS = ("name", *Scores._fields)
 
@@ -87,7 +87,7 @@ def evaluate(session: PortraitMatting, pairs: list[Pair], run: Run, method: str,
     for pair in tqdm(todo, initial=len(pairs) - len(todo), total=len(pairs), unit="photo"):
         try:
             photo, true, trimap = pair.read()
-        except ValueError as error:
+        except (OSError, ValueError) as error:
             failures.append(str(error))
             continue
         matte = to_uint8(session.matte(photo, method, input_size))
@@ -102,7 +102,7 @@ def worst(pairs: list[Pair], run: Run, count: int) -> np.ndarray:
     rows = []
     for pair in measured[:count]:
         photo, true, _ = pair.read()
-        predicted = cv2.imread(str(run.matte(pair.name)), cv2.IMREAD_GRAYSCALE)
+        predicted = read_grey(run.matte(pair.name))
         rows.append((f"{pair.name}: SAD {run.scores[pair.name].sad:.2f}", photo, to_uint8(true), predicted))
     return contact_sheet(rows)
 

@@ -5,9 +5,8 @@ matte's transition area spared), by what can be made of a few averages of it and
 import cv2
 import numpy as np
 
-from .compositing import check_matte, to_uint8
 from .faces import Face
-from .preprocess import as_rgb
+from .images import as_rgb, check_matte, to_uint8
 
 #: How a face can be hidden.
 OBFUSCATIONS = ("blur", "pixelate")

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -24,8 +25,8 @@ class Channels:
         matting: as ``segmentation``, for the matting decoder.
         matting_head: channels of the convolutions that end the matting decoder, at full resolution, ReLU between
             them. The last is 1.
-        detail: whether the matting head sees e0 beside the last decoder feature (for encoders without pooling indices,
-            whose last upsampling would bring no detail of its own).
+        head_sees_e0: whether the matting head sees e0 beside the last decoder feature (for encoders without pooling
+            indices, whose last upsampling would bring nothing fine of its own).
     """
 
     encoder: tuple[int, int, int, int, int, int]
@@ -33,7 +34,7 @@ class Channels:
     segmentation_head: tuple[int, ...]
     matting: tuple[tuple[int, ...], ...]
     matting_head: tuple[int, ...]
-    detail: bool = False
+    head_sees_e0: bool = False
 
 
 def _block(widths: tuple[int, ...]) -> nn.Sequential:
@@ -45,6 +46,24 @@ def _block(widths: tuple[int, ...]) -> nn.Sequential:
 
 def _bare_convolutions(widths: tuple[int, ...]) -> nn.ModuleList:
     return nn.ModuleList(nn.Conv2d(c_in, c_out, 3, padding=1) for c_in, c_out in pairwise(widths))
+
+
+#: d4, d3, d2, d1 of the segmentation decoder, at H/16, H/8, H/4, H/2: what the matting decoder reads.
+Pyramid = tuple[Tensor, Tensor, Tensor, Tensor]
+
+
+class Segmentation(NamedTuple):
+    """What the segmentation decoder gives for an input of H x W.
+
+    Attributes:
+        pyramid: four float [N, C, h, w], see :data:`Pyramid`.
+        logits: float [N, 3, H, W] (background, unknown, foreground).
+        side_logits: three float [N, 3, H, W], from dBFI 2, 1 and 0; none unless they were asked for.
+    """
+
+    pyramid: Pyramid
+    logits: Tensor
+    side_logits: tuple[Tensor, ...]
 
 
 class SegmentationDecoder(nn.Module):
@@ -64,37 +83,36 @@ class SegmentationDecoder(nn.Module):
         widths = (channels.segmentation[-1][-1], *channels.segmentation_head)
         self.head = _bare_convolutions(widths)
 
-    def pyramid(self, e4: Tensor, sides: list[Tensor] | None = None) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """Decode down to half resolution.
+    def forward(self, e4: Tensor, sides: bool = False) -> Segmentation:
+        """Segment.
 
         Args:
             e4: float [N, C, H/32, W/32].
-            sides: a list that collects the side logits of levels 2 and 1, or None to leave them out.
-
-        Returns:
-            d4, d3, d2, d1 at H/16, H/8, H/4, H/2: what the matting decoder reads.
+            sides: whether to give the side logits too (training).
         """
-        d4 = upsample(self.d4(e4), 2)
-        d3 = upsample(self.d3(d4), 2)
-        x = self.dbfi_2(d3, e4)
-        if sides is not None:
-            sides.append(self.dbfi_2.side(x))
-        d2 = upsample(self.d2(x), 2)
-        x = self.dbfi_1(d2, e4)
-        if sides is not None:
-            sides.append(self.dbfi_1.side(x))
-        d1 = upsample(self.d1(x), 2)
-        return d4, d3, d2, d1
-
-    def logits(self, d1: Tensor, e4: Tensor, sides: list[Tensor] | None = None) -> Tensor:
-        """Finish the pyramid: float [N, 3, H, W] logits; ``sides`` collects level 0's side logits unless None."""
-        x = self.dbfi_0(d1, e4)
-        if sides is not None:
-            sides.append(self.dbfi_0.side(x))
+        pyramid, side_logits = self.pyramid(e4, sides)
+        x = self.dbfi_0(pyramid[-1], e4)
+        if sides:
+            side_logits += (self.dbfi_0.side(x),)
         x = upsample(self.head[0](self.d0(x)), 2)
         for conv in self.head[1:]:
             x = conv(x)
-        return x
+        return Segmentation(pyramid, x, side_logits)
+
+    def pyramid(self, e4: Tensor, sides: bool = False) -> tuple[Pyramid, tuple[Tensor, ...]]:
+        """Decode down to half resolution: the pyramid, and the side logits of levels 2 and 1 if they are asked for."""
+        side_logits: tuple[Tensor, ...] = ()
+        d4 = upsample(self.d4(e4), 2)
+        d3 = upsample(self.d3(d4), 2)
+        x = self.dbfi_2(d3, e4)
+        if sides:
+            side_logits += (self.dbfi_2.side(x),)
+        d2 = upsample(self.d2(x), 2)
+        x = self.dbfi_1(d2, e4)
+        if sides:
+            side_logits += (self.dbfi_1.side(x),)
+        d1 = upsample(self.d1(x), 2)
+        return (d4, d3, d2, d1), side_logits
 
 
 class MattingDecoder(nn.Module):
@@ -107,16 +125,16 @@ class MattingDecoder(nn.Module):
     def __init__(self, channels: Channels) -> None:
         super().__init__()
         e0, e0p, e1, e2, e3, _ = channels.encoder
-        self.detail = channels.detail
+        self.head_sees_e0 = channels.head_sees_e0
         self.d4, self.d3, self.d2, self.d1, self.d0 = (_block(widths) for widths in channels.matting)
         self.tfi_3, self.tfi_2, self.tfi_1, self.tfi_0 = TFI(e3), TFI(e2), TFI(e1), TFI(e0p)
         self.sbfi_2 = SBFI(e2, e0, 8)
         self.sbfi_1 = SBFI(e1, e0, 4)
         self.sbfi_0 = SBFI(e0p, e0, 2)
-        widths = (channels.matting[-1][-1] + (e0 if channels.detail else 0), *channels.matting_head)
+        widths = (channels.matting[-1][-1] + (e0 if channels.head_sees_e0 else 0), *channels.matting_head)
         self.head = _bare_convolutions(widths)
 
-    def forward(self, features: Features, pyramid: tuple[Tensor, Tensor, Tensor, Tensor]) -> Tensor:
+    def forward(self, features: Features, pyramid: Pyramid) -> Tensor:
         """Predict the local alpha.
 
         Args:
@@ -132,7 +150,7 @@ class MattingDecoder(nn.Module):
         x = _enlarge(self.d2(self.sbfi_2(self.tfi_2(d3, x, f.e2), f.e0)), f, 2)
         x = _enlarge(self.d1(self.sbfi_1(self.tfi_1(d2, x, f.e1), f.e0)), f, 1)
         x = _enlarge(self.d0(self.sbfi_0(self.tfi_0(d1, x, f.e0p), f.e0)), f, 0)
-        if self.detail:
+        if self.head_sees_e0:
             x = torch.cat([x, f.e0], 1)
         for conv in self.head[:-1]:
             x = conv(x).relu_()

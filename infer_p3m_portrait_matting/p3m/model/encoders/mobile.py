@@ -1,4 +1,4 @@
-"""The small encoder of the bundled model: EfficientNet-Lite2 (Tan and Le 2019) and a full-resolution stem."""
+"""The small encoder of the bundled model: EfficientNet-Lite0 (Tan and Le 2019) and a full-resolution stem."""
 
 import timm
 from torch import Tensor, nn
@@ -6,13 +6,13 @@ from torch import Tensor, nn
 from .features import Features
 
 #: Name of the backbone in timm's registry. The Lite family has no squeeze-and-excitation and clips at 6: fast on any CPU.
-BACKBONE = "tf_efficientnet_lite2"
+BACKBONE = "tf_efficientnet_lite0"
 
 
 class MobileEncoder(nn.Module):
-    """EfficientNet-Lite2 beside two small convolutions that keep the full resolution.
+    """EfficientNet-Lite0 beside two small convolutions that keep the full resolution.
 
-    Channels: e0 16, e0p 16, e1 24, e2 48, e3 120, e4 352. Its downsamplings are strided convolutions, so that there
+    Channels: e0 16, e0p 16, e1 24, e2 40, e3 112, e4 320. Its downsamplings are strided convolutions, so that there
     are no pooling indices: every level of ``indices`` is None.
     """
 

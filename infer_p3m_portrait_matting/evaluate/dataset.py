@@ -1,14 +1,15 @@
-"""Photos with true mattes on disk: the layout of P3M-10k's test sets, and any two folders."""
+"""Photos with mattes on disk: RGBA images, two folders, and the layout of P3M-10k. Training reads them here too."""
 
 from dataclasses import dataclass
 from pathlib import Path
 
-import cv2
 import numpy as np
 
-from .p3m import trimap_of
+from ..p3m import trimap_of
+from ..p3m.imaging.files import list_images, read_grey, read_rgb, read_rgba
 
-_IMAGES = {".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff"}
+#: Folders of P3M-10k's layout: the photos (the first that is there), their mattes, their trimaps.
+PHOTOS, MATTES, TRIMAPS = ("blurred_image", "original_image"), "mask", "trimap"
 
 
 @dataclass(frozen=True)
@@ -18,30 +19,45 @@ class Pair:
     Attributes:
         name: the photo's file name without its suffix.
         photo: its file.
-        matte: file of the true matte.
+        matte: file of the true matte, or None: then it is the photo's own alpha channel.
         trimap: file of the trimap, or None: then it is drawn from the matte.
     """
 
     name: str
     photo: Path
-    matte: Path
+    matte: Path | None = None
     trimap: Path | None = None
+
+    def read_8bit(self) -> tuple[np.ndarray, np.ndarray]:
+        """Read the photo (uint8 [H, W, 3] RGB) and the matte (uint8 [H, W]).
+
+        Raises:
+            OSError: a file cannot be read.
+            ValueError: a file is no image, the sizes differ, or the photo should have an alpha channel and has none.
+        """
+        if self.matte is None:
+            image = read_rgba(self.photo)
+            return np.ascontiguousarray(image[..., :3]), np.ascontiguousarray(image[..., 3])
+        photo, matte = read_rgb(self.photo), read_grey(self.matte)
+        if photo.shape[:2] != matte.shape:
+            raise ValueError(f"{self._size(photo)}, {self._size(matte, 'matte')}: they must have one size")
+        return photo, matte
 
     def read(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Read the photo (uint8 [H, W, 3] RGB), the matte (float32 [H, W] in [0, 1]) and the trimap (uint8 [H, W]).
 
         Raises:
-            ValueError: a file is no image, or the sizes differ.
+            OSError, ValueError: as :meth:`read_8bit`.
         """
-        photo = _read(self.photo, cv2.IMREAD_COLOR)[..., ::-1].copy()
-        matte = _read(self.matte, cv2.IMREAD_GRAYSCALE).astype(np.float32) / 255
-        trimap = trimap_of(matte) if self.trimap is None else _read(self.trimap, cv2.IMREAD_GRAYSCALE)
-        if not photo.shape[:2] == matte.shape == trimap.shape:
-            raise ValueError(
-                f"{self.photo} is {photo.shape[1]} x {photo.shape[0]} px, its matte {matte.shape[1]} x "
-                f"{matte.shape[0]} and its trimap {trimap.shape[1]} x {trimap.shape[0]}: they must have one size"
-            )
+        photo, matte_8bit = self.read_8bit()
+        matte = matte_8bit.astype(np.float32) / 255
+        trimap = trimap_of(matte) if self.trimap is None else read_grey(self.trimap)
+        if trimap.shape != matte.shape:
+            raise ValueError(f"{self._size(photo)}, {self._size(trimap, 'trimap')}: they must have one size")
         return photo, matte, trimap
+
+    def _size(self, image: np.ndarray, which: str = "") -> str:
+        return f"{f'its {which}' if which else self.photo} is {image.shape[1]} x {image.shape[0]} px"
 
 
 def p3m_10k(folder: Path) -> list[Pair]:
@@ -53,13 +69,13 @@ def p3m_10k(folder: Path) -> list[Pair]:
     Raises:
         FileNotFoundError: a folder or the matte of a photo is missing.
     """
-    photos = next((folder / name for name in ("blurred_image", "original_image") if (folder / name).is_dir()), None)
+    photos = _p3m_photos(folder)
     if photos is None:
         raise FileNotFoundError(
             f"{folder} has neither blurred_image/ nor original_image/: is it a test set of P3M-10k?"
         )
-    trimaps = folder / "trimap"
-    return two_folders(photos, folder / "mask", trimaps if trimaps.is_dir() else None)
+    trimaps = folder / TRIMAPS
+    return two_folders(photos, folder / MATTES, trimaps if trimaps.is_dir() else None)
 
 
 def two_folders(photos: Path, mattes: Path, trimaps: Path | None = None, suffix: str = "") -> list[Pair]:
@@ -78,7 +94,7 @@ def two_folders(photos: Path, mattes: Path, trimaps: Path | None = None, suffix:
     for folder in filter(None, (photos, mattes, trimaps)):
         if not folder.is_dir():
             raise FileNotFoundError(f"there is no folder {folder}")
-    files = [path for path in sorted(photos.iterdir()) if path.suffix.lower() in _IMAGES]
+    files = list_images(photos)
     if suffix:
         files = [path for path in files if not path.stem.endswith(suffix) and _partner(mattes, path, suffix).is_file()]
     if not files:
@@ -96,12 +112,21 @@ def two_folders(photos: Path, mattes: Path, trimaps: Path | None = None, suffix:
     return pairs
 
 
-def _partner(folder: Path, photo: Path, suffix: str) -> Path:
+def list_photos(folder: Path) -> list[Path]:
+    """List the photos of a folder, sorted: RGBA images, or in P3M-10k's layout. :func:`pair_of` finds their mattes."""
+    return list_images(_p3m_photos(folder) or folder)
+
+
+def pair_of(photo: Path) -> Pair:
+    """The pair of one file of :func:`list_photos`; nothing is read yet."""
+    if photo.parent.name in PHOTOS:
+        return Pair(photo.stem, photo, _partner(photo.parent.parent / MATTES, photo))
+    return Pair(photo.stem, photo)
+
+
+def _p3m_photos(folder: Path) -> Path | None:
+    return next((folder / name for name in PHOTOS if (folder / name).is_dir()), None)
+
+
+def _partner(folder: Path, photo: Path, suffix: str = "") -> Path:
     return folder / f"{photo.stem}{suffix}.png"
-
-
-def _read(path: Path, flags: int) -> np.ndarray:
-    image = cv2.imread(str(path), flags)
-    if image is None:
-        raise ValueError(f"{path} cannot be read as an image")
-    return image

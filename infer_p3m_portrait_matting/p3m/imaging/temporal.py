@@ -3,8 +3,7 @@
 import cv2
 import numpy as np
 
-from .compositing import check_matte, to_uint8
-from .preprocess import as_rgb
+from .images import as_rgb, check_matte, to_uint8
 
 #: Share of the new matte where nothing moves; the rest is what came before.
 STILL = 0.25

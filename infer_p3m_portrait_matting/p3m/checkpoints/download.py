@@ -9,7 +9,7 @@ import requests
 from filelock import FileLock
 from tqdm import tqdm
 
-from .errors import DownloadError, WeightsError
+from ..errors import DownloadError, WeightsError
 
 #: Seconds to wait for a connection, and between two pieces of the answer.
 CONNECT_TIMEOUT, STALL_TIMEOUT = 5.0, 20.0

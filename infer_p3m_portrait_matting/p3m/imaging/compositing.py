@@ -3,7 +3,7 @@
 import numpy as np
 from PIL import ImageColor
 
-from .preprocess import as_rgb, check_image
+from .images import as_rgb, check_matte, to_uint8
 
 
 def parse_color(text: str) -> tuple[int, int, int]:
@@ -22,22 +22,6 @@ def parse_color(text: str) -> tuple[int, int, int]:
         except ValueError:
             pass
     raise ValueError(f"a colour must be like '#ffffff' or a CSS name such as 'white', got {text!r}")
-
-
-def to_uint8(x: np.ndarray) -> np.ndarray:
-    """Round an image or a matte to 8 bits.
-
-    Args:
-        x: uint8, uint16 or float in [0, 1], of any shape.
-
-    Returns:
-        A new uint8 array of the same shape.
-    """
-    if x.dtype == np.uint8:
-        return x.copy()
-    if x.dtype == np.uint16:
-        return ((x.astype(np.uint32) + 128) // 257).astype(np.uint8)
-    return (x.astype(np.float32) * 255 + 0.5).astype(np.uint8)
 
 
 def cutout(foreground: np.ndarray, alpha: np.ndarray) -> np.ndarray:
@@ -62,7 +46,7 @@ def cutout(foreground: np.ndarray, alpha: np.ndarray) -> np.ndarray:
 def composite(
     foreground: np.ndarray, alpha: np.ndarray, background: tuple[int, int, int] | np.ndarray = (255, 255, 255)
 ) -> np.ndarray:
-    """Put the person onto a colour or a picture.
+    """Put the person onto a colour or an image.
 
     Args:
         foreground: the person's colours (:func:`~.foreground.estimate_foreground`), or the photo itself; as for
@@ -78,22 +62,13 @@ def composite(
         TypeError: the matte is not floating point.
     """
     check_matte(foreground, alpha)
-    behind = np.asarray(background, np.float32)
-    if behind.shape not in ((3,), (*alpha.shape, 3)):
-        raise ValueError(f"the background is {behind.shape}, the image {alpha.shape}: crop it to fill first")
+    background = np.asarray(background, np.float32)
+    if background.shape not in ((3,), (*alpha.shape, 3)):
+        raise ValueError(f"the background is {background.shape}, the image {alpha.shape}: crop it to fill first")
     blend = to_uint8(as_rgb(foreground)).astype(np.float32)
-    blend -= behind
+    blend -= background
     blend *= alpha[..., None]
-    blend += behind
+    blend += background
     # The half rounds; conversion to uint8 then cuts off.
     blend += 0.5
     return blend.astype(np.uint8)
-
-
-def check_matte(image: np.ndarray, alpha: np.ndarray) -> None:
-    """Refuse an image that is none, and a matte that does not belong to it (see :func:`cutout`)."""
-    check_image(image)
-    if alpha.shape != image.shape[:2]:
-        raise ValueError(f"the matte is {alpha.shape}, the image {image.shape[:2]}: they must have one size")
-    if alpha.dtype.kind != "f":
-        raise TypeError(f"the matte must be floating point in [0, 1], got {alpha.dtype}: divide 8 bits by 255")

@@ -1,15 +1,18 @@
 """The form behind the parameter widget: plain Qt, without Ikomia, so that it can be shown and tested alone."""
 
+from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import torch
 
 from infer_p3m_portrait_matting.p3m import METHODS, find_weights, list_models
-from infer_p3m_portrait_matting.p3m.faces import INSTALL
+from infer_p3m_portrait_matting.p3m.imaging.faces import INSTALL
+from infer_p3m_portrait_matting.p3m.imaging.files import SUFFIXES
 from infer_p3m_portrait_matting.p3m.sizes import floor_to_stride
-from infer_p3m_portrait_matting.qt import QtCore, QtGui, QtWidgets
-from infer_p3m_portrait_matting.settings import (
+from infer_p3m_portrait_matting.plugin.qt import QtCore, QtGui, QtWidgets
+from infer_p3m_portrait_matting.plugin.settings import (
     ANONYMIZE,
     BACKGROUNDS,
     BLUR,
@@ -30,8 +33,6 @@ _METHOD_NOTES = {
     "HYBRID": "Finds the person at low resolution, the edges at high resolution: finest hair.",
     "RESIZE": "One pass at low resolution: faster, softer edges.",
 }
-
-
 _FOREGROUND_NOTES = {
     "estimated": "The person's own colours: no old background shines through hair.",
     "original": "The photo's colours as they are.",
@@ -50,6 +51,26 @@ _BACKGROUND_NOTES = {
 }
 
 
+class Row(NamedTuple):
+    """How one parameter stands in the form.
+
+    Attributes:
+        field: name of the field of :class:`Settings`.
+        label: what stands before its line; "" continues the line above.
+        controls: what it is edited by, from left to right.
+        read: gives the value that the controls show.
+        write: lets the controls show a value.
+        changed: the signals of a change by the user.
+    """
+
+    field: str
+    label: str
+    controls: tuple[QtWidgets.QWidget, ...]
+    read: Callable[[], Any]
+    write: Callable[[Any], None]
+    changed: tuple[Any, ...]
+
+
 class ParameterForm(QtWidgets.QWidget):
     """Shows one set of parameters and gives back what the user made of it.
 
@@ -59,6 +80,7 @@ class ParameterForm(QtWidgets.QWidget):
 
     #: Emitted after every change by the user.
     changed = QtCore.pyqtSignal()
+    _color_chosen = QtCore.pyqtSignal()
 
     def __init__(self, settings: Settings) -> None:
         super().__init__()
@@ -71,105 +93,97 @@ class ParameterForm(QtWidgets.QWidget):
         self.input_size.setToolTip(
             "Longest side of what the network sees; larger is finer, slower and takes more memory"
         )
-        self.cuda = QtWidgets.QCheckBox("Use the NVIDIA GPU")
-        if torch.cuda.is_available():
-            self.cuda.setToolTip("Much faster than the processor")
-        else:
+        self.cuda = _check("Use the NVIDIA GPU", "Much faster than the processor")
+        if not torch.cuda.is_available():
             self.cuda.setEnabled(False)
             self.cuda.setText("Use the NVIDIA GPU (none found: the processor computes)")
             self.cuda.setToolTip("PyTorch finds no NVIDIA GPU on this computer")
-        self.weights = QtWidgets.QLineEdit()
-        self.weights.setPlaceholderText("published or bundled weights")
-        self.weights.setToolTip("A published .pth checkpoint or a .safetensors file of the chosen model; usually empty")
-        self.browse = QtWidgets.QPushButton("Browse...")
-        self.fallback = QtWidgets.QCheckBox("Run the bundled model while the published weights are missing")
-        self.fallback.setToolTip("Switched off, missing weights are an error")
+        self.weights = _line(
+            "published or bundled weights",
+            "A published .pth checkpoint or a .safetensors file of the chosen model; usually empty",
+        )
+        self.browse_weights = QtWidgets.QPushButton("Browse...")
+        self.fallback = _check(
+            "Run the bundled model while the published weights are missing",
+            "Switched off, missing weights are an error",
+        )
         self.foreground = _combo(FOREGROUNDS, _FOREGROUND_NOTES)
-        self.backdrop = _combo(list(_BACKGROUND_NOTES), _BACKGROUND_NOTES)
+        self.background = _combo(list(_BACKGROUND_NOTES), _BACKGROUND_NOTES)
         self.color = QtWidgets.QPushButton()
         self.color.setToolTip("Colour behind the person in the composite")
-        self.picture = QtWidgets.QLineEdit()
-        self.picture.setPlaceholderText("from the second image input")
-        self.picture.setToolTip("Picture behind the person; cropped to fill, never squashed")
-        self.browse_picture = QtWidgets.QPushButton("Browse...")
+        self.background_file = _line(
+            "from the second image input", "Picture behind the person; cropped to fill, never squashed"
+        )
+        self.browse_background = QtWidgets.QPushButton("Browse...")
         self.anonymize = _combo(ANONYMIZE, _ANONYMIZE_NOTES)
-        self.strict = QtWidgets.QCheckBox("No output when no face is found")
-        self.strict.setToolTip("Otherwise a warning: the face may be turned away, covered, or cut off")
-        self.temporal = QtWidgets.QCheckBox("Steady the mattes of a video")
-        self.temporal.setToolTip("Damps flicker where the picture stands still; photos are not affected")
+        self.strict = _check(
+            "No output when no face is found", "Otherwise a warning: the face may be turned away, covered, or cut off"
+        )
+        self.temporal = _check(
+            "Steady the mattes of a video", "Damps flicker where the picture stands still; photos are not affected"
+        )
+        self.rows = (
+            _choice("model_name", "Model", self.model),
+            _choice("method", "Method", self.method),
+            Row(
+                "input_size",
+                "Input size",
+                (self.input_size,),
+                self.input_size.value,
+                self.input_size.setValue,
+                (self.input_size.valueChanged,),
+            ),
+            _switch("cuda", "Computation", self.cuda),
+            _file("model_weight_file", "Weights file", self.weights, self.browse_weights),
+            _switch("allow_fallback", "Fallback", self.fallback),
+            _choice("foreground", "Foreground", self.foreground),
+            Row(
+                "background",
+                "Background",
+                (self.background, self.color),
+                self._read_background,
+                self._write_background,
+                (self.background.currentIndexChanged, self._color_chosen),
+            ),
+            _file("background_file", "Picture", self.background_file, self.browse_background),
+            _choice("anonymize", "Faces", self.anonymize),
+            _switch("anonymize_strict", "", self.strict),
+            _switch("temporal", "Video", self.temporal),
+        )
         self.message = QtWidgets.QLabel()
         self.message.setWordWrap(True)
         self.message.setStyleSheet("color: #c0392b")
         self.note = QtWidgets.QLabel()
         self.note.setWordWrap(True)
 
+        lines: list[tuple[str, list[QtWidgets.QWidget]]] = []
+        for row in self.rows:
+            if row.label:
+                lines.append((row.label, []))
+            lines[-1][1].extend(row.controls)
         layout = QtWidgets.QFormLayout(self)
-        layout.addRow("Model", self.model)
-        layout.addRow("Method", self.method)
-        layout.addRow("Input size", self.input_size)
-        layout.addRow("Computation", self.cuda)
-        layout.addRow("Weights file", _row(self.weights, self.browse))
-        layout.addRow("Fallback", self.fallback)
-        layout.addRow("Foreground", self.foreground)
-        layout.addRow("Background", _row(self.backdrop, self.color))
-        layout.addRow("Picture", _row(self.picture, self.browse_picture))
-        layout.addRow("Faces", _row(self.anonymize, self.strict))
-        layout.addRow("Video", self.temporal)
+        for label, controls in lines:
+            layout.addRow(label, controls[0] if len(controls) == 1 else _side_by_side(controls))
         layout.addRow(self.message)
         layout.addRow(self.note)
 
         self.show_settings(settings)
-        self.browse.clicked.connect(self._browse_weights)
-        self.browse_picture.clicked.connect(self._browse_picture)
+        self.browse_weights.clicked.connect(self._browse_weights)
+        self.browse_background.clicked.connect(self._browse_background)
         self.color.clicked.connect(self._choose_color)
-        self.weights.textChanged.connect(self._on_change)
-        self.picture.textChanged.connect(self._on_change)
-        self.cuda.toggled.connect(self._on_change)
-        self.fallback.toggled.connect(self._on_change)
-        self.input_size.valueChanged.connect(self._on_change)
-        self.model.currentIndexChanged.connect(self._on_change)
-        self.method.currentIndexChanged.connect(self._on_change)
-        self.foreground.currentIndexChanged.connect(self._on_change)
-        self.anonymize.currentIndexChanged.connect(self._on_change)
-        self.strict.toggled.connect(self._on_change)
-        self.temporal.toggled.connect(self._on_change)
-        self.backdrop.currentIndexChanged.connect(self._on_change)
+        for row in self.rows:
+            for signal in row.changed:
+                signal.connect(self._on_change)
 
     def show_settings(self, settings: Settings) -> None:
         """Fill the form."""
-        self.model.setCurrentText(settings.model_name)
-        self.method.setCurrentText(settings.method)
-        self.input_size.setValue(settings.input_size)
-        self.cuda.setChecked(settings.cuda)
-        self.weights.setText(settings.model_weight_file)
-        self.fallback.setChecked(settings.allow_fallback)
-        self.foreground.setCurrentText(settings.foreground)
-        special = settings.background in BACKGROUNDS
-        self.backdrop.setCurrentText(settings.background if special else _COLOR)
-        self.set_color("#ffffff" if special else settings.background)
-        self.picture.setText(settings.background_file)
-        self.anonymize.setCurrentText(settings.anonymize)
-        self.strict.setChecked(settings.anonymize_strict)
-        self.temporal.setChecked(settings.temporal)
+        for row in self.rows:
+            row.write(getattr(settings, row.field))
         self._refresh()
 
     def settings(self) -> Settings:
         """What the form says now."""
-        backdrop = self.backdrop.currentText()
-        return Settings(
-            model_name=self.model.currentText(),
-            input_size=self.input_size.value(),
-            method=self.method.currentText(),
-            cuda=self.cuda.isChecked(),
-            model_weight_file=self.weights.text().strip(),
-            background=self.color.text() if backdrop == _COLOR else backdrop,
-            background_file=self.picture.text().strip(),
-            foreground=self.foreground.currentText(),
-            anonymize=self.anonymize.currentText(),
-            anonymize_strict=self.strict.isChecked(),
-            temporal=self.temporal.isChecked(),
-            allow_fallback=self.fallback.isChecked(),
-        )
+        return Settings(**{row.field: row.read() for row in self.rows})
 
     def problem(self) -> str:
         """What is wrong with the entries, or "" when a run can use them."""
@@ -206,15 +220,24 @@ class ParameterForm(QtWidgets.QWidget):
         self.color.setIcon(QtGui.QIcon(swatch))
         self.color.setText(color)
 
+    def _read_background(self) -> str:
+        entry = self.background.currentText()
+        return self.color.text() if entry == _COLOR else entry
+
+    def _write_background(self, background: str) -> None:
+        named = background in BACKGROUNDS
+        self.background.setCurrentText(background if named else _COLOR)
+        self.set_color("#ffffff" if named else background)
+
     def _on_change(self) -> None:
         self._refresh()
         self.changed.emit()
 
     def _refresh(self) -> None:
-        self.color.setEnabled(self.backdrop.currentText() == _COLOR)
+        self.color.setEnabled(self.background.currentText() == _COLOR)
         self.strict.setEnabled(self.anonymize.currentText() != "none")
-        for control in (self.picture, self.browse_picture):
-            control.setEnabled(self.backdrop.currentText() == IMAGE)
+        for control in (self.background_file, self.browse_background):
+            control.setEnabled(self.background.currentText() == IMAGE)
         for label, text in ((self.message, self.problem()), (self.note, self.hint())):
             label.setText(text)
             label.setVisible(bool(text))
@@ -222,9 +245,9 @@ class ParameterForm(QtWidgets.QWidget):
     def _browse_weights(self) -> None:
         self._choose_file(self.weights, "Weights file", "Weights (*.pth *.safetensors);;All files (*)")
 
-    def _browse_picture(self) -> None:
-        pictures = "Pictures (*.jpg *.jpeg *.png *.webp *.bmp *.tif *.tiff);;All files (*)"
-        self._choose_file(self.picture, "Background picture", pictures)
+    def _browse_background(self) -> None:
+        kinds = f"Pictures ({' '.join(f'*{suffix}' for suffix in SUFFIXES)});;All files (*)"
+        self._choose_file(self.background_file, "Background picture", kinds)
 
     def _choose_file(self, line: QtWidgets.QLineEdit, title: str, kinds: str) -> None:
         start = str(Path(line.text()).parent) if line.text() else str(Path.home())
@@ -236,14 +259,39 @@ class ParameterForm(QtWidgets.QWidget):
         color = QtWidgets.QColorDialog.getColor(QtGui.QColor(self.color.text()), self, "Background")
         if color.isValid():
             self.set_color(color.name())
-            self._on_change()
+            self._color_chosen.emit()
 
 
-def _row(*controls: QtWidgets.QWidget) -> QtWidgets.QHBoxLayout:
-    row = QtWidgets.QHBoxLayout()
+def _side_by_side(controls: list[QtWidgets.QWidget]) -> QtWidgets.QHBoxLayout:
+    line = QtWidgets.QHBoxLayout()
     for control in controls:
-        row.addWidget(control, 0 if isinstance(control, QtWidgets.QPushButton) else 1)
-    return row
+        line.addWidget(control, 0 if isinstance(control, QtWidgets.QPushButton) else 1)
+    return line
+
+
+def _choice(field: str, label: str, combo: QtWidgets.QComboBox) -> Row:
+    return Row(field, label, (combo,), combo.currentText, combo.setCurrentText, (combo.currentIndexChanged,))
+
+
+def _switch(field: str, label: str, check: QtWidgets.QCheckBox) -> Row:
+    return Row(field, label, (check,), check.isChecked, check.setChecked, (check.toggled,))
+
+
+def _file(field: str, label: str, line: QtWidgets.QLineEdit, browse: QtWidgets.QPushButton) -> Row:
+    return Row(field, label, (line, browse), lambda: line.text().strip(), line.setText, (line.textChanged,))
+
+
+def _line(placeholder: str, note: str) -> QtWidgets.QLineEdit:
+    line = QtWidgets.QLineEdit()
+    line.setPlaceholderText(placeholder)
+    line.setToolTip(note)
+    return line
+
+
+def _check(text: str, note: str) -> QtWidgets.QCheckBox:
+    check = QtWidgets.QCheckBox(text)
+    check.setToolTip(note)
+    return check
 
 
 def _combo(entries: list[str] | tuple[str, ...], notes: dict[str, str]) -> QtWidgets.QComboBox:

@@ -6,8 +6,8 @@ from pathlib import Path
 
 from ikomia import core, dataprocess
 
-from infer_p3m_portrait_matting.p3m.files import write_whole
-from infer_p3m_portrait_matting.png import encode_png
+from infer_p3m_portrait_matting.p3m.atomic_write import write_whole
+from infer_p3m_portrait_matting.p3m.imaging.png import encode_png
 
 
 class FileNames:
@@ -40,9 +40,6 @@ class FileNames:
                     return candidate
 
 
-_names = FileNames()
-
-
 class LosslessImageIO(dataprocess.CImageIO):
     """An image output that is saved and serialised without loss, under a file name of its own.
 
@@ -53,13 +50,17 @@ class LosslessImageIO(dataprocess.CImageIO):
         data_type: IMAGE or IMAGE_BINARY.
         name: name of the output, which ends its file name.
         description: what STUDIO shows.
+        file_names: of the task, for all of its outputs.
         task: name of the task, which Ikomia glues to the front of a photo's name when it saves a folder's results.
     """
 
-    def __init__(self, data_type: core.IODataType, name: str, description: str, task: str = "") -> None:
+    def __init__(
+        self, data_type: core.IODataType, name: str, description: str, file_names: FileNames, task: str = ""
+    ) -> None:
         super().__init__(data_type, name)
         self.description = description
         self.task = task
+        self._file_names = file_names
         #: File of the photo that the picture was made from, or "".
         self.source = ""
 
@@ -76,7 +77,7 @@ class LosslessImageIO(dataprocess.CImageIO):
         target = Path(path)
         stem, photo = target.stem, Path(self.source).stem
         if photo and stem in (photo, self.task + photo):
-            stem = _names.stem(target.parent, photo, self.source)
+            stem = self._file_names.stem(target.parent, photo, self.source)
         target = target.with_name(f"{stem}_{self.name}.png")
         write_whole(target, encode_png(image))
 

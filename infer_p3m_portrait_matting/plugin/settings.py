@@ -1,16 +1,18 @@
 """The plugin's parameters: parsed, checked, and back to the strings that Ikomia stores. Knows neither Ikomia nor Qt."""
 
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, fields
 from pathlib import Path
+from typing import Any, get_type_hints
 
-from .p3m import METHODS, OBFUSCATIONS, list_models, parse_color
+from ..p3m import METHODS, OBFUSCATIONS, list_models, parse_color
 
 MIN_INPUT_SIZE, MAX_INPUT_SIZE = 64, 8192
 
 #: Whose colours the cut-out and the composite have.
 FOREGROUNDS = ("estimated", "original")
 
-#: What may stand behind the person besides a colour.
+#: What the background of the composite may be besides a colour.
 TRANSPARENT, BLUR, IMAGE = BACKGROUNDS = ("transparent", "blur", "image")
 
 #: What may happen to faces.
@@ -29,9 +31,9 @@ class Settings:
         method: "HYBRID" or "RESIZE".
         cuda: whether to compute on an NVIDIA GPU.
         model_weight_file: weights file, or "" for the published or bundled one.
-        background: what is behind the person in the composite: a colour ("#rrggbb" or a CSS name), "transparent",
+        background: of the person in the composite: a colour ("#rrggbb" or a CSS name), "transparent",
             "blur" (the photo's own background, blurred) or "image" (the second image input, or ``background_file``).
-        background_file: picture for the background "image", or "" for the second image input.
+        background_file: image file for the background "image", or "" for the second image input.
         foreground: "estimated" (the person's own colours, without the old background in the hair) or "original" (the
             photo's).
         anonymize: "none", or how faces are hidden in composite and cut-out: "blur" or "pixelate".
@@ -83,21 +85,26 @@ class Settings:
 
     @classmethod
     def from_strings(cls, values: dict[str, str]) -> "Settings":
-        """Parse what Ikomia hands over; a missing parameter takes its default, an unknown one is passed over.
+        """Parse what Ikomia hands over, each value by the type of its field; a missing parameter takes its default.
 
         Raises:
-            ValueError: a value cannot be read or is out of range; the message names the parameter.
+            ValueError: a name is unknown, a value cannot be read or is out of range; the message names the parameter.
         """
-        known = {name: values[name] for name in cls.names() if name in values}
-        if "input_size" in known:
-            known["input_size"] = _integer("input_size", known["input_size"])
-        for name in ("cuda", "anonymize_strict", "temporal", "allow_fallback"):
-            if name in known:
-                known[name] = _boolean(name, known[name])
-        for name in ("model_weight_file", "background_file"):
-            if name in known:
-                known[name] = known[name].strip()
-        return cls(**known)
+        cls.refuse_unknown(values)
+        types = get_type_hints(cls)
+        return cls(**{name: _PARSERS[types[name]](name, text) for name, text in values.items()})
+
+    @classmethod
+    def unknown(cls, names: Iterable[str]) -> list[str]:
+        """Those of some names that no parameter has, sorted."""
+        return sorted(set(names) - set(cls.names()))
+
+    @classmethod
+    def refuse_unknown(cls, names: Iterable[str]) -> None:
+        """Raise a ValueError that says which of some names no parameter has, if there are any."""
+        unknown = cls.unknown(names)
+        if unknown:
+            raise ValueError(f"unknown parameter {', '.join(unknown)}: choose from {', '.join(cls.names())}")
 
     def to_strings(self) -> dict[str, str]:
         """All parameters as Ikomia stores them."""
@@ -108,7 +115,7 @@ class Settings:
         return Path(self.model_weight_file).expanduser() if self.model_weight_file else None
 
     def background_path(self) -> Path | None:
-        """The background picture that was asked for, or None."""
+        """The background file that was asked for, or None."""
         return Path(self.background_file).expanduser() if self.background_file else None
 
 
@@ -125,3 +132,10 @@ def _boolean(name: str, text: str) -> bool:
     if text.strip().lower() in _FALSE:
         return False
     raise ValueError(f"{name} must be True or False, got {text!r}")
+
+
+def _text(name: str, text: str) -> str:
+    return text.strip()
+
+
+_PARSERS: dict[type, Callable[[str, str], Any]] = {int: _integer, bool: _boolean, str: _text}

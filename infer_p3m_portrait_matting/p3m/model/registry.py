@@ -6,7 +6,9 @@ from dataclasses import dataclass
 from torch import nn
 
 from .decoders import Channels
-from .encoders import MobileEncoder, ResNet34Encoder, ViTAESEncoder
+from .encoders.mobile import MobileEncoder
+from .encoders.resnet34 import ResNet34Encoder
+from .encoders.vitae_s import ViTAESEncoder
 from .network import P3MNet
 
 
@@ -46,9 +48,9 @@ _VITAE_S = (
     (64, 32, 32),
 )
 _MOBILE = (
-    (352, 120, 120),
-    (120, 48, 48),
-    (48, 24, 24),
+    (320, 112, 112),
+    (112, 40, 40),
+    (40, 24, 24),
     (24, 16, 16),
     (16, 16),
 )
@@ -70,7 +72,7 @@ _VARIANTS = {
     ),
     "mobile": Variant(
         MobileEncoder,
-        Channels((16, 16, 24, 48, 120, 352), _MOBILE, (3,), _MOBILE_MATTING, (16, 16, 1), detail=True),
+        Channels((16, 16, 24, 40, 112, 320), _MOBILE, (3,), _MOBILE_MATTING, (16, 16, 1), head_sees_e0=True),
         global_bound=384,
         bundled_file="p3m_mobile.safetensors",
     ),
@@ -98,10 +100,10 @@ def create_model(name: str) -> P3MNet:
     """Build a network with random weights, in training mode, on the CPU.
 
     Args:
-        name: "resnet34" (39.5 M parameters), "vitae-s" (27.5 M) or "mobile" (4.3 M).
+        name: "resnet34" (38.97 M parameters), "vitae-s" (26.95 M) or "mobile" (4.3 M).
 
     Returns:
-        The network; load weights by :func:`~.weights.load_weights` or :func:`~.published.load_published_checkpoint`.
+        The network; load weights by :func:`~.weights.load_weights` or :func:`~.weights.load_published_checkpoint`.
 
     Raises:
         ValueError: the name is unknown.

@@ -1,0 +1,214 @@
+"""Weights files: the ones that ship with this package, and where the published ones are looked for."""
+
+import os
+from os import PathLike
+from pathlib import Path
+from pickle import UnpicklingError
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save
+from torch import Tensor
+
+from ..atomic_write import write_whole
+from ..errors import WeightsError
+from ..model.network import P3MNet
+from ..model.registry import create_model, get_variant
+from .download import download, verify_digest
+from .published import layout_digest, rename_published
+
+#: Environment variable that names the folder of published checkpoints.
+CACHE_VARIABLE = "P3M_WEIGHTS_DIR"
+
+_BUNDLED = Path(__file__).resolve().parents[2] / "weights"
+
+
+def cache_folder() -> Path:
+    """Folder where published checkpoints are looked for: ``$P3M_WEIGHTS_DIR``, or ~/.cache/p3m_portrait_matting."""
+    named = os.environ.get(CACHE_VARIABLE)
+    return Path(named).expanduser() if named else Path.home() / ".cache" / "p3m_portrait_matting"
+
+
+def find_weights(name: str) -> Path | None:
+    """Look for a variant's weights: the bundled file, or the published file in the cache folder.
+
+    Args:
+        name: a variant's name.
+
+    Returns:
+        The file, or None when there is none on this machine.
+
+    Raises:
+        ValueError: the name is unknown.
+    """
+    path = expected_weights(name)
+    return path if path.is_file() else None
+
+
+def expected_weights(name: str) -> Path:
+    """Where :func:`find_weights` looks for a variant's weights, whether they are there or not."""
+    variant = get_variant(name)
+    return _BUNDLED / variant.bundled_file if variant.bundled_file else cache_folder() / variant.published_file
+
+
+def fetch_weights(name: str, base_url: str) -> Path:
+    """Download a variant's published checkpoint into the cache folder, unless it is there.
+
+    Before the file takes its place, it is read as it will be later: every tensor must be there, with the published
+    shape and dtype, and finite.
+
+    Args:
+        name: a variant with a published file.
+        base_url: address of the folder that holds the published file.
+
+    Returns:
+        The file.
+
+    Raises:
+        ValueError: the name is unknown, or nothing was published for it.
+        DownloadError: the file could not be fetched, checked or stored; the message says which.
+    """
+    variant = get_variant(name)
+    file = variant.published_file
+    if file is None:
+        raise ValueError(f"nothing was published for {name!r}")
+
+    def check(path: Path) -> None:
+        published = read_checkpoint(path)
+        fill(create_model(name), rename_published(published, path), path)
+        # Filling passes over repeated and unused tensors; the published file has all of them, in float32.
+        if layout_digest(published) != variant.published_layout:
+            raise WeightsError(f"weights file {path} differs from the published one in its keys, shapes or dtypes")
+
+    return download(f"{base_url.rstrip('/')}/{file}", cache_folder() / file, check)
+
+
+def load_weights(model: P3MNet, path: str | PathLike[str]) -> None:
+    """Fill a network from a file: ``.safetensors`` as written by :func:`save_weights`, else a published checkpoint.
+
+    Args:
+        model: the network; it stays as it was when anything is wrong.
+        path: the file.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        WeightsError: the file is unreadable, unsafe, of another network, or not what was once downloaded.
+    """
+    path = Path(path)
+    verify_digest(path)
+    if path.suffix.lower() != ".safetensors":
+        load_published_checkpoint(model, path)
+        return
+    if not path.is_file():
+        raise FileNotFoundError(f"weights file {path} does not exist")
+    try:
+        tensors = load_file(path)
+    except (SafetensorError, OSError, ValueError) as error:
+        raise WeightsError(f"weights file {path} cannot be read; it may be truncated: {error}") from error
+    fill(model, tensors, path)
+
+
+def load_published_checkpoint(model: P3MNet, path: str | PathLike[str]) -> None:
+    """Fill a network with a published checkpoint.
+
+    Every tensor of the file must be used or known to be unused, and every tensor of the network must be filled; the
+    network stays as it was otherwise. The Performer features of "vitae-s" are in no checkpoint and stay.
+
+    Args:
+        model: "resnet34" or "vitae-s" from :func:`~.registry.create_model`.
+        path: the .pth file, with or without a ``module.`` prefix on its keys.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        WeightsError: the file is unreadable or of another network; the message lists the difference.
+    """
+    fill(model, rename_published(read_checkpoint(path), path), path)
+
+
+def read_checkpoint(path: str | PathLike[str]) -> dict[str, Tensor]:
+    """Read the tensors of a PyTorch checkpoint without running any code it may hold.
+
+    Args:
+        path: a .pth file holding a state_dict, alone or under the key "state_dict".
+
+    Returns:
+        The state_dict, on the CPU, with its keys as they are in the file.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        WeightsError: the file is not such a checkpoint, is truncated, or would run code when loaded.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise FileNotFoundError(f"weights file {path} does not exist")
+    try:
+        content = torch.load(path, map_location="cpu", weights_only=True)
+    except UnpicklingError as error:
+        raise WeightsError(
+            f"weights file {path} is not a plain PyTorch checkpoint of tensors, and anything else is refused because "
+            f"it could run code: {_first_line(error)}"
+        ) from error
+    except Exception as error:  # what damaged bytes make the reader raise is nowhere limited
+        raise WeightsError(
+            f"weights file {path} cannot be read; it may be truncated, so fetch it again: {_first_line(error)}"
+        ) from error
+    if isinstance(content, dict) and isinstance(content.get("state_dict"), dict):
+        content = content["state_dict"]
+    if (
+        not isinstance(content, dict)
+        or not content
+        or not all(isinstance(key, str) and isinstance(value, Tensor) for key, value in content.items())
+    ):
+        raise WeightsError(f"weights file {path} holds no state_dict of tensors")
+    return content
+
+
+def _first_line(error: Exception) -> str:
+    # An error may come without any text.
+    return (str(error).splitlines() or [type(error).__name__])[0]
+
+
+def fill(model: P3MNet, tensors: dict[str, Tensor], source: str | PathLike[str]) -> None:
+    """Load a complete state_dict into a network, or change nothing.
+
+    Args:
+        model: the network.
+        tensors: our names to tensors; floats of any precision (they are cast).
+        source: where the tensors came from, for the message.
+
+    Raises:
+        WeightsError: names or shapes differ, or a value is not finite; the message lists the difference.
+    """
+    wanted = model.state_dict()
+    problems = [f"missing {name}" for name in wanted if name not in tensors]
+    problems += [f"unknown {name}" for name in tensors if name not in wanted]
+    for name, tensor in tensors.items():
+        if name not in wanted:
+            continue
+        if wanted[name].shape != tensor.shape:
+            problems.append(f"{name} is {list(tensor.shape)} instead of {list(wanted[name].shape)}")
+        elif wanted[name].is_floating_point() != tensor.is_floating_point():
+            problems.append(f"{name} is {tensor.dtype} instead of {wanted[name].dtype}")
+        elif not torch.isfinite(tensor).all():
+            problems.append(f"{name} holds values that are not finite")
+    if problems:
+        shown = "; ".join(problems[:8]) + ("; ..." if len(problems) > 8 else "")
+        raise WeightsError(f"weights file {source} does not fit this network, {len(problems)} differences: {shown}")
+    model.load_state_dict(tensors)
+
+
+def save_weights(model: P3MNet, path: str | PathLike[str]) -> None:
+    """Write a network's weights as safetensors: convolutions in float16, everything one-dimensional in float32.
+
+    The batch-norm counters, which inference never reads, stay in the file as int64, so that reading can be strict.
+    A file that exists is replaced in one step, by a complete one.
+
+    Args:
+        model: the network.
+        path: the file, with suffix ``.safetensors``.
+    """
+    tensors = {}
+    for name, tensor in model.state_dict().items():
+        half = tensor.is_floating_point() and tensor.ndim > 1
+        tensors[name] = tensor.detach().to("cpu", torch.float16 if half else tensor.dtype).contiguous()
+    write_whole(Path(path), save(tensors))
