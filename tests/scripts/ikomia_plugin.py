@@ -10,7 +10,7 @@ from ikomia import core, dataprocess, utils
 from ikomia.dataprocess.registry import ik_registry
 from ikomia.dataprocess.workflow import Workflow
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 NAME = "infer_p3m_portrait_matting"
 
 # Nothing listens there: no test asks the real server for weights.

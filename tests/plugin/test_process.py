@@ -444,8 +444,8 @@ def test_a_gpu_without_memory_says_what_to_lower_and_the_next_run_works(photo):
 
 
 def test_a_computer_without_memory_says_what_to_lower_and_the_next_run_works():
-    command = [sys.executable, str(ROOT / "tests" / "little_memory.py")]
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join((str(ROOT), str(ROOT / "tests")))}
+    command = [sys.executable, str(ROOT / "tests" / "scripts" / "little_memory.py")]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join((str(ROOT), str(ROOT / "tests" / "scripts")))}
     done = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=300)
     assert done.returncode == 0, done.stderr
     assert "too little memory for input_size 4096 and a photo of 3000 x 3000 px: lower input_size" in done.stdout

@@ -10,7 +10,6 @@ import numpy as np
 import published_rule
 import pytest
 import torch
-from conftest import use_golden_features
 from safetensors import safe_open
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
@@ -41,7 +40,7 @@ def contiguous(checkpoints, golden):
     def load(variant):
         model = p3m.create_model(variant).eval().requires_grad_(False)
         p3m.load_published_checkpoint(model, checkpoints[variant])
-        use_golden_features(model, golden(variant))
+        published_rule.use_golden_features(model, golden(variant))
         return model
 
     return load

@@ -172,7 +172,7 @@ def test_a_folder_is_no_weights_file(application, tmp_path):
 
 def test_the_form_works_on_pyqt5(tmp_path):
     picture = tmp_path / "form.png"
-    command = [sys.executable, str(ROOT / "tests" / "form_on_pyqt5.py"), str(picture)]
+    command = [sys.executable, str(ROOT / "tests" / "scripts" / "form_on_pyqt5.py"), str(picture)]
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     done = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=300)
     assert done.returncode == 0, done.stderr
