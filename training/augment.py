@@ -25,7 +25,7 @@ class Batch(NamedTuple):
         image: float [N, 3, H, W] RGB in [0, 1].
         alpha: float [N, 1, H, W] in [0, 1].
         trimap: int64 [N, H, W]; 0 background, 1 unknown, 2 foreground.
-        contrast: float [N, 1, H, W], mean over RGB of \\|F - B\\|: what a wrong alpha costs in the composite.
+        contrast: float [N, 1, H, W], mean over RGB of abs(F - B): what a wrong alpha costs in the composite.
     """
 
     image: Tensor

@@ -214,9 +214,9 @@ def _trace(canvas: Tensor, points: Tensor, radii: Tensor, sample: Tensor, high: 
     along = (samples * length * 1.1).int() + bends
     across = (2 * radii * samples * 1.1).ceil().int()
     visible = torch.where(radii > 0, along * across, 0).long()
-    ends = visible.cumsum(0)
-    for start in range(0, int(ends[-1]), _AT_ONCE):
-        dot = torch.arange(start, min(start + _AT_ONCE, int(ends[-1])), device=points.device)
+    ends, total = visible.cumsum(0), int(visible.sum())
+    for start in range(0, total, _AT_ONCE):
+        dot = torch.arange(start, min(start + _AT_ONCE, total), device=points.device)
         strand = torch.searchsorted(ends, dot, right=True)
         dot = (dot - (ends - visible)[strand]).int()
         t = (dot // across[strand]).float() / along[strand]

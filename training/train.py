@@ -8,7 +8,8 @@ import threading
 import time
 import tomllib
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -17,11 +18,11 @@ import torch
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
-from infer_p3m_portrait_matting.p3m import P3MNet, create_model, load_weights, normalize, save_weights
+from infer_p3m_portrait_matting.p3m import P3MNet, P3MOutput, create_model, load_weights, normalize, save_weights
 
 from .augment import Batch, Recipe, Sampler
 from .gallery import load_gallery
-from .losses import local_loss, segmentation_loss
+from .losses import local_loss, p3m_loss, segmentation_loss
 from .pretrained import load_imagenet
 
 
@@ -84,7 +85,19 @@ class Stage:
 
 @dataclass(frozen=True)
 class Config:
-    """What the TOML file says; see mobile.toml."""
+    """What the TOML file says; see mobile.toml.
+
+    Attributes:
+        model: the network's name.
+        seed: of all randomness.
+        encoder_lr, decoder_lr: learning rates.
+        weight_decay: of AdamW.
+        warmup: so many steps at the start raise the learning rates.
+        ema: decay of the weights' moving average.
+        aspects: height over width of pictures, one drawn a batch; their area stays that of the part's square. Every
+            aspect is a size more that a GPU's kernels are prepared for, and the first step of each takes seconds.
+        stages: one after the other.
+    """
 
     model: str
     seed: int
@@ -93,13 +106,27 @@ class Config:
     weight_decay: float
     warmup: int
     ema: float
+    aspects: tuple[float, ...]
     stages: tuple[Stage, ...]
 
     @classmethod
     def read(cls, path: Path) -> "Config":
         """Read a TOML file; unknown and missing keys are a TypeError that names them."""
         values = tomllib.loads(path.read_text())
-        return cls(**{**values, "stages": tuple(Stage.read(stage) for stage in values["stages"])})
+        stages = tuple(Stage.read(stage) for stage in values["stages"])
+        return cls(**{**values, "aspects": tuple(values["aspects"]), "stages": stages})
+
+    def scaled(self, factor: float) -> "Config":
+        """The same training with every stage, and what it warms up and cools down, longer or shorter."""
+
+        def scale(steps: int) -> int:
+            return max(round(steps * factor), 1) if steps else 0
+
+        stages = tuple(
+            replace(stage, steps=scale(stage.steps), cooldown=min(scale(stage.cooldown), scale(stage.steps)))
+            for stage in self.stages
+        )
+        return replace(self, warmup=scale(self.warmup), stages=stages)
 
     @property
     def steps(self) -> int:
@@ -129,10 +156,6 @@ class StepData(NamedTuple):
     mattes: Batch | None
 
 
-#: Height over width of a batch's pictures; their area stays that of the part's square.
-ASPECTS = (1.0, 4 / 3, 3 / 4)
-
-
 def step_data(config: Config, sampler: Sampler, step: int) -> StepData:
     """Make what step (from 0) sees: it depends on the seed and the step alone, so resuming changes nothing."""
     stage, _ = config.stage_at(step)
@@ -141,7 +164,7 @@ def step_data(config: Config, sampler: Sampler, step: int) -> StepData:
         if part is None:
             batches.append(None)
             continue
-        aspect = ASPECTS[np.random.default_rng((config.seed, step, number)).integers(len(ASPECTS))]
+        aspect = config.aspects[np.random.default_rng((config.seed, step, number)).integers(len(config.aspects))]
         height = 32 * round(part.size * math.sqrt(aspect) / 32)
         width = 32 * round(part.size / math.sqrt(aspect) / 32)
         batches.append(sampler.batch(part.recipe, part.count, height, width, (config.seed, step, number, 1)))
@@ -190,12 +213,11 @@ def prefetch(make: Callable[[int], StepData], first: int, last: int, device: tor
         stopped.set()
 
 
-class Losses(NamedTuple):
-    """The parts of a step's loss, scalars; ``total`` is what training minimises."""
+class Shown(NamedTuple):
+    """The parts of a step's loss that are printed, scalars; 0 where a step has no such part."""
 
-    total: Tensor
     segmentation: Tensor
-    local: Tensor
+    mattes: Tensor
 
 
 class Trainer:
@@ -239,47 +261,43 @@ class Trainer:
             self.optimizer, lambda step: config.lr_factor(min(step, config.steps - 1))
         )
 
-    def train_step(self, data: StepData) -> Losses:
-        """Take one step; returns the detached losses."""
+    def train_step(self, data: StepData) -> Shown:
+        """Take one step; returns the detached losses of its views and of its mattes."""
         stage, _ = self.config.stage_at(self.step)
         self._keep(stage)
         self.optimizer.zero_grad(set_to_none=True)
-        zero = torch.zeros((), device=self.device)
-        segmentation, local = zero, zero
-        # One half after the other: their gradients add up, and only one graph is in memory.
+        shown = Shown(*torch.zeros(2, device=self.device))
+        # One part after the other: their gradients add up, and only one graph is in memory.
         if data.views is not None:
             with self._autocast():
-                logits = self.model.segment_with_sides(self._input(data.views))
-            segmentation = segmentation_loss(logits[0].float(), _floats(logits[1:]), data.views.trimap)
-            segmentation.backward()
-        if data.mattes is not None:
-            local = self._matting_step(data.mattes, stage.mattes.segmentation)
+                logits, *sides = self.model.segment_with_sides(self._input(data.views))
+            loss = segmentation_loss(logits.float(), tuple(side.float() for side in sides), data.views.trimap)
+            loss.backward()
+            shown = shown._replace(segmentation=loss.detach())
+        if data.mattes is not None and stage.mattes is not None:
+            loss = self._matting_loss(data.mattes, stage.mattes.segmentation)
+            loss.backward()
+            shown = shown._replace(mattes=loss.detach())
         torch.nn.utils.clip_grad_norm_(self.model.parameters(), 2.0)
         self.optimizer.step()
         self.scheduler.step()
         self.ema.update_parameters(self.model)
         self.step += 1
-        return Losses(*((segmentation + local).detach(), segmentation.detach(), local.detach()))
+        return shown
 
-    def _matting_step(self, batch: Batch, weight: float) -> Tensor:
+    def _matting_loss(self, batch: Batch, weight: float) -> Tensor:
         x = self._input(batch)
-        # The global pass never sees a close-up: its statistics come from the views alone.
+        # The global pass never sees a close-up: its statistics come from the views, where there are any.
         learning = self.model.segmentation.training
-        self.model.segmentation.eval()
+        self.model.segmentation.train(learning and self.config.stage_at(self.step)[0].views is None)
         with self._autocast():
-            if weight:
-                output = self.model(x)
-                alpha = output.local_alpha
-            else:
-                alpha = self.model.local_alpha(x)
+            output = self.model(x) if weight else None
+            alpha = self.model.local_alpha(x) if output is None else output.local_alpha
         self.model.segmentation.train(learning)
-        loss = local_loss(alpha.float(), batch.alpha, batch.trimap, batch.contrast)
-        total = loss
-        if weight:
-            sides = _floats(output.side_logits)
-            total = loss + weight * segmentation_loss(output.logits.float(), sides, batch.trimap)
-        total.backward()
-        return loss
+        if output is None:
+            return local_loss(alpha.float(), batch.alpha, batch.trimap, batch.contrast)
+        output = P3MOutput(*(x.float() for x in output[:3]), tuple(side.float() for side in output.side_logits))
+        return p3m_loss(output, batch.alpha, batch.trimap, batch.contrast, weight).total
 
     def _input(self, batch: Batch) -> Tensor:
         return normalize(batch.image).contiguous(memory_format=torch.channels_last)
@@ -317,10 +335,6 @@ class Trainer:
         return self.ema.module
 
 
-def _floats(tensors: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
-    return tuple(tensor.float() for tensor in tensors)
-
-
 def _group_in_float32(model: nn.Module) -> None:
     """Keep grouped convolutions out of autocast: on a CPU their gradients take three times as long in bfloat16."""
     for module in model.modules():
@@ -331,6 +345,31 @@ def _group_in_float32(model: nn.Module) -> None:
                     return inner(x.float())
 
             module.forward = forward
+
+
+def measure(trainer: Trainer, sampler: Sampler, steps: int = 12) -> float:
+    """Estimate the seconds that all steps take, from some of each stage; the trainer is used up."""
+    config, device, total = trainer.config, trainer.device, 0.0
+    first = 0
+    for stage in config.stages:
+        last = first + min(stage.steps, 2 * steps)
+        trainer.step, done, begun = first, 0, time.monotonic()
+        for data in prefetch(partial(step_data, config, sampler), first, last, device):
+            trainer.train_step(data)
+            done += 1
+            # The first steps prepare kernels and fill the queue.
+            if done == (last - first + 1) // 2:
+                _wait_for(device)
+                begun = time.monotonic()
+        _wait_for(device)
+        total += stage.steps * (time.monotonic() - begun) / max(done - (last - first + 1) // 2, 1)
+        first += stage.steps
+    return total
+
+
+def _wait_for(device: torch.device) -> None:
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
 
 
 def main() -> None:
@@ -344,6 +383,9 @@ def main() -> None:
     parser.add_argument("--start", type=Path, help="weights file to start from, instead of ImageNet's")
     parser.add_argument("--new-encoder", action="store_true", help="ImageNet's encoder under the decoders of --start")
     parser.add_argument("--minutes", type=float, default=math.inf, help="stop (resumable) after so many minutes")
+    parser.add_argument(
+        "--fit", type=float, help="lengthen or shorten all stages so that they end after so many minutes"
+    )
     parser.add_argument("--save-every", type=float, default=3, help="minutes between checkpoints")
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     parser.add_argument("--bfloat16", action=argparse.BooleanOptionalAction, help="autocast (default: on a GPU)")
@@ -352,33 +394,46 @@ def main() -> None:
     started = time.monotonic()
     config, device = Config.read(args.config), torch.device(args.device)
     args.out.mkdir(parents=True, exist_ok=True)
-    checkpoint = args.out / "last.pt"
-    trainer = Trainer(config, device, args.start, args.new_encoder, args.bfloat16)
-    if checkpoint.exists():
-        trainer.load(checkpoint)
-        print(f"resumed at step {trainer.step} of {config.steps}", flush=True)
+    checkpoint, plan = args.out / "last.pt", args.out / "scale.txt"
     sampler = Sampler(*load_gallery(args.data, device, args.long_side))
     print(f"{len(sampler.portraits)} portraits, {args.device}, {time.monotonic() - started:.0f} s", flush=True)
 
-    if device.type == "cuda":
-        torch.backends.cudnn.benchmark = True
-    sums, count, saved, shown = None, 0, time.monotonic(), time.monotonic()
-    samples = 0
-    for data in prefetch(lambda step: step_data(config, sampler, step), trainer.step, config.steps, device):
-        values = torch.stack(trainer.train_step(data))
-        sums, count = values if sums is None else sums + values, count + 1
+    def trainer_of(config: Config) -> Trainer:
+        return Trainer(config, device, args.start, args.new_encoder, args.bfloat16)
+
+    if args.fit and not plan.exists():
+        seconds = measure(trainer_of(config), sampler)
+        left = 60 * args.fit - (time.monotonic() - started)
+        if left <= 0:
+            parser.error(
+                f"--fit {args.fit:g} is too short: reading and measuring alone took {args.fit - left / 60:.1f} minutes"
+            )
+        plan.write_text(str(left / seconds))
+        print(f"{seconds / 60:.1f} minutes for all steps, scaled to {left / 60:.1f}", flush=True)
+    if plan.exists():
+        config = config.scaled(float(plan.read_text()))
+    trainer = trainer_of(config)
+    if checkpoint.exists():
+        trainer.load(checkpoint)
+        print(f"resumed at step {trainer.step} of {config.steps}", flush=True)
+
+    def save() -> None:
+        trainer.save(checkpoint)
+        save_weights(trainer.averaged(), args.out / f"p3m_{config.model}.safetensors")
+
+    saved, shown = time.monotonic(), time.monotonic()
+    sums, count, samples = torch.zeros(len(Shown._fields), device=device), 0, 0
+    for data in prefetch(partial(step_data, config, sampler), trainer.step, config.steps, device):
+        sums, count = sums + torch.stack(trainer.train_step(data)), count + 1
         samples += sum(len(batch.image) for batch in data if batch is not None)
-        now = time.monotonic()
         if trainer.step % 50 == 0:
-            means = " ".join(f"{n} {v:.4f}" for n, v in zip(Losses._fields, (sums / count).tolist(), strict=True))
-            now = time.monotonic()
-            print(f"step {trainer.step} {means} {samples / (now - shown):.1f} samples/s", flush=True)
-            sums, count, samples, shown = None, 0, 0, now
-        stop = now - started > 60 * args.minutes or trainer.step == config.steps
-        if stop or now - saved > 60 * args.save_every:
-            trainer.save(checkpoint)
-            save_weights(trainer.averaged(), args.out / f"p3m_{config.model}.safetensors")
-            saved = now
+            means = " ".join(f"{n} {v:.4f}" for n, v in zip(Shown._fields, (sums / count).tolist(), strict=True))
+            print(f"step {trainer.step} {means} {samples / (time.monotonic() - shown):.1f} samples/s", flush=True)
+            sums, count, samples, shown = torch.zeros_like(sums), 0, 0, time.monotonic()
+        stop = time.monotonic() - started > 60 * args.minutes or trainer.step == config.steps
+        if stop or time.monotonic() - saved > 60 * args.save_every:
+            save()
+            saved = time.monotonic()
         if stop:
             break
     print(f"at step {trainer.step} of {config.steps}", flush=True)
