@@ -290,6 +290,6 @@ class Sampler:
         color = recolor(shifted[:, FOREGROUND], Dice(generator, len(chosen)))
         front, front_alpha = foreground[index], alpha[index]
         hidden = (1 - front_alpha) * shifted[:, ALPHA]
-        both = front_alpha + hidden
+        both = (front_alpha + hidden).clamp(max=1)
         mixed = (front_alpha * front + hidden * color + 1e-6 * front) / (both + 1e-6)
         return foreground.index_copy(0, index, mixed), alpha.index_copy(0, index, both)

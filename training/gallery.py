@@ -130,7 +130,7 @@ def cut(pictures: Sequence[Sequence[Tensor]], windows: Sequence[Window], height:
         shrinking = max(window.height / height, window.width / width, 1.0)
         source = levels[min(int(math.log2(shrinking) + 0.4), len(levels) - 1)].unsqueeze(0).float()
         result[i] = F.grid_sample(source, grids[i : i + 1], padding_mode="border", align_corners=False)[0]
-    return result.div_(255)
+    return result.div_(255).clamp_(0, 1)
 
 
 def _affine(shape: Sequence[int], window: Window) -> list[list[float]]:

@@ -23,6 +23,7 @@ _STEPS = 32  # bends of a strand
 _SHADES = 32  # shades along a strand
 _AT_ONCE = 2**22  # samples of strands in memory at a time
 _FINE = 2**16  # steps of a colour
+_DENSITY = 1.5  # dots a sample, along and across a strand
 
 
 @dataclass(frozen=True)
@@ -210,9 +211,9 @@ def _trace(canvas: Tensor, points: Tensor, radii: Tensor, sample: Tensor, high: 
     """Leave on the canvas, at every sample of a strand, the number of the topmost strand and its shade there."""
     bends = points.shape[1]
     length = (points[:, 1:] - points[:, :-1]).norm(dim=2).sum(1)
-    # Dense enough, along and across, that neighbours are at most a sample apart.
-    along = (samples * length * 1.1).int() + bends
-    across = (2 * radii * samples * 1.1).ceil().int()
+    # So dense, along and across, that a dot falls on every sample whose centre a strand covers.
+    along = (samples * length * _DENSITY).int() + bends
+    across = (2 * radii * samples * _DENSITY).ceil().int() + 1
     visible = torch.where(radii > 0, along * across, 0).long()
     ends, total = visible.cumsum(0), int(visible.sum())
     for start in range(0, total, _AT_ONCE):
@@ -224,12 +225,14 @@ def _trace(canvas: Tensor, points: Tensor, radii: Tensor, sample: Tensor, high: 
         place = t * (bends - 1)
         low = place.int().clamp(max=bends - 2)
         begin, end = points[strand, low], points[strand, low + 1]
-        path = torch.lerp(begin, end, (place - low).unsqueeze(1))
-        reach = side * radii[strand] * (1 - 0.65 * t)
+        path = (torch.lerp(begin, end, (place - low).unsqueeze(1)) + 0.5) * samples
         ahead = F.normalize(end - begin, dim=1)
-        row = ((path[:, 0] - ahead[:, 1] * reach + 0.5) * samples).floor().long()
-        column = ((path[:, 1] + ahead[:, 0] * reach + 0.5) * samples).floor().long()
-        seen = (row >= 0) & (row < high) & (column >= 0) & (column < wide)
+        half = radii[strand] * (1 - 0.65 * t) * samples
+        row = (path[:, 0] - ahead[:, 1] * half * side).floor()
+        column = (path[:, 1] + ahead[:, 0] * half * side).floor()
+        away = (column + 0.5 - path[:, 1]) * ahead[:, 0] - (row + 0.5 - path[:, 0]) * ahead[:, 1]
+        row, column = row.long(), column.long()
+        seen = (row >= 0) & (row < high) & (column >= 0) & (column < wide) & (away.abs() <= half)
         value = strand.int() * _SHADES + (t * (_SHADES - 1)).round().int() + 1
         # What lies outside is written as nothing to a place near by: one place for all would be a bottleneck.
         flat = (sample[strand] * high + row.clamp(0, high - 1)) * wide + column.clamp(0, wide - 1)
