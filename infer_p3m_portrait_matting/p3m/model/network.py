@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from .decoders import Channels, MattingDecoder, SegmentationDecoder
+from .encoders.features import Features
 
 #: The classes of the segmentation decoder, in the order of its logits.
 BACKGROUND, UNKNOWN, FOREGROUND = 0, 1, 2
@@ -58,11 +59,13 @@ class P3MNet(nn.Module):
         self.encoder = encoder
         self.segmentation = SegmentationDecoder(channels)
         self.matting = MattingDecoder(channels)
+        #: The number format of the decoders' feature maps; None leaves them as the encoder gives them.
+        self.dtype: torch.dtype | None = None
 
     def forward(self, x: Tensor) -> P3MOutput:
         """Predict everything (see :class:`P3MOutput`): what training needs."""
         _check(x)
-        features = self.encoder(x)
+        features = self._encode(x)
         segmentation = self.segmentation(features.e4, sides=True)
         local_alpha = self.matting(features, segmentation.pyramid)
         logits = segmentation.logits
@@ -71,27 +74,31 @@ class P3MNet(nn.Module):
     def segment(self, x: Tensor) -> Tensor:
         """Predict the segmentation logits alone, float [N, 3, H, W]: HYBRID's global pass."""
         _check(x)
-        return self.segmentation(self.encoder(x, skips=False).e4).logits
+        return self.segmentation(self._encode(x, skips=False).e4).logits
 
     def segment_with_sides(self, x: Tensor) -> tuple[Tensor, ...]:
         """Predict the segmentation logits and the three side logits, float [N, 3, H, W] each, as ``forward`` does."""
         _check(x)
-        _, logits, side_logits = self.segmentation(self.encoder(x, skips=False).e4, sides=True)
+        _, logits, side_logits = self.segmentation(self._encode(x, skips=False).e4, sides=True)
         return logits, *side_logits
 
     def local_alpha(self, x: Tensor) -> Tensor:
         """Predict the local alpha alone, float [N, 1, H, W] in [0, 1]: HYBRID's local pass."""
         _check(x)
-        features = self.encoder(x)
+        features = self._encode(x)
         pyramid, _ = self.segmentation.pyramid(features.e4)
         return self.matting(features, pyramid)
 
     def fused_alpha(self, x: Tensor) -> Tensor:
         """Predict the fused alpha alone, float [N, 1, H, W] in [0, 1]: RESIZE's only pass."""
         _check(x)
-        features = self.encoder(x)
+        features = self._encode(x)
         pyramid, logits, _ = self.segmentation(features.e4)
         return fuse(logits, self.matting(features, pyramid))
+
+    def _encode(self, x: Tensor, skips: bool = True) -> Features:
+        features = self.encoder(x, skips)
+        return features if self.dtype is None else features.to(self.dtype)
 
 
 def _check(x: Tensor) -> None:
