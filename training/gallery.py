@@ -2,7 +2,7 @@
 
 import math
 import multiprocessing
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from functools import partial
@@ -21,6 +21,8 @@ from .portraits import Portrait, list_backgrounds, list_photos, read_backgrounds
 FOREGROUND, BACKGROUND, ALPHA, HAIR = slice(0, 3), slice(3, 6), slice(6, 7), slice(7, 8)
 
 _LEVELS = 3
+#: So few photos are read sooner than processes start.
+_FEW = 64
 
 
 @dataclass(frozen=True)
@@ -71,30 +73,37 @@ class Window:
 
 
 def load_gallery(
-    data: Path, device: torch.device, long_side: int | None = None
+    data: Path, device: torch.device, long_side: int | None = None, held_out: bool = False
 ) -> tuple[list[Layers], dict[str, list[tuple[Tensor, ...]]]]:
-    """Read what is not held out onto a device.
+    """Read one split of the data onto a device.
 
     Args:
         data: folder with ``train/`` and, if at hand, ``backgrounds/``: photos, or a pack of :mod:`training.pack`.
         device: where to.
         long_side: shrink photos that are larger, in pixels; None keeps every size.
+        held_out: which split.
 
     Returns:
         Portraits, and backgrounds by their source.
     """
     read = decode_file if is_pack(data) else partial(read_portrait, long_side=long_side)
-    paths = list_photos(data / "train", held_out=False)
-    # Spawned: children forked from a process that has used OpenMP would be ended.
-    with ProcessPoolExecutor(mp_context=multiprocessing.get_context("spawn")) as pool:
-        people = pool.map(partial(_read_person, read), paths, chunksize=8)
-        portraits = [Layers.of(person, device) for person in people]
-    pictures = read_backgrounds(list_backgrounds(data / "backgrounds", held_out=False))
+    paths = list_photos(data / "train", held_out)
+    portraits = [Layers.of(person, device) for person in _read_people(read, paths)]
+    pictures = read_backgrounds(list_backgrounds(data / "backgrounds", held_out))
     backgrounds = {
         source: [pyramid(torch.from_numpy(picture).to(device).permute(2, 0, 1)) for picture in group]
         for source, group in pictures.items()
     }
     return portraits, backgrounds
+
+
+def _read_people(read: Callable[[Path], Portrait], paths: list[Path]) -> Iterator[Person]:
+    if len(paths) < _FEW:
+        yield from map(partial(_read_person, read), paths)
+        return
+    # Spawned: children forked from a process that has used OpenMP would be ended.
+    with ProcessPoolExecutor(mp_context=multiprocessing.get_context("spawn")) as pool:
+        yield from pool.map(partial(_read_person, read), paths, chunksize=8)
 
 
 def _read_person(read: Callable[[Path], Portrait], path: Path) -> Person:

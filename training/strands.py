@@ -1,7 +1,7 @@
 """Strands of hair with exact alpha, drawn on training samples.
 
 Labels made by other models are soft where hair is, and a network trained on them paints soft blobs. A strand that is
-drawn has an alpha known to a sixteenth of a pixel. ``python -m training.strands`` draws a contact sheet to look at.
+drawn has an alpha known to a sixteenth of a pixel. ``python -m training.contact_sheet`` draws samples to look at.
 """
 
 import math
