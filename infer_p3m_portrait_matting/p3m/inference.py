@@ -13,7 +13,7 @@ from torch import Tensor
 
 from .checkpoints.weights import expected_weights, find_weights, load_weights
 from .imaging.images import check_image
-from .model.network import FOREGROUND, UNKNOWN
+from .model.network import FOREGROUND, UNKNOWN, classify
 from .model.registry import create_model, get_variant
 from .precision import choose_dtype
 from .prepare import prepare_for_inference
@@ -44,6 +44,8 @@ class PortraitMatting:
         weights: a published .pth file or a .safetensors file of :func:`~.weights.save_weights`; None takes the bundled
             file ("mobile") or the published file from the cache folder ("resnet34", "vitae-s").
         global_bound: long side in pixels that the global pass (and RESIZE) never exceeds; None takes the model's own.
+        unknown_above: HYBRID takes a pixel for unknown wherever that is more probable than this (see
+            :func:`~.model.network.classify`); None takes the model's own rule.
         precision: number format of the network, one of :data:`~.precision.PRECISIONS`: "auto" takes half precision
             where the device computes it natively. Whatever it is, float32 computes what small differences decide: the
             encoder's first layers, whose maxima say where unpooling puts its values, the head that tells background,
@@ -65,10 +67,13 @@ class PortraitMatting:
         weights: str | PathLike[str] | None = None,
         global_bound: int | None = None,
         precision: str = "auto",
+        unknown_above: float | None = None,
     ) -> None:
+        variant = get_variant(model_name)
         self.model_name = model_name
         self.device = torch.device(device)
-        self.global_bound = get_variant(model_name).global_bound if global_bound is None else global_bound
+        self.global_bound = variant.global_bound if global_bound is None else global_bound
+        self.unknown_above = variant.unknown_above if unknown_above is None else unknown_above
         dtype = choose_dtype(precision, self.device)
         if weights is None:
             weights = find_weights(model_name)
@@ -163,6 +168,28 @@ class PortraitMatting:
                 mattes.update(zip(batch, found, strict=True))
         return [mattes[place] for place in range(len(images))]
 
+    @torch.inference_mode()
+    def local_alpha(self, image: np.ndarray, input_size: int = 1024) -> np.ndarray:
+        """Estimate the alpha of the local pass alone: HYBRID takes it inside the unknown area.
+
+        With a trimap of your own, ``np.where(trimap == 128, local_alpha, trimap / 255)`` is the matte.
+
+        Args:
+            image, input_size: as for :meth:`matte`.
+
+        Returns:
+            float32 [H, W] in [0, 1]; outside the unknown area it means nothing.
+
+        Raises:
+            TypeError, ValueError: as for :meth:`matte`.
+        """
+        check_image(image)
+        _check_request("HYBRID", input_size)
+        photo = to_tensor(image, self.device)
+        with _repeatable(self.device):
+            local = self.model.local_alpha(self._inputs([photo], input_size, local=True))
+        return _download(resize(local, *photo.shape[:2]).clamp(0, 1))
+
     def _in_halves(self, images: list[np.ndarray], method: str, input_size: int) -> list[np.ndarray]:
         try:
             return self._guarded(images, method, input_size, lambda: None)
@@ -216,7 +243,7 @@ class PortraitMatting:
     def _hybrid(self, photos: list[Tensor], input_size: int, done: Callable[[], None]) -> list[np.ndarray]:
         logits = self.model.segment(self._inputs(photos, input_size, local=False))
         self._check_range(logits)
-        classes = logits.argmax(1, keepdim=True)
+        classes = classify(logits, self.unknown_above)
         extremes = torch.stack([classes.amin((1, 2, 3)), classes.amax((1, 2, 3))], 1).tolist()
         done()
         # Background or foreground everywhere: no local alpha could change a pixel.

@@ -28,6 +28,24 @@ class P3MOutput(NamedTuple):
     side_logits: tuple[Tensor, ...]
 
 
+def classify(logits: Tensor, unknown_above: float | None = None) -> Tensor:
+    """Decide for one class per pixel.
+
+    Args:
+        logits: float [N, 3, H, W].
+        unknown_above: a probability in [0, 1): a pixel is unknown wherever it is more probably so than that, else the
+            likelier of background and foreground. None takes the likeliest class, as published.
+
+    Returns:
+        int64 [N, 1, H, W]: :data:`BACKGROUND`, :data:`UNKNOWN` or :data:`FOREGROUND`.
+    """
+    if unknown_above is None:
+        return logits.argmax(1, keepdim=True)
+    unknown = logits.softmax(1)[:, UNKNOWN : UNKNOWN + 1] > unknown_above
+    foreground = logits[:, FOREGROUND : FOREGROUND + 1] > logits[:, BACKGROUND : BACKGROUND + 1]
+    return torch.where(unknown, UNKNOWN, torch.where(foreground, FOREGROUND, BACKGROUND))
+
+
 def fuse(logits: Tensor, local_alpha: Tensor) -> Tensor:
     """Collaborative matting (Li et al. 2021, section 4.1): 0 in background, 1 in foreground, else the local alpha.
 
@@ -38,7 +56,7 @@ def fuse(logits: Tensor, local_alpha: Tensor) -> Tensor:
     Returns:
         float [N, 1, H, W] in [0, 1], with the dtype of ``local_alpha``.
     """
-    classes = logits.argmax(1, keepdim=True)
+    classes = classify(logits)
     return torch.where(classes == UNKNOWN, local_alpha, (classes == FOREGROUND).to(local_alpha.dtype))
 
 

@@ -20,6 +20,7 @@ class Variant:
         encoder: builds the encoder, without weights.
         channels: the decoders' channel table.
         global_bound: long side in pixels that the global pass (and RESIZE) never exceeds, or None for input_size alone.
+        unknown_above: HYBRID's rule for the unknown area (see :func:`~.network.classify`); it belongs to the weights.
         published_file: name of the checkpoint that the paper's authors published, or None.
         published_layout: the published checkpoint's :func:`~.published.layout_digest`, or None.
         bundled_file: name of the weights file shipped with this package, or None.
@@ -29,6 +30,7 @@ class Variant:
     encoder: Callable[[], nn.Module]
     channels: Channels
     global_bound: int | None = None
+    unknown_above: float | None = None
     published_file: str | None = None
     published_layout: str | None = None
     bundled_file: str | None = None
