@@ -37,8 +37,8 @@ from infer_p3m_portrait_matting.p3m import (
     load_weights,
     save_weights,
 )
-from infer_p3m_portrait_matting.p3m.model import decoders  # noqa: E402
-from infer_p3m_portrait_matting.p3m.model.encoders import resnet34, vitae_s  # noqa: E402
+from infer_p3m_portrait_matting.p3m.model import decoders
+from infer_p3m_portrait_matting.p3m.model.encoders import resnet34, vitae_s
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 
