@@ -39,6 +39,7 @@ from infer_p3m_portrait_matting.plugin.settings import (
     MAX_SHIFT,
     MIN_INPUT_SIZE,
     NO_CROP,
+    PRECISIONS,
     SUBJECTS,
     TRANSPARENT,
     Settings,
@@ -52,6 +53,11 @@ _MODEL_NOTES = {
 _METHOD_NOTES = {
     "HYBRID": "Finds the person at low resolution, the edges at high resolution: finest hair.",
     "RESIZE": "One pass at low resolution: faster, softer edges.",
+}
+_PRECISION_NOTES = {
+    "auto": "Half precision where the processor or the GPU computes it itself, float32 elsewhere.",
+    "float32": "Single precision: slower, and the same numbers on every processor.",
+    "bfloat16": "Half precision, even where it is slow.",
 }
 _FOREGROUND_NOTES = {
     "estimated": "The person's own colours: no old background shines through hair.",
@@ -161,6 +167,7 @@ class ParameterForm(QtWidgets.QWidget):
             "Longest side of what the network sees; larger is finer, slower and takes more memory",
         )
         self.cuda = combo_box(CUDA, _CUDA_NOTES, _CUDA_SHOWN)
+        self.precision = combo_box(PRECISIONS, _PRECISION_NOTES)
         self.weights = line_edit(
             "published or bundled weights",
             "A published .pth checkpoint or a .safetensors file of the chosen model; usually empty",
@@ -206,6 +213,7 @@ class ParameterForm(QtWidgets.QWidget):
             _choice("method", "Me&thod", self.method, ADVANCED),
             _number("input_size", "Input si&ze", self.input_size, ADVANCED),
             _choice("cuda", "Comp&ute on", self.cuda, ADVANCED),
+            _choice("precision", "Pre&cision", self.precision, ADVANCED),
             _text("model_weight_file", "&Weights file", self.weights, self.browse_weights, ADVANCED),
             _switch("allow_fallback", "Fallbac&k", self.fallback, ADVANCED),
             _choice("foreground", "Fore&ground", self.foreground, ADVANCED),

@@ -26,6 +26,9 @@ NO_CROP = "none"
 
 MAX_FEATHER, MAX_SHIFT, MAX_MARGIN = 500.0, 200, 1000.0
 
+#: Number formats of the network. float16 is left to "auto": only a GPU computes it, and there may be none.
+PRECISIONS = ("auto", "float32", "bfloat16")
+
 #: What may happen to faces.
 ANONYMIZE = ("none", *OBFUSCATIONS)
 
@@ -44,6 +47,8 @@ class Settings:
         method: "HYBRID" or "RESIZE".
         cuda: "auto" computes on an NVIDIA GPU if there is one; "True" asks for it, so that its absence is a warning;
             "False" never uses it. True and False are read, too.
+        precision: number format of the network: "auto" (half precision where the device computes it natively),
+            "float32" or "bfloat16".
         model_weight_file: weights file, or "" for the published or bundled one.
         subject: who is cut out: "all" that the network takes for a person, the person in a "box", or the one with the
             "largest" face.
@@ -71,6 +76,7 @@ class Settings:
     input_size: int = 1024
     method: str = "HYBRID"
     cuda: str = "auto"
+    precision: str = "auto"
     model_weight_file: str = ""
     subject: str = ALL
     box: str = ""
@@ -92,6 +98,7 @@ class Settings:
             "model_name": list_models(),
             "method": METHODS,
             "cuda": CUDA,
+            "precision": PRECISIONS,
             "subject": SUBJECTS,
             "foreground": FOREGROUNDS,
             "anonymize": ANONYMIZE,

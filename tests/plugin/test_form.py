@@ -135,6 +135,7 @@ OTHER = Settings(
     input_size=640,
     method="RESIZE",
     cuda="False",
+    precision="float32",
     model_weight_file="/a.pth",
     subject="box",
     box="1,2,3,4",
