@@ -33,7 +33,7 @@ def run(photo, **parameters):
 def test_every_picture_is_made_of_the_adjusted_matte(photo, mobile, parameters):
     alpha = adjust(mobile.matte(photo, input_size=256), **parameters)
     foreground = estimate_foreground(photo, alpha)
-    together, matte, person = run(photo, background="#204060", **parameters)
+    together, matte, person = run(photo, background="#204060", precision="float32", **parameters)
     np.testing.assert_array_equal(matte, to_uint8(alpha))
     np.testing.assert_array_equal(person, cutout(foreground, alpha))
     np.testing.assert_array_equal(together, composite(foreground, alpha, (0x20, 0x40, 0x60)))
