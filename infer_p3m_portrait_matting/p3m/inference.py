@@ -58,8 +58,8 @@ class PortraitMatting:
         self.weights = Path(weights)
         model = create_model(model_name)
         load_weights(model, weights)
-        model = fold_batch_norms(model.eval()).requires_grad_(False)
-        self.model = model.to(self.device, memory_format=torch.channels_last)
+        fold_batch_norms(model.eval()).requires_grad_(False)
+        self.model = model.to(self.device).to(memory_format=torch.channels_last)
 
     @torch.inference_mode()
     def matte(
@@ -118,7 +118,8 @@ class PortraitMatting:
 
     def _input(self, photo: Tensor, input_size: int, local: bool) -> Tensor:
         bound = None if local else self.global_bound
-        size = pass_size(*photo.shape[2:], input_size, halve=not local, bound=bound)
+        height, width = photo.shape[2:]
+        size = pass_size(height, width, input_size, halve=not local, bound=bound)
         return normalize(resize(photo, *size)).contiguous(memory_format=torch.channels_last)
 
 

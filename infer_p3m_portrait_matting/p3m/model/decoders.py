@@ -151,6 +151,7 @@ class MattingDecoder(nn.Module):
         x = _enlarge(self.d1(self.sbfi_1(self.tfi_1(d2, x, f.e1), f.e0)), f, 1)
         x = _enlarge(self.d0(self.sbfi_0(self.tfi_0(d1, x, f.e0p), f.e0)), f, 0)
         if self.head_sees_e0:
+            assert f.e0 is not None
             x = torch.cat([x, f.e0], 1)
         for conv in self.head[:-1]:
             x = conv(x).relu_()
@@ -158,5 +159,6 @@ class MattingDecoder(nn.Module):
 
 
 def _enlarge(x: Tensor, features: Features, level: int) -> Tensor:
+    assert features.indices is not None
     indices = features.indices[level]
     return upsample(x, 2) if indices is None else max_unpool(x, indices, features.overlapping)

@@ -33,7 +33,7 @@ def max_unpool(x: Tensor, indices: Tensor, overlapping: bool) -> Tensor:
     channels_last = x.is_contiguous(memory_format=torch.channels_last)
     layout = torch.channels_last if channels_last else torch.contiguous_format
     x, indices = x.contiguous(memory_format=layout), indices.contiguous(memory_format=layout)
-    return F.max_unpool2d(_settle(x, indices) if overlapping else x, indices, 2, 2)
+    return F.max_unpool2d(_settle(x, indices) if overlapping else x, indices, (2, 2), (2, 2))
 
 
 def _settle(x: Tensor, indices: Tensor) -> Tensor:

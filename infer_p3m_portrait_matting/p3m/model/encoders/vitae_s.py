@@ -1,6 +1,7 @@
 """The ViTAE-S encoder of P3M-Net (Ma et al. 2023, section 4.2): convolutions and attention side by side."""
 
 import math
+from typing import Any
 
 import numpy as np
 import torch
@@ -40,6 +41,8 @@ def performer_features(heads: int, m: int, head_dim: int, seed: int) -> Tensor:
 
 class PerformerAttention(nn.Module):
     """Linear attention with positive random features: time and memory grow linearly with the tokens."""
+
+    w: Tensor
 
     def __init__(self, dim: int, heads: int, seed: int) -> None:
         super().__init__()
@@ -129,7 +132,7 @@ class Stem(nn.Module):
         e0 = F.relu(self.proj1(x), inplace=True)
         x, i0 = pool(e0, 2, 0, skips)
         if not skips:
-            e0 = None
+            e0 = None  # type: ignore[assignment] # frees its memory
         e0p = F.relu(self.proj2(x), inplace=True)
         x, i1 = pool(e0p, 2, 0, skips)
         return self.proj3(x), e0, e0p if skips else None, (i0, i1)
@@ -168,6 +171,9 @@ class ViTAESEncoder(nn.Module):
     embedding.
     """
 
+    #: Four of :class:`Stage`; torch's own types do not say so.
+    stages: Any
+
     def __init__(self) -> None:
         super().__init__()
         self.stages = nn.ModuleList(Stage(i) for i in range(4))
@@ -201,4 +207,5 @@ class ViTAESEncoder(nn.Module):
             x = as_map(tokens, height, width)
         if not skips:
             return Features.deepest(x)
-        return Features(e0, e0p, *maps, x, indices)
+        e1, e2, e3 = maps
+        return Features(e0, e0p, e1, e2, e3, x, indices)
