@@ -1,4 +1,4 @@
-"""Mattes of whole photos: the HYBRID and RESIZE procedures of P3M-Net."""
+"""Matte whole photos with the HYBRID and RESIZE procedures of P3M-Net."""
 
 from collections.abc import Callable
 from os import PathLike
@@ -22,18 +22,18 @@ METHODS = ("HYBRID", "RESIZE")
 
 
 class PortraitMatting:
-    """A loaded network that mattes photos; make one and keep it.
+    """A loaded network that mattes photos. Create it once and use it often.
 
     Args:
         model_name: one of :func:`~.registry.list_models`.
         device: "cpu", "cuda", "cuda:1" or a torch.device.
         weights: a published .pth file or a .safetensors file of :func:`~.weights.save_weights`; None takes the bundled
             file ("mobile") or the published file from the cache folder ("resnet34", "vitae-s").
-        global_bound: long side in pixels that the global pass (and RESIZE) never exceeds; None takes the model's own.
+        global_bound: upper limit of the long side in pixels for the global pass and RESIZE; None takes the model's own.
 
     Raises:
         ValueError: the model is unknown.
-        FileNotFoundError: the weights are not there; the message says where to put them.
+        FileNotFoundError: the weights are missing; the message says where to put them.
         WeightsError: the weights cannot be used.
     """
 

@@ -1,4 +1,4 @@
-"""Max-unpooling that gives the same numbers on every run."""
+"""Max-unpooling with the same result on every run."""
 
 import torch
 from torch import Tensor
@@ -16,7 +16,7 @@ _LATER = (
 
 
 def max_unpool(x: Tensor, indices: Tensor, overlapping: bool) -> Tensor:
-    """Put values back to where a stride-2 max-pool took them from; zeros elsewhere.
+    """Put values back where a stride-2 max-pool took them from; the rest is zero.
 
     Pools with overlapping windows (ResNet-34's: 3 x 3) take one place several times. Then the last value in row-major
     order of the pooled map wins, as in PyTorch's contiguous CPU kernel, which made the published numbers. In PyTorch's

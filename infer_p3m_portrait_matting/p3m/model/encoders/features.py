@@ -1,4 +1,4 @@
-"""What every encoder hands to the decoders."""
+"""The features that every encoder passes to the decoders."""
 
 from typing import NamedTuple
 
@@ -11,10 +11,10 @@ class Features(NamedTuple):
 
     ``e0`` has the input's height and width H x W, ``e0p`` has H/2 x W/2, and ``e1`` to ``e4`` have H/4 to H/32;
     all are float [N, channels, height, width]. ``indices`` holds, for levels 0 to 4, the int64 max-pooling indices
-    that lead from that level to the next, or None where a level was left by a strided convolution; ``overlapping`` says
+    that lead from that level to the next, or None if a strided convolution leads there; ``overlapping`` says
     whether the pools' windows were 3 x 3 (and may take one place several times) rather than 2 x 2.
 
-    An encoder that was asked for ``skips=False`` gives ``e4`` alone: every other field is None.
+    With ``skips=False`` an encoder returns only ``e4``; every other field is None.
     """
 
     e0: Tensor | None
@@ -28,18 +28,18 @@ class Features(NamedTuple):
 
     @classmethod
     def deepest(cls, e4: Tensor) -> "Features":
-        """Features of an encoder that was asked for its deepest map alone."""
+        """Make the features of an encoder that was called with ``skips=False``."""
         return cls(None, None, None, None, None, e4, None)
 
 
 def pool(x: Tensor, kernel: int, padding: int, with_indices: bool) -> tuple[Tensor, Tensor | None]:
-    """Max-pooling with stride 2, with its indices only where somebody will unpool by them.
+    """Apply max-pooling with stride 2; return its indices only if they will be used for unpooling.
 
     Args:
         x: float [N, C, H, W].
         kernel: window size in pixels.
         padding: border in pixels.
-        with_indices: whether to return the int64 indices too (the plain pooling is faster).
+        with_indices: whether to return the int64 indices too; pooling without them is faster.
 
     Returns:
         float [N, C, H/2, W/2], and int64 indices of the same shape or None.

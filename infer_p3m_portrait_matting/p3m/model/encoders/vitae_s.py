@@ -40,7 +40,7 @@ def performer_features(heads: int, m: int, head_dim: int, seed: int) -> Tensor:
 
 
 class PerformerAttention(nn.Module):
-    """Linear attention with positive random features: time and memory grow linearly with the tokens."""
+    """Linear attention with positive random features; time and memory are linear in the number of tokens."""
 
     w: Tensor
 
@@ -61,7 +61,7 @@ class PerformerAttention(nn.Module):
         """Attend over tokens, float [N, tokens, dim] in and out."""
         n, t, dim = x.shape
         k, q, v = self.kqv(x).view(n, t, 3, self.heads, -1).permute(2, 0, 3, 1, 4)
-        # The exponentials leave the range of half precision, whatever the surrounding autocast says.
+        # The exponentials exceed the range of half precision, so autocast is off here.
         with torch.autocast(x.device.type, enabled=False):
             k, q, v = self._phi(k.float()), self._phi(q.float()), v.float()
             total = k.sum(2).unsqueeze(-1)
@@ -128,7 +128,7 @@ class Stem(nn.Module):
         self.norm = nn.LayerNorm(dim)
 
     def forward(self, x: Tensor, skips: bool) -> tuple[Tensor, Tensor | None, Tensor | None, tuple]:
-        """Give the map at 1/4 (before its LayerNorm), e0, e0p and the indices of both pools."""
+        """Return the map at 1/4 (before its LayerNorm), e0, e0p and the indices of both pools."""
         e0 = F.relu(self.proj1(x), inplace=True)
         x, i0 = pool(e0, 2, 0, skips)
         if not skips:
@@ -183,7 +183,7 @@ class ViTAESEncoder(nn.Module):
 
         Args:
             x: float [N, 3, H, W], H and W multiples of 32.
-            skips: False when only e4 is wanted.
+            skips: False to compute only e4.
 
         Returns:
             The features (see :class:`Features`).
