@@ -26,7 +26,7 @@ logger = logging.getLogger(__name__)
 #: RESIZE: one pass at low resolution, whose fused alpha is enlarged.
 METHODS = ("HYBRID", "RESIZE")
 
-#: Photos that go through the network at once on a GPU, unless the caller says otherwise.
+#: Default number of photos in the network at once on a GPU.
 _BATCH_ON_GPU = 8
 #: What errors say when a library below PyTorch finds no memory on the GPU.
 _NO_MEMORY = ("out of memory", "ALLOC_FAILED")
@@ -35,8 +35,8 @@ _NO_MEMORY = ("out of memory", "ALLOC_FAILED")
 class PortraitMatting:
     """A loaded network that mattes photos. Create it once and use it often.
 
-    The same photo gives the same bits on every run, on a CPU and on a GPU. On a GPU a photo goes up once, in its own
-    number format, and its matte comes down once.
+    The same photo gives the same bits on every run, on a CPU and on a GPU. A GPU receives each photo once, in the
+    photo's own number format, and sends its matte back once.
 
     Args:
         model_name: one of :func:`~.registry.list_models`, in any case.
@@ -44,15 +44,15 @@ class PortraitMatting:
         weights: a published .pth file or a .safetensors file of :func:`~.weights.save_weights`; None takes the bundled
             file ("mobile") or the published file from the cache folder ("resnet34", "vitae-s").
         global_bound: upper limit of the long side in pixels for the global pass and RESIZE; None takes the model's own.
-        unknown_above: HYBRID takes a pixel for unknown wherever that is more probable than this (see
+        unknown_above: HYBRID treats a pixel as unknown where that is more probable than this (see
             :func:`~.model.network.classify`); None takes the model's own rule.
         precision: number format of the network, one of :data:`~.precision.PRECISIONS`: "auto" takes half precision
-            where the device computes it natively. Whatever it is, float32 computes what small differences decide: the
-            encoder's first layers, whose maxima say where unpooling puts its values, the head that tells background,
-            unknown and foreground apart, the sigmoid, resizing and fusion.
+            where the device computes it natively. In every format, float32 computes what small differences decide: the
+            first layers of the encoder, whose maxima decide where unpooling puts its values, the head that separates
+            background, unknown and foreground, the sigmoid, resizing and fusion.
 
     Attributes:
-        precision: what "auto" came to: "float32", "bfloat16" or "float16".
+        precision: the number format in use: "float32", "bfloat16" or "float16".
 
     Raises:
         ValueError: the model or the precision is unknown, or the device cannot compute it.
@@ -114,7 +114,7 @@ class PortraitMatting:
         Raises:
             TypeError: the image is no array or of an unknown dtype.
             ValueError: the image, the method or the input size is out of range.
-            torch.OutOfMemoryError: the GPU has too little memory; what was taken is free again.
+            torch.OutOfMemoryError: the GPU has too little memory; everything that was allocated is free again.
         """
         check_image(image)
         method = _check_request(method, input_size)
@@ -129,23 +129,23 @@ class PortraitMatting:
     ) -> list[np.ndarray]:
         """Estimate the alpha mattes of several photos, which may differ in size.
 
-        Photos that go through the network at the same size go through it together. On a CPU that gains nothing, and
-        they go one by one. The mattes equal those of :meth:`matte`: bit for bit on a CPU; on a GPU up to the rounding
+        Photos that have the same size in the network go through it together. On a CPU this gains nothing, so they go
+        one by one. The mattes equal those of :meth:`matte`: bit for bit on a CPU; on a GPU up to the rounding
         of other kernels, within 1/255 on 99.9 % of the pixels.
 
         Args:
             images: each as for :meth:`matte`.
             method: one of :data:`METHODS`, in any case.
             input_size: as for :meth:`matte`.
-            batch_size: photos that go through the network at once, at least 1; None takes 8 on a GPU and 1 on a CPU.
+            batch_size: number of photos in the network at once, at least 1; None takes 8 on a GPU and 1 on a CPU.
                 If the GPU has too little memory for them, half as many are tried, with a warning.
 
         Returns:
             float32 [H, W] in [0, 1] for each image, in their order.
 
         Raises:
-            TypeError, ValueError: as for :meth:`matte`; the message begins with the image's place, from 0.
-            torch.OutOfMemoryError: the GPU has too little memory for a single one of them.
+            TypeError, ValueError: as for :meth:`matte`; the message begins with the index of the image.
+            torch.OutOfMemoryError: the GPU has too little memory for a single photo.
         """
         method = _check_request(method, input_size)
         if batch_size is None:
@@ -171,7 +171,7 @@ class PortraitMatting:
 
     @torch.inference_mode()
     def local_alpha(self, image: np.ndarray, input_size: int = 1024) -> np.ndarray:
-        """Estimate the alpha of the local pass alone: HYBRID takes it inside the unknown area.
+        """Estimate only the alpha of the local pass, which HYBRID uses inside the unknown area.
 
         With a trimap of your own, ``np.where(trimap == 128, local_alpha, trimap / 255)`` is the matte.
 
@@ -179,7 +179,7 @@ class PortraitMatting:
             image, input_size: as for :meth:`matte`.
 
         Returns:
-            float32 [H, W] in [0, 1]; outside the unknown area it means nothing.
+            float32 [H, W] in [0, 1]; meaningless outside the unknown area.
 
         Raises:
             TypeError, ValueError: as for :meth:`matte`.
@@ -205,7 +205,7 @@ class PortraitMatting:
     def _guarded(
         self, images: list[np.ndarray], method: str, input_size: int, done: Callable[[], None]
     ) -> list[np.ndarray]:
-        """Matte photos of one pass size, with what may go wrong on a GPU looked after."""
+        """Matte photos of one pass size, and handle the errors of a GPU."""
         try:
             return self._run(images, method, input_size, done)
         except _OutOfRange:
@@ -217,7 +217,7 @@ class PortraitMatting:
         except RuntimeError as error:
             if self.device.type != "cuda" or not any(words in str(error) for words in _NO_MEMORY):
                 raise
-            # The frames of the failed run hold its feature maps: they must go before their memory can.
+            # The frames of the failed run hold its feature maps, so clear them before freeing memory.
             traceback.clear_frames(error.__traceback__)
             torch.cuda.empty_cache()
             raise torch.OutOfMemoryError(str(error)) from None
@@ -295,7 +295,7 @@ def _check_request(method: str, input_size: int) -> str:
 
 
 def _repeatable(device: torch.device) -> AbstractContextManager:
-    """On a GPU: convolutions whose result does not depend on the order of threads, and float32 that means it."""
+    """On a GPU, choose convolutions that do not depend on the order of threads, and full float32."""
     if device.type != "cuda":
         return nullcontext()
     return torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=True, allow_tf32=False)

@@ -1,4 +1,4 @@
-"""From a photo and its matte to the three pictures that the plugin gives out. Knows neither Ikomia nor Qt."""
+"""Make the three pictures that the plugin returns, from a photo and its matte. Needs neither Ikomia nor Qt."""
 
 import logging
 from functools import lru_cache

@@ -1,4 +1,4 @@
-"""Loaded models, shared by all tasks of a process, and which one stands in for what is not there."""
+"""Load models, share them among all tasks of a process, and substitute what is missing."""
 
 import threading
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Pictures made from a person's colours and matte."""
+"""Make cut-outs and composites from a person's colours and matte."""
 
 import cv2
 import numpy as np
@@ -31,7 +31,7 @@ def parse_color(text: str) -> tuple[int, ...]:
 
 
 def cutout(foreground: np.ndarray, alpha: np.ndarray) -> np.ndarray:
-    """Cut the person out.
+    """Make the cut-out.
 
     Args:
         foreground: the person's colours (:func:`~.foreground.estimate_foreground`), or the photo itself; as for
