@@ -49,7 +49,8 @@ def load_photo(photo: Photo) -> np.ndarray:
     if isinstance(photo, (str, PathLike)):
         return decode_photo(Path(photo).read_bytes(), str(photo))
     raise TypeError(
-        f"the photo must be a numpy array, a path, the bytes of an image file or a PIL image, got {type(photo).__name__}"
+        "the photo must be a numpy array, a path, the bytes of an image file or a PIL image, "
+        f"got {type(photo).__name__}"
     )
 
 

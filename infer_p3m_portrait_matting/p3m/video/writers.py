@@ -1,9 +1,10 @@
-"""Videos with alpha, composites and sequences of pictures: written frame by frame, and seen under their name when whole."""
+"""Videos with alpha, composites, sequences of pictures: written frame by frame, seen under their name when whole."""
 
 import os
 import re
 import shutil
 from collections.abc import Iterator
+from contextlib import suppress
 from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, Protocol
@@ -40,7 +41,7 @@ class Format(NamedTuple):
     options: dict[str, str]
     sound: frozenset[str]
     otherwise: str
-    container_options: dict[str, str] = {}
+    container_options: dict[str, str]
 
 
 _SOUND_OF_MP4 = frozenset({"aac", "mp3", "ac3", "eac3", "alac", "opus", "flac"})
@@ -58,6 +59,7 @@ FORMATS = {
         options={"profile": "4444", "vendor": "apl0"},
         sound=_SOUND_OF_MOV,
         otherwise="pcm_s16le",
+        container_options={},
     ),
     ".webm": Format(
         container="webm",
@@ -68,6 +70,7 @@ FORMATS = {
         options={"crf": "18", "b": "0", "auto-alt-ref": "0", "row-mt": "1", "deadline": "good", "cpu-used": "4"},
         sound=frozenset({"opus", "vorbis"}),
         otherwise="libopus",
+        container_options={},
     ),
     ".mp4": Format(
         container="mp4",
@@ -89,7 +92,7 @@ _BT709, _LIMITED_RANGE = 1, 1
 
 
 class Writer(Protocol):
-    """What takes the pictures of a video. Until :meth:`finish`, nothing can be seen under the name that was asked for."""
+    """What takes the pictures of a video. Until :meth:`finish`, nothing lies under the name that was asked for."""
 
     def write(self, picture: np.ndarray, frame: Frame) -> None:
         """Add a picture, at the time of a frame."""
@@ -109,16 +112,16 @@ def is_sequence(path: Path) -> bool:
     return path.suffix.lower() == ".png" and _SEQUENCE.search(path.name) is not None
 
 
-def open_writer(path: Path, source: VideoReader, has_alpha: bool) -> Writer:
+def open_writer(path: Path, source: VideoReader) -> Writer:
     """Choose the writer for a path.
 
     Args:
-        path: a file with one of the suffixes of :data:`FORMATS`, or a sequence (:func:`is_sequence`). Its folder exists.
+        path: a file with one of the suffixes of :data:`FORMATS`, or a sequence (:func:`is_sequence`). Its folder
+            exists.
         source: the video that is rewritten; it gives the rate, the times and the sound.
-        has_alpha: whether the pictures are RGBA.
 
     Raises:
-        ValueError: the format is unknown, or holds no alpha and the pictures have it.
+        ValueError: the format is unknown.
         OSError: the folder cannot be written to.
     """
     if is_sequence(path):
@@ -126,9 +129,6 @@ def open_writer(path: Path, source: VideoReader, has_alpha: bool) -> Writer:
     form = FORMATS.get(path.suffix.lower())
     if form is None:
         raise ValueError(f"{path}: a video can be written as {', '.join(FORMATS)} or as a sequence like %05d.png")
-    if has_alpha and not form.alpha:
-        holders = " or ".join(suffix for suffix, other in FORMATS.items() if other.alpha)
-        raise ValueError(f"{path}: {path.suffix} holds no alpha; choose {holders}, or write the composite")
     return VideoWriter(path, form, source)
 
 
@@ -165,6 +165,7 @@ class VideoWriter:
             frame: what it was made from; only its times are read.
 
         Raises:
+            ValueError: the format holds no alpha and the picture has it.
             OSError: the disk is full.
         """
         if picture.ndim == 2:
@@ -209,15 +210,16 @@ class VideoWriter:
 
     def abandon(self) -> None:
         """Remove what was written."""
-        try:
+        with suppress(self._av.error.FFmpegError, OSError):
             self._container.close()
-        except (self._av.error.FFmpegError, OSError):
-            pass  # it is thrown away
         self._part.unlink(missing_ok=True)
 
     def _start(self, picture: np.ndarray, frame: Frame) -> None:
         height, width, channels = picture.shape
         form = self._form
+        if channels == 4 and not form.alpha:
+            holders = " or ".join(suffix for suffix, other in FORMATS.items() if other.alpha)
+            raise ValueError(f"{self.path}: {self.path.suffix} holds no alpha: choose {holders}")
         stream = self._container.add_stream(form.codec, rate=self._source.rate, options=dict(form.options))
         stream.width, stream.height = width, height
         opaque = form.odd if height % 2 or width % 2 else form.pixels
