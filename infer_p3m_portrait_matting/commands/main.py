@@ -10,6 +10,8 @@ from pathlib import Path
 
 # Threads of OpenMP that spin while they wait starve the other processes; read when torch loads.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+# What is wrong with a photo is ours to say.
+os.environ.setdefault("OPENCV_LOG_LEVEL", "SILENT")
 
 from filelock import FileLock, Timeout
 from tqdm import tqdm

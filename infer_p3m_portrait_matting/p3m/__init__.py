@@ -13,6 +13,7 @@ from .imaging.compositing import composite, cutout, parse_color
 from .imaging.faces import Face, find_faces
 from .imaging.foreground import estimate_foreground
 from .imaging.images import to_uint8
+from .imaging.photos import Photo, load_photo
 from .imaging.temporal import TemporalFilter
 from .metrics import Scores, connectivity_error, gradient_error, score, trimap_of
 
@@ -56,6 +57,7 @@ __all__ = [
     "MissingPackageError",
     "P3MNet",
     "P3MOutput",
+    "Photo",
     "PortraitMatting",
     "Scores",
     "TemporalFilter",
@@ -77,6 +79,7 @@ __all__ = [
     "gradient_error",
     "hide_faces",
     "list_models",
+    "load_photo",
     "load_published_checkpoint",
     "load_weights",
     "normalize",

@@ -67,12 +67,14 @@ def decode_photo(content: bytes, name: str) -> np.ndarray:
     Raises:
         ValueError: it is no image, or cannot be decoded; the message says which package would help, where one does.
     """
-    try:
-        image = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_COLOR) if content else None
-    except cv2.error:
-        image = None
-    if image is not None:
-        return np.ascontiguousarray(image[..., ::-1])
+    # OpenCV may read AVIF, but does not turn it upright.
+    if content and not _is_isobmff(content):
+        try:
+            image = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_COLOR)
+        except cv2.error:
+            image = None
+        if image is not None:
+            return np.ascontiguousarray(image[..., ::-1])
     has_heif = _register_heif()
     try:
         with Image.open(io.BytesIO(content)) as opened:
@@ -82,7 +84,9 @@ def decode_photo(content: bytes, name: str) -> np.ndarray:
             raise ValueError(f"{name} is HEIC: reading it needs the package pillow-heif: {_INSTALL_HEIF}") from None
         raise ValueError(f"{name} cannot be read as an image") from None
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        raise ValueError(f"{name} cannot be read as an image: {error}") from error
+        # Some of these begin with the name already.
+        reason = str(error).removeprefix(f"{name} cannot be read as an image: ")
+        raise ValueError(f"{name} cannot be read as an image: {reason}") from error
     return array[..., :3].copy() if array.ndim == 3 else np.dstack([array] * 3)
 
 
@@ -131,6 +135,11 @@ def _register_heif() -> bool:
     return True
 
 
+def _is_isobmff(content: bytes) -> bool:
+    """Whether a file is HEIC or AVIF, or of their family (ISO/IEC 14496-12)."""
+    return content[4:8] == b"ftyp"
+
+
 def _is_heif(content: bytes) -> bool:
-    """Whether a file says that it is HEIF (ISO/IEC 23008-12), other than AVIF."""
-    return content[4:8] == b"ftyp" and content[8:12] in (b"heic", b"heix", b"hevc", b"heim", b"heis", b"mif1", b"msf1")
+    """Whether a file says that it is HEIC (ISO/IEC 23008-12, annex B)."""
+    return _is_isobmff(content) and content[8:12] in (b"heic", b"heix", b"hevc", b"heim", b"heis", b"mif1", b"msf1")
