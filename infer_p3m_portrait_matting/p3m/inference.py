@@ -10,6 +10,7 @@ from torch import Tensor
 from .checkpoints.weights import expected_weights, find_weights, load_weights
 from .fold import fold_batch_norms
 from .imaging.images import check_image
+from .imaging.photos import Photo, takes_photo
 from .model.network import FOREGROUND, UNKNOWN
 from .model.registry import create_model, get_variant
 from .preprocess import normalize, resize, to_tensor
@@ -59,10 +60,11 @@ class PortraitMatting:
         model = fold_batch_norms(model.eval()).requires_grad_(False)
         self.model = model.to(self.device, memory_format=torch.channels_last)
 
+    @takes_photo("image")
     @torch.inference_mode()
     def matte(
         self,
-        image: np.ndarray,
+        image: Photo,
         method: str = "HYBRID",
         input_size: int = 1024,
         after_pass: Callable[[], None] | None = None,
@@ -71,7 +73,8 @@ class PortraitMatting:
 
         Args:
             image: uint8, uint16 or float in [0, 1]; [H, W], [H, W, 1], [H, W, 3] (RGB) or [H, W, 4] (RGBA, whose
-                alpha is ignored). Any size from 1 x 1 px. It is never changed.
+                alpha is ignored). Any size from 1 x 1 px. It is never changed. Or a path, the bytes of an image file,
+                or a PIL image (:func:`~.imaging.photos.load_photo`).
             method: one of :data:`METHODS`.
             input_size: bound in pixels of the long side of what the network sees, at least 32.
             after_pass: called after each pass through the network; what it raises ends the run.

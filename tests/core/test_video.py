@@ -55,9 +55,9 @@ def make_video(path, count=12, size=(48, 64), rate=NTSC, times=None, sound=None,
 
 def alpha_of(height, width):
     """A third transparent, a third half, a third opaque."""
-    return np.repeat(np.array([0, 128, 255], np.uint8), [width // 3, width // 3, width - 2 * (width // 3)])[None].repeat(
-        height, 0
-    )
+    return np.repeat(np.array([0, 128, 255], np.uint8), [width // 3, width // 3, width - 2 * (width // 3)])[
+        None
+    ].repeat(height, 0)
 
 
 def rewrite(source, target, with_alpha):
@@ -241,6 +241,12 @@ def test_nothing_lies_under_the_name_before_the_end(tmp_path):
     assert sorted(path.name for path in tmp_path.iterdir()) == ["in.mp4", "out.mov"]
 
 
+def write_all(writer, frames):
+    for frame in frames:
+        writer.write(frame.image, frame)
+    writer.finish()
+
+
 def test_a_full_disk_is_an_error_and_leaves_nothing(tmp_path):
     make_video(tmp_path / "in.mp4", count=60)
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
@@ -249,10 +255,8 @@ def test_a_full_disk_is_an_error_and_leaves_nothing(tmp_path):
         frames = list(reader.read())
         resource.setrlimit(resource.RLIMIT_FSIZE, (20000, before[1]))
         try:
-            with pytest.raises(OSError, match="."):
-                for frame in frames:
-                    writer.write(frame.image, frame)
-                writer.finish()
+            with pytest.raises(OSError, match=r"out\.mov\.part"):
+                write_all(writer, frames)
         finally:
             writer.abandon()
             resource.setrlimit(resource.RLIMIT_FSIZE, before)

@@ -4,6 +4,7 @@ import cv2
 import numpy as np
 
 from .images import as_rgb, check_image, check_matte, to_uint8
+from .photos import Photo, takes_photo
 
 #: Standard deviation of the background blur, as a share of the photo's long side.
 BLUR = 0.015
@@ -12,7 +13,8 @@ _SHRINK = 4
 _EPSILON = 1e-4
 
 
-def crop_to_fill(image: np.ndarray, height: int, width: int) -> np.ndarray:
+@takes_photo("image")
+def crop_to_fill(image: Photo, height: int, width: int) -> np.ndarray:
     """Scale an image until it covers the wanted size, and cut off evenly what is too much; nothing is squashed.
 
     Args:
@@ -37,7 +39,8 @@ def crop_to_fill(image: np.ndarray, height: int, width: int) -> np.ndarray:
     return cv2.resize(cut, (width, height), interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC)
 
 
-def blurred_background(image: np.ndarray, alpha: np.ndarray, blur: float = BLUR) -> np.ndarray:
+@takes_photo("image")
+def blurred_background(image: Photo, alpha: np.ndarray, blur: float = BLUR) -> np.ndarray:
     """Blur the photo's own background as if it were out of focus, without the person smearing into it.
 
     Each pixel is a mean over its surroundings that are background, weighted by 1 - alpha; far inside the person, where

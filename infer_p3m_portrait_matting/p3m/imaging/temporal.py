@@ -4,6 +4,7 @@ import cv2
 import numpy as np
 
 from .images import as_rgb, check_matte, to_uint8
+from .photos import Photo, takes_photo
 
 #: Share of the new matte where nothing moves; the rest is what came before.
 STILL = 0.25
@@ -28,7 +29,8 @@ class TemporalFilter:
         """Forget what came before."""
         self._smooth = self._alpha = None
 
-    def __call__(self, image: np.ndarray, alpha: np.ndarray) -> np.ndarray:
+    @takes_photo("image")
+    def __call__(self, image: Photo, alpha: np.ndarray) -> np.ndarray:
         """Filter one frame.
 
         Args:
