@@ -1,12 +1,15 @@
 """The command line, on real files."""
 
+import fcntl
 import io
 import os
 import pty
 import re
 import signal
+import struct
 import subprocess
 import sys
+import termios
 import time
 from dataclasses import fields, replace
 from pathlib import Path
@@ -472,7 +475,8 @@ def test_a_second_run_keeps_out_of_the_same_results(source, tmp_path):
 @pytest.mark.skipif(sys.platform == "win32", reason="needs a pseudo-terminal")
 def test_the_progress_bar_shows_rate_and_time_left(folder):
     leader, follower = pty.openpty()
-    environment = {**os.environ, "PYTHONPATH": str(ROOT), "COLUMNS": "100"}
+    fcntl.ioctl(follower, termios.TIOCSWINSZ, struct.pack("4H", 24, 100, 0, 0))
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     command = [sys.executable, "-m", "infer_p3m_portrait_matting", str(folder), str(folder.parent / "out"), *SMALL]
     process = subprocess.Popen(command, env=environment, stderr=follower, stdout=subprocess.DEVNULL)
     os.close(follower)

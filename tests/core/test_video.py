@@ -145,6 +145,19 @@ def test_variable_times_are_kept(tmp_path, suffix):
     assert read_back(tmp_path / f"out{suffix}")[0] == times
 
 
+@pytest.mark.parametrize("rate", [NTSC, Fraction(24000, 1001), Fraction(60000, 1001), Fraction(25)])
+@pytest.mark.parametrize("container", ["mkv", "ts", "mov", "avi"])
+def test_the_exact_rate_outlives_a_container_that_rounds_times(tmp_path, rate, container):
+    times = make_video(tmp_path / f"in.{container}", count=40, rate=rate)
+    with VideoReader(tmp_path / f"in.{container}") as reader:
+        assert reader.rate == rate
+    for name in ("out.mov", "out.mp4"):
+        rewrite(tmp_path / f"in.{container}", tmp_path / name, with_alpha=False)
+        got, _, (found, _) = read_back(tmp_path / name)
+        assert found == rate
+        assert [time - got[0] for time in got] == times
+
+
 @pytest.mark.parametrize(
     ("made", "container", "suffix", "expected"),
     [

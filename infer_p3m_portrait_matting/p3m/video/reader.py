@@ -1,6 +1,7 @@
 """Videos frame by frame: upright RGB pictures with their exact times, and the sound as it is in the file."""
 
 import logging
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
@@ -32,6 +33,9 @@ _NO_MATRIX = (0, 2)
 _BT709, _BT601 = 1, 5
 _LIMITED_RANGE = 1
 _HDR_CURVES = (16, 18)
+
+#: Units finer than one of so many in a second do no player any good.
+_FINEST = 1_000_000
 
 
 def import_av():
@@ -130,8 +134,11 @@ class VideoReader:
         self._stream = pictures[0]
         self._stream.thread_type = "AUTO"
         self.audio = list(self._container.streams.audio)
-        self.time_base: Fraction = self._stream.time_base
-        self.rate = Fraction(self._stream.average_rate or self._stream.guessed_rate or Fraction(1, 1) / self.time_base)
+        unit = Fraction(self._stream.time_base)
+        self.rate = _standard(Fraction(self._stream.average_rate or self._stream.guessed_rate or 1 / unit))
+        self.time_base = _common_unit(unit, self.rate)
+        self._units = round(unit / self.time_base)
+        self._first: int | None = None
         self.frame_count = self._stream.frames or self._estimated_count()
         self._aspect = Fraction(self._stream.sample_aspect_ratio or 1)
         start = self._container.start_time
@@ -166,6 +173,7 @@ class VideoReader:
         damaged, count, last, size = 0, 0, None, None
         shift = round(self._offset / self.time_base)
         step = max(round(1 / self.rate / self.time_base), 1)
+        even = Evenly(1 / self.rate / self.time_base, self._units)
         for packet in self._packets():
             if packet is None:
                 damaged += 1
@@ -179,9 +187,13 @@ class VideoReader:
                 damaged += 1
                 continue
             for frame in decoded:
-                pts = last + step if frame.pts is None and last is not None else (frame.pts or 0) - shift
+                pts = self._time(frame)
+                if pts is not None:
+                    pts = even(pts * self._units - shift)
+                elif last is not None:
+                    pts = last + step
                 # Two frames of one time, or one that goes back, cannot be written.
-                last = pts = pts if last is None else max(pts, last + 1)
+                last = pts = (pts or 0) if last is None else max(pts, last + 1)
                 turns = round(frame.rotation / 90) % 4
                 image = np.ascontiguousarray(np.rot90(self._rgb(frame), turns))
                 if size not in (None, image.shape):
@@ -191,7 +203,7 @@ class VideoReader:
                 size = image.shape
                 count += 1
                 aspect = 1 / self._aspect if turns % 2 else self._aspect
-                yield Frame(image, pts, frame.duration or 0, self.time_base, aspect)
+                yield Frame(image, pts, (frame.duration or 0) * self._units, self.time_base, aspect)
         if count == 0:
             raise ValueError(f"{self.path} holds no frame that can be read")
         if damaged or count < self._stream.frames:
@@ -217,6 +229,14 @@ class VideoReader:
                 continue
             yield packet
 
+    def _time(self, frame: "av.VideoFrame") -> int | None:
+        if self._container.format.name != "avi":
+            return frame.pts
+        # AVI stores no times, only an order; frames come out of the decoder with a delay that is none of the video's.
+        if self._first is None:
+            self._first = frame.dts
+        return None if frame.dts is None else frame.dts - self._first
+
     def _rgb(self, frame: "av.VideoFrame") -> np.ndarray:
         matrix = frame.colorspace
         if matrix in _NO_MATRIX:
@@ -238,6 +258,50 @@ class VideoReader:
     @cached_property
     def _reformatter(self):
         return self._av.video.reformatter.VideoReformatter()
+
+
+class Evenly:
+    """Undoes the rounding of times: MKV counts milliseconds, and a frame of 30000/1001 a second lasts 33.37 of them.
+
+    As long as every frame so far lies where it would in a video of the constant rate, up to the file's rounding, it is
+    put exactly there; from the first frame on that does not, the times stay as the file has them.
+
+    Args:
+        step: from frame to frame, in the units of the times.
+        unit: what the file rounded to, in the same units.
+    """
+
+    def __init__(self, step: Fraction, unit: int) -> None:
+        self._step, self._unit = step, unit
+        self._first: int | None = None
+        self._is_even = step.denominator == 1 and unit > 1
+
+    def __call__(self, pts: int) -> int:
+        """Give the time of the next frame."""
+        if not self._is_even:
+            return pts
+        if self._first is None:
+            self._first = pts
+        exact = self._first + round((pts - self._first) / self._step) * self._step
+        # The first time was rounded as well.
+        self._is_even = abs(exact - pts) <= self._unit
+        return int(exact) if self._is_even else pts
+
+
+def _standard(rate: Fraction) -> Fraction:
+    """The rate that a file means which stores a frame's duration in nanoseconds."""
+    for exact in (Fraction(round(rate)), Fraction(round(rate * 1001 / 1000) * 1000, 1001)):
+        if exact and abs(rate / exact - 1) < 1e-6:
+            return exact
+    return rate
+
+
+def _common_unit(unit: Fraction, rate: Fraction) -> Fraction:
+    """A unit in which both the file's times and frames of the constant rate are whole numbers."""
+    if (1 / rate / unit).denominator == 1:
+        return unit
+    common = Fraction(1, math.lcm(unit.denominator, rate.numerator))
+    return common if (unit / common).denominator == 1 and common.denominator <= _FINEST else unit
 
 
 def _is_cover(stream: "av.VideoStream") -> bool:
