@@ -28,7 +28,6 @@ Exit status: 0 when all is done, 1 when anything failed, 2 when the options are 
 _HELP = {
     "model_name": "resnet34 or vitae-s as published, or mobile, the bundled one; default: resnet34 or vitae-s where "
     "its published weights are on this computer, else mobile",
-    "cuda": "compute on an NVIDIA GPU; default: where there is one",
     "background": "behind the person in the composite: a colour (#rrggbb or a CSS name), transparent, blur (the "
     "photo's own background, blurred) or image (--background-file); given without --output, it asks for the composite",
     "background_file": "picture for the background; it implies --background image",
@@ -97,11 +96,11 @@ def _with_defaults(strings: dict[str, str]) -> dict[str, str]:
     from ..p3m import find_weights
 
     published = [name for name in ("resnet34", "vitae-s") if find_weights(name)]
-    return {
-        "model_name": published[0] if published else "mobile",
-        "cuda": str(torch.cuda.is_available()),
-        **strings,
-    }
+    defaults = {"model_name": published[0] if published else "mobile"}
+    if get_type_hints(Settings)["cuda"] is bool:
+        # A GPU that nobody asked for is not missed.
+        defaults["cuda"] = str(torch.cuda.is_available())
+    return {**defaults, **strings}
 
 
 def _outputs(parser: argparse.ArgumentParser, text: str | None) -> tuple[str, ...]:
@@ -142,11 +141,17 @@ def _parser() -> argparse.ArgumentParser:
     types, about = get_type_hints(Settings), _attribute_texts(Settings)
     for field in fields(Settings):
         text = _HELP.get(field.name) or f"{about.get(field.name, '')}{_default_text(field)}"
+        if field.name == "cuda" and types[field.name] is bool:
+            text = f"{about['cuda']}; default: where there is one"
         flags = [f"--{field.name.replace('_', '-')}"]
         if field.name == "model_name":
             flags.append("--model")
         metavar = _METAVARS.get(types[field.name], "TEXT")
         kind = {"action": argparse.BooleanOptionalAction} if types[field.name] is bool else {"metavar": metavar}
+        if field.name == "cuda" and types[field.name] is not bool:
+            group.add_argument(
+                "--no-cuda", dest="cuda", action="store_const", const="False", help="the same as --cuda False"
+            )
         # argparse expands % in help texts.
         group.add_argument(*flags, dest=field.name, default=None, help=text.replace("%", "%%"), **kind)
     return parser

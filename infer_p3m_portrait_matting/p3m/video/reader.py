@@ -26,7 +26,7 @@ VIDEO_SUFFIXES = (
 )
 
 #: What brings the reader.
-INSTALL_AV = 'pip install "av>=14,<19"'
+INSTALL_AV = 'pip install "av>=14,<19"'  # the extra "video"
 
 # Values of FFmpeg's AVColorSpace, AVColorRange and AVColorTransferCharacteristic (ISO/IEC 23091-2).
 _NO_MATRIX = (0, 2)
