@@ -19,7 +19,7 @@ examples:
   p3m clip.mp4 out.mov                 a video with alpha: ProRes 4444; out.webm is VP9
   p3m clip.mp4 out.mp4 --background blur --temporal
   p3m clip.mp4 frames/%05d.png         a sequence of pictures
-  curl -s URL | p3m - - > cutout.png   from standard input to standard output
+  p3m - - < photo.jpg > cutout.png     from standard input to standard output
 
 Exit status: 0 when all is done, 1 when anything failed, 2 when the options are wrong, 130 after Ctrl-C.
 """

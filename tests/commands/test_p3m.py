@@ -464,6 +464,7 @@ def test_a_second_run_keeps_out_of_the_same_results(source, tmp_path):
     process = start(photos, results)
     try:
         wait_for(lambda: len(list(results.glob("*.png"))) >= 1)
+        process.send_signal(signal.SIGSTOP)
         second = p3m(photos, results)
         assert second.returncode == 2
         assert b"another p3m is writing into" in second.stderr
