@@ -139,6 +139,7 @@ def test_the_input_is_never_overwritten(source, capsys):
     assert source.read_bytes() == before
 
 
+@pytest.mark.slow
 def test_standard_input_and_output(source, expected):
     done = p3m("-", "-", input=source.read_bytes())
     assert done.returncode == 0, done.stderr
@@ -254,6 +255,7 @@ def test_mobile_runs_unless_published_weights_are_there(checkpoints, tmp_path, m
     assert parse(["a.jpg", "--model", "mobile"]).settings.model_name == "mobile"
 
 
+@pytest.mark.slow
 def test_neither_ikomia_nor_qt_is_imported(source):
     program = (
         "import sys\n"
@@ -346,6 +348,7 @@ def test_a_folder_without_failures_has_status_0_and_an_empty_one_1(source, tmp_p
     assert run(photos, tmp_path / "out") == 0
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not hasattr(os, "fsencode") or sys.platform != "linux", reason="file names are bytes on Linux")
 def test_a_name_that_is_no_utf_8_is_a_photo_as_any(source, tmp_path):
     photos = tmp_path / "photos"
@@ -393,6 +396,7 @@ def is_running(pid) -> bool:
         return False
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
 @pytest.mark.parametrize("jobs", [1, 2])
 def test_a_run_that_is_killed_goes_on_where_it_was(photo, tmp_path, jobs):
@@ -423,6 +427,7 @@ def test_a_run_that_is_killed_goes_on_where_it_was(photo, tmp_path, jobs):
     assert all(path.stat().st_mtime_ns == at for path, at in kept.items())
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
 def test_ctrl_c_ends_the_run_and_its_workers(photo, tmp_path):
     photos, results = tmp_path / "photos", tmp_path / "results"
@@ -441,6 +446,7 @@ def test_ctrl_c_ends_the_run_and_its_workers(photo, tmp_path):
     assert [path for path in results.iterdir() if path.suffix != ".png"] == []
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
 def test_a_worker_that_dies_costs_no_other_photo(photo, tmp_path):
     photos, results = tmp_path / "photos", tmp_path / "results"
@@ -456,6 +462,7 @@ def test_a_worker_that_dies_costs_no_other_photo(photo, tmp_path):
     assert names(results) == [f"{i:02}_cutout.png" for i in range(12)]
 
 
+@pytest.mark.slow
 def test_a_second_run_keeps_out_of_the_same_results(source, tmp_path):
     photos, results = tmp_path / "photos", tmp_path / "results"
     photos.mkdir()
@@ -473,6 +480,7 @@ def test_a_second_run_keeps_out_of_the_same_results(source, tmp_path):
         process.communicate()
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="needs a pseudo-terminal")
 def test_the_progress_bar_shows_rate_and_time_left(folder):
     leader, follower = pty.openpty()
@@ -639,6 +647,7 @@ def test_a_frame_without_a_face_is_named_once_or_so(clip, tmp_path, capsys):
     assert names(tmp_path) == ["nobody.mp4", "out.mov"]
 
 
+@pytest.mark.slow
 def test_videos_among_photos(clip, source, tmp_path):
     photos = tmp_path / "both"
     photos.mkdir()
@@ -651,6 +660,7 @@ def test_videos_among_photos(clip, source, tmp_path):
     assert b"broken.mp4 cannot be read as a video" in done.stderr
 
 
+@pytest.mark.slow
 def test_a_killed_video_leaves_no_half_file_under_its_name(clip, tmp_path):
     long = tmp_path / "long.mp4"
     import av

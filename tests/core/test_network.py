@@ -48,6 +48,7 @@ def assert_golden(output, arrays):
     assert largest_error(output.alpha, "fusion_alpha") < 1e-4
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("variant", PUBLISHED)
 def test_contiguous_network_gives_the_published_numbers(variant, contiguous, golden):
     with torch.inference_mode():
@@ -55,6 +56,7 @@ def test_contiguous_network_gives_the_published_numbers(variant, contiguous, gol
     assert_golden(output, golden(variant))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("variant", PUBLISHED)
 def test_network_as_inference_runs_it_gives_the_published_numbers(variant, matting, golden):
     x = picture(golden(variant), torch.channels_last)
@@ -63,6 +65,7 @@ def test_network_as_inference_runs_it_gives_the_published_numbers(variant, matti
     assert_golden(output, golden(variant))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("variant", PUBLISHED)
 def test_ten_runs_give_the_same_bits(variant, matting, golden):
     x = picture(golden(variant), torch.channels_last)
