@@ -129,8 +129,8 @@ def _make(
         _tell(request, f"{done} done{before}{failed}")
     if failures:
         _say("failed:")
-        for name, error in sorted(failures.items()):
-            _say(f"  {error}" if error.startswith(name) else f"  {name}: {error}")
+        for name, reason in sorted(failures.items()):
+            _say(f"  {reason}" if reason.startswith(name) else f"  {name}: {reason}")
     return 1 if failures else 0
 
 
@@ -156,7 +156,7 @@ def _check(request: Request, item: Item) -> None:
     """Refuse what can be seen to go wrong before any work."""
     for name, path in item.targets.items():
         if str(path) == STANDARD:
-            if sys.__stdout__.isatty():
+            if sys.__stdout__ is not None and sys.__stdout__.isatty():
                 raise UsageError("a picture makes no sense on a terminal: name a file, or send it on by | or >")
             continue
         if item.source is not None and path.exists() and path.samefile(item.source):

@@ -28,7 +28,8 @@ class Matting:
         self.settings = settings
         self._session, substitutes = open_session(settings)
         self.substitutes = list(substitutes.values())
-        self._background = read_background(settings.background_path()) if settings.background == IMAGE else None
+        path = settings.background_path()
+        self._background = None if path is None or settings.background != IMAGE else read_background(path)
 
     def pictures(self, image: np.ndarray, name: str, steady: TemporalFilter | None = None) -> Pictures:
         """Make all pictures of one photo or frame.

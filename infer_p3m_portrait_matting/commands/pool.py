@@ -5,18 +5,19 @@ import os
 import signal
 import threading
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 
 from ..plugin.settings import Settings
+from .matting import Matting
 from .targets import Item
 from .work import Report, make
 
 _DIED = "the process that worked on it died, twice; perhaps the computer has too little memory: lower --jobs"
 
-# Of a worker process.
-_matting = None
+# The model of a worker process.
+_matting: Matting | None = None
 
 
 def make_all(items: Iterable[Item], settings: Settings, jobs: int) -> Iterator[tuple[Item, Report]]:
@@ -38,7 +39,9 @@ def make_all(items: Iterable[Item], settings: Settings, jobs: int) -> Iterator[t
                 yield item, Report([], _DIED)
 
 
-def _until_one_dies(waiting: deque[Item], settings: Settings, jobs: int) -> Iterator[tuple[Item, Report]]:
+def _until_one_dies(
+    waiting: deque[Item], settings: Settings, jobs: int
+) -> Generator[tuple[Item, Report], None, list[Item]]:
     """Work until nothing waits or a process dies; returns what was under way then."""
     # Spawned, not forked: OpenMP's threads do not survive a fork.
     context = multiprocessing.get_context("spawn")
@@ -70,16 +73,17 @@ def _start_worker(settings: Settings, jobs: int) -> None:
     threading.Thread(target=_end_with_parent, daemon=True).start()
     import torch
 
-    from .matting import Matting
-
     torch.set_num_threads(max((os.cpu_count() or 1) // jobs, 1))
     _matting = Matting(settings)
 
 
 def _end_with_parent() -> None:
-    multiprocessing.parent_process().join()
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
     os._exit(1)
 
 
 def _work(item: Item) -> Report:
+    assert _matting is not None, "the worker was not started by _start_worker"
     return make(item, _matting)

@@ -75,7 +75,7 @@ def single(
         return Item(source, {name: target / name / "%05d.png" for name in chosen}, True)
     if as_folder:
         chosen = outputs or (COMPOSITE if composite_by_default else CUTOUT,)
-        folder = target if output else source.parent
+        folder = target if output or source is None else source.parent
         return Item(source, _named(folder, stem, chosen, is_video), is_video)
     holds_alpha = _holds_alpha(target, is_video)
     chosen = outputs or (COMPOSITE if composite_by_default or not holds_alpha else CUTOUT,)

@@ -4,7 +4,6 @@ import logging
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import NamedTuple
 
 from ..p3m import TemporalFilter
@@ -13,7 +12,7 @@ from ..p3m.errors import MissingPackageError
 from ..p3m.imaging.encode import encode_picture
 from ..p3m.imaging.photos import decode_photo
 from ..p3m.video.reader import Sound, VideoReader
-from ..p3m.video.writers import is_sequence, open_writer
+from ..p3m.video.writers import Writer, is_sequence, open_writer
 from .matting import Matting
 from .targets import STANDARD, Item
 
@@ -75,14 +74,14 @@ def _photo(item: Item, matting: Matting) -> None:
     }
     for path, picture in encoded.items():
         if str(path) == STANDARD:
-            _standard_output().write(picture)
-            _standard_output().flush()
+            _write_out(picture)
         else:
             write_whole(path, picture)
 
 
 def _video(item: Item, matting: Matting, progress: Progress) -> None:
-    writers = {}
+    assert item.source is not None, "a video comes from a file"
+    writers: dict[str, Writer] = {}
     steady = TemporalFilter() if matting.settings.temporal else None
     count = 0
     try:
@@ -110,9 +109,11 @@ def _video(item: Item, matting: Matting, progress: Progress) -> None:
             writer.abandon()
 
 
-def _standard_output():
+def _write_out(content: bytes) -> None:
     # sys.stdout itself may have been pointed elsewhere, so that no print() gets into the picture.
-    return sys.__stdout__.buffer
+    assert sys.__stdout__ is not None, "the process has no standard output"
+    sys.__stdout__.buffer.write(content)
+    sys.__stdout__.buffer.flush()
 
 
 def _of_system(error: OSError) -> str:
@@ -142,8 +143,3 @@ def _warnings() -> Iterator[list[str]]:
 def _shortened(messages: list[str]) -> list[str]:
     more = len(messages) - _SHOWN
     return messages if more <= 1 else [*messages[:_SHOWN], f"... and {more} more warnings like these"]
-
-
-def part_files(item: Item) -> list[Path]:
-    """What a run that was killed may have left beside the files of an item."""
-    return [path.with_name(path.name + ending) for path in item.targets.values() for ending in (".tmp", ".part")]

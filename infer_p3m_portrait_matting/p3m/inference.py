@@ -11,7 +11,7 @@ from torch import Tensor
 from .checkpoints.weights import expected_weights, find_weights, load_weights
 from .fold import fold_batch_norms
 from .imaging.images import check_image
-from .imaging.photos import Photo, takes_photo
+from .imaging.photos import takes_photo
 from .model.network import FOREGROUND, UNKNOWN
 from .model.registry import create_model, get_variant
 from .preprocess import normalize, resize, to_tensor
@@ -66,7 +66,7 @@ class PortraitMatting:
     @torch.inference_mode()
     def matte(
         self,
-        image: Photo,
+        image: np.ndarray,
         method: str = "HYBRID",
         input_size: int = 1024,
         after_pass: Callable[[], None] | None = None,

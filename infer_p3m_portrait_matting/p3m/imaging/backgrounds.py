@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 
 from .images import as_rgb, check_image, check_matte, to_uint8
-from .photos import Photo, takes_photo
+from .photos import takes_photo
 
 #: Standard deviation of the background blur, as a fraction of the photo's longest side.
 BLUR = 0.015
@@ -14,7 +14,7 @@ _EPSILON = 1e-4
 
 
 @takes_photo("image")
-def crop_to_fill(image: Photo, height: int, width: int) -> np.ndarray:
+def crop_to_fill(image: np.ndarray, height: int, width: int) -> np.ndarray:
     """Scale an image until it covers a size and crop the rest evenly; the aspect ratio is kept.
 
     Args:
@@ -40,7 +40,7 @@ def crop_to_fill(image: Photo, height: int, width: int) -> np.ndarray:
 
 
 @takes_photo("image")
-def blurred_background(image: Photo, alpha: np.ndarray, blur: float = BLUR) -> np.ndarray:
+def blurred_background(image: np.ndarray, alpha: np.ndarray, blur: float = BLUR) -> np.ndarray:
     """Blur the photo's own background as if it were out of focus; the person does not bleed into it.
 
     Each pixel is the mean of its surroundings, weighted by 1 - alpha. Far inside the person, where no background is

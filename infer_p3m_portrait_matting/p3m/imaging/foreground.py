@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 
 from .images import as_rgb, check_matte, to_uint8
-from .photos import Photo, takes_photo
+from .photos import takes_photo
 
 #: How much smaller the copy for the wide blurs is.
 _SHRINK = 4
@@ -19,7 +19,7 @@ _EPSILON = 1e-5
 
 
 @takes_photo("image")
-def estimate_foreground(image: Photo, alpha: np.ndarray) -> np.ndarray:
+def estimate_foreground(image: np.ndarray, alpha: np.ndarray) -> np.ndarray:
     """Estimate the person's own colours: what to cut out and to composite instead of the photo's colours.
 
     Args:

@@ -6,7 +6,7 @@ import io
 from collections.abc import Callable
 from os import PathLike
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, TypeVar
 
 import cv2
 import numpy as np
@@ -14,6 +14,8 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 
 #: What every function that takes a photo takes. Files and PIL images are turned as their EXIF orientation says.
 Photo: TypeAlias = np.ndarray | str | PathLike[str] | bytes | Image.Image
+
+Result = TypeVar("Result")
 
 #: Kinds of files that Pillow reads and OpenCV may not: HEIC with the package pillow-heif, the others by itself.
 HEIF_SUFFIXES = (".heic", ".heif", ".hif")
@@ -90,24 +92,27 @@ def decode_photo(content: bytes, name: str) -> np.ndarray:
     return array[..., :3].copy() if array.ndim == 3 else np.dstack([array] * 3)
 
 
-def takes_photo(name: str) -> Callable[[Callable], Callable]:
+def takes_photo(name: str) -> Callable[[Callable[..., Result]], Callable[..., Result]]:
     """Decorate a function so that one of its arguments may be any :data:`Photo`; the function itself sees an array.
 
     Args:
         name: of the argument.
     """
 
-    def decorate(function: Callable) -> Callable:
-        place = list(inspect.signature(function).parameters).index(name)
+    def decorate(function: Callable[..., Result]) -> Callable[..., Result]:
+        signature = inspect.signature(function)
+        place = list(signature.parameters).index(name)
 
         @functools.wraps(function)
-        def with_array(*args: Any, **kwargs: Any) -> Any:
+        def with_array(*args: Any, **kwargs: Any) -> Result:
             if len(args) > place:
                 args = (*args[:place], load_photo(args[place]), *args[place + 1 :])
             elif name in kwargs:
                 kwargs[name] = load_photo(kwargs[name])
             return function(*args, **kwargs)
 
+        shown = [p.replace(annotation=Photo) if p.name == name else p for p in signature.parameters.values()]
+        with_array.__signature__ = signature.replace(parameters=shown)  # type: ignore[attr-defined]
         return with_array
 
     return decorate

@@ -187,13 +187,11 @@ class VideoReader:
                 damaged += 1
                 continue
             for frame in decoded:
-                pts = self._time(frame)
-                if pts is not None:
-                    pts = even(pts * self._units - shift)
-                elif last is not None:
-                    pts = last + step
+                found = self._time(frame)
+                expected = 0 if last is None else last + step
+                pts = expected if found is None else even(found * self._units - shift)
                 # Two frames of one time, or one that goes back, cannot be written.
-                last = pts = (pts or 0) if last is None else max(pts, last + 1)
+                last = pts if last is None else max(pts, last + 1)
                 turns = round(frame.rotation / 90) % 4
                 image = np.ascontiguousarray(np.rot90(self._rgb(frame), turns))
                 if size not in (None, image.shape):
@@ -203,7 +201,7 @@ class VideoReader:
                 size = image.shape
                 count += 1
                 aspect = 1 / self._aspect if turns % 2 else self._aspect
-                yield Frame(image, pts, (frame.duration or 0) * self._units, self.time_base, aspect)
+                yield Frame(image, last, (frame.duration or 0) * self._units, self.time_base, aspect)
         if count == 0:
             raise ValueError(f"{self.path} holds no frame that can be read")
         if damaged or count < self._stream.frames:
@@ -233,9 +231,11 @@ class VideoReader:
         if self._container.format.name != "avi":
             return frame.pts
         # AVI stores no times, only an order; frames come out of the decoder with a delay that is none of the video's.
+        if frame.dts is None:
+            return None
         if self._first is None:
             self._first = frame.dts
-        return None if frame.dts is None else frame.dts - self._first
+        return frame.dts - self._first
 
     def _rgb(self, frame: "av.VideoFrame") -> np.ndarray:
         matrix = frame.colorspace

@@ -170,11 +170,10 @@ class VideoWriter:
         """
         if picture.ndim == 2:
             picture = np.dstack([picture] * 3)
-        if self._stream is None:
-            self._start(picture, frame)
-        video = self._to_yuv(picture)
+        stream = self._stream or self._start(picture, frame)
+        video = self._to_yuv(picture, stream.pix_fmt)
         video.pts, video.time_base, video.duration = frame.pts, frame.time_base, frame.duration
-        self._container.mux(self._stream.encode(video))
+        self._container.mux(stream.encode(video))
 
     def write_sound(self, sound: Sound) -> None:
         """Add a piece of the source's sound.
@@ -214,7 +213,7 @@ class VideoWriter:
             self._container.close()
         self._part.unlink(missing_ok=True)
 
-    def _start(self, picture: np.ndarray, frame: Frame) -> None:
+    def _start(self, picture: np.ndarray, frame: Frame) -> "av.VideoStream":
         height, width, channels = picture.shape
         form = self._form
         if channels == 4 and not form.alpha:
@@ -239,6 +238,7 @@ class VideoWriter:
         waiting, self._waiting = self._waiting, []
         for sound in waiting:
             self.write_sound(sound)
+        return stream
 
     def _add_audio(self, heard: "av.AudioStream") -> tuple["av.AudioStream", bool]:
         if heard.codec_context.codec.canonical_name in self._form.sound:
@@ -247,12 +247,12 @@ class VideoWriter:
         rate = 48000 if codec == "libopus" else heard.codec_context.sample_rate
         return self._container.add_stream(codec, rate=rate, layout=heard.codec_context.layout.name), False
 
-    def _to_yuv(self, picture: np.ndarray) -> "av.VideoFrame":
+    def _to_yuv(self, picture: np.ndarray, pixels: str | None) -> "av.VideoFrame":
         flags = self._av.video.reformatter.Interpolation
         rgb = self._av.VideoFrame.from_ndarray(picture, format="rgba" if picture.shape[2] == 4 else "rgb24")
         return self._reformatter.reformat(
             rgb,
-            format=self._stream.pix_fmt,
+            format=pixels,
             dst_colorspace=_BT709,
             src_color_range=2,
             dst_color_range=_LIMITED_RANGE,
@@ -317,6 +317,8 @@ def number_in(pattern: Path, number: int) -> Path:
 def _copy(sound: Sound, target: "av.AudioStream") -> "av.Packet":
     """A packet's twin: writing a packet changes its times, and several writers take the same one."""
     packet = sound.packet
+    assert packet is not None, "the end of a stream has nothing to copy"
+    assert packet.pts is not None, "a packet without a time is not copied"
     twin = type(packet)(bytes(packet))
     twin.time_base = packet.time_base
     shift = round(sound.offset / Fraction(packet.time_base))
