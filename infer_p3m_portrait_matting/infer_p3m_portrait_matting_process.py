@@ -13,7 +13,12 @@ from infer_p3m_portrait_matting.p3m.imaging.images import check_image
 from infer_p3m_portrait_matting.plugin import asked
 from infer_p3m_portrait_matting.plugin.notices import Notice, say
 from infer_p3m_portrait_matting.plugin.openmp import all_threads
-from infer_p3m_portrait_matting.plugin.outputs import FileNames, LosslessImageIO
+from infer_p3m_portrait_matting.plugin.outputs import (
+    FileNames,
+    LosslessImageIO,
+    name_video_outputs,
+    without_alpha,
+)
 from infer_p3m_portrait_matting.plugin.person import choose_person
 from infer_p3m_portrait_matting.plugin.pictures import look_for_faces, make_pictures, read_background
 from infer_p3m_portrait_matting.plugin.sessions import open_session
@@ -144,13 +149,15 @@ class InferP3mPortraitMatting(dataprocess.C2dImageTask):
         box = choose_person(image, settings, self._drawn(), self._name(source), faces)
         # All that can fail for a known reason fails here: what begin_task_run raises is wrapped beyond reading.
         session = self._open_session(settings)
+        if self._is_moving():
+            name_video_outputs([self.get_output(index) for index in range(3)])
         self.begin_task_run()
         with suppress(_Stopped):
             # All pictures first, so that a failure leaves every output as it was.
             alpha = self._steady(image, self._matte(session, settings, image, box), settings)
             for index, picture in enumerate(make_pictures(image, alpha, settings, background, faces)):
                 output = self.get_output(index)
-                output.set_image(picture)
+                output.set_image(without_alpha(picture) if self._is_moving() else picture)
                 output.source = source
             self.emit_step_progress()
         self.end_task_run()

@@ -15,6 +15,7 @@ from .imaging.crop import person_window
 from .imaging.faces import Face, find_faces
 from .imaging.foreground import estimate_foreground
 from .imaging.images import to_uint8
+from .imaging.photos import Photo, load_photo
 from .imaging.subject import Box, body_box, keep_person, matte_person, parse_box
 from .imaging.temporal import TemporalFilter
 from .metrics import Scores, connectivity_error, gradient_error, score, trimap_of
@@ -63,6 +64,7 @@ __all__ = [
     "MissingPackageError",
     "P3MNet",
     "P3MOutput",
+    "Photo",
     "PortraitMatting",
     "Scores",
     "TemporalFilter",
@@ -90,6 +92,7 @@ __all__ = [
     "invert_matte",
     "keep_person",
     "list_models",
+    "load_photo",
     "load_published_checkpoint",
     "load_weights",
     "matte_person",

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from .checkpoints.weights import expected_weights, find_weights, load_weights
 from .imaging.images import check_image
+from .imaging.photos import Photo, load_photo, takes_photo
 from .model.network import FOREGROUND, UNKNOWN, classify
 from .model.registry import create_model, get_variant
 from .precision import choose_dtype
@@ -92,6 +93,7 @@ class PortraitMatting:
         self.model = prepare_for_inference(model, self.device, dtype, get_variant(self.model_name).exact)
         self.precision = str(dtype).removeprefix("torch.")
 
+    @takes_photo("image")
     def matte(
         self,
         image: np.ndarray,
@@ -103,7 +105,8 @@ class PortraitMatting:
 
         Args:
             image: uint8, uint16 or float in [0, 1]; [H, W], [H, W, 1], [H, W, 3] (RGB) or [H, W, 4] (RGBA, whose
-                alpha is ignored). Any size from 1 x 1 px. It is never changed.
+                alpha is ignored). Any size from 1 x 1 px. It is never changed. Or a path, the bytes of an image file,
+                or a PIL image (:func:`~.imaging.photos.load_photo`).
             method: one of :data:`METHODS`, in any case.
             input_size: bound in pixels of the long side of what the network sees, at least 32.
             after_pass: called after each pass through the network; what it raises ends the run.
@@ -122,7 +125,7 @@ class PortraitMatting:
 
     def matte_batch(
         self,
-        images: Sequence[np.ndarray],
+        images: Sequence[Photo],
         method: str = "HYBRID",
         input_size: int = 1024,
         batch_size: int | None = None,
@@ -153,8 +156,10 @@ class PortraitMatting:
         if batch_size < 1:
             raise ValueError(f"batch_size must be at least 1, got {batch_size}")
         groups: dict[tuple, list[int]] = {}
+        photos: list[np.ndarray] = []
         for place, image in enumerate(images):
             try:
+                image = load_photo(image)
                 check_image(image)
             except (TypeError, ValueError) as error:
                 raise type(error)(f"images[{place}]: {error}") from error
@@ -165,10 +170,11 @@ class PortraitMatting:
         for places in groups.values():
             for start in range(0, len(places), batch_size):
                 batch = places[start : start + batch_size]
-                found = self._in_halves([images[place] for place in batch], method, input_size)
+                found = self._in_halves([photos[place] for place in batch], method, input_size)
                 mattes.update(zip(batch, found, strict=True))
-        return [mattes[place] for place in range(len(images))]
+        return [mattes[place] for place in range(len(photos))]
 
+    @takes_photo("image")
     @torch.inference_mode()
     def local_alpha(self, image: np.ndarray, input_size: int = 1024) -> np.ndarray:
         """Estimate only the alpha of the local pass, which HYBRID uses inside the unknown area.

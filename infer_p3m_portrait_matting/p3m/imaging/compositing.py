@@ -5,6 +5,7 @@ import numpy as np
 from PIL import ImageColor
 
 from .images import as_rgb, check_matte, to_uint8
+from .photos import takes_photo
 
 #: Pixels in a strip of rows.
 _STRIP = 2**16
@@ -30,6 +31,7 @@ def parse_color(text: str) -> tuple[int, ...]:
     return color[:3] if len(color) == 4 and color[3] == 255 else color
 
 
+@takes_photo("foreground")
 def cutout(foreground: np.ndarray, alpha: np.ndarray) -> np.ndarray:
     """Make the cut-out.
 
@@ -51,6 +53,7 @@ def cutout(foreground: np.ndarray, alpha: np.ndarray) -> np.ndarray:
     return cv2.merge((*cv2.split(colors), to_uint8(alpha)))
 
 
+@takes_photo("foreground")
 def composite(
     foreground: np.ndarray, alpha: np.ndarray, background: tuple[int, ...] | np.ndarray = (255, 255, 255)
 ) -> np.ndarray:

