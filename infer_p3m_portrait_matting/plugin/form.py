@@ -19,8 +19,9 @@ from infer_p3m_portrait_matting.plugin.form_parts import (
     combo_box,
     guard_wheel,
     line_edit,
+    number,
     scroll_to,
-    spin_box,
+    whole_number,
 )
 from infer_p3m_portrait_matting.plugin.qt import QtCore, QtGui, QtWidgets
 from infer_p3m_portrait_matting.plugin.settings import (
@@ -153,13 +154,13 @@ class ParameterForm(QtWidgets.QWidget):
             "is an error, without any output", "Otherwise a warning: the face may be turned away, covered, or cut off"
         )
         self.invert = check_box("keep the background instead", "The matte becomes 1 - alpha")
-        self.feather = spin_box(0, MAX_FEATHER, 1, " px", "How far edges are softened, to either side")
-        self.shift = spin_box(-MAX_SHIFT, MAX_SHIFT, 1, " px", "Above 0 the matte grows, below it shrinks")
-        self.despeckle = spin_box(0, 100.0, 1, " % of the person", "Separate areas smaller than this are dropped")
-        self.crop = spin_box(-1, MAX_MARGIN, 5, " % margin", "Crops all pictures to the person, with a margin around")
+        self.feather = number(0, MAX_FEATHER, 1, " px", "How far edges are softened, to either side")
+        self.shift = whole_number(-MAX_SHIFT, MAX_SHIFT, 1, " px", "Above 0 the matte grows, below it shrinks")
+        self.despeckle = number(0, 100.0, 1, " % of the person", "Separate areas smaller than this are dropped")
+        self.crop = number(-1, MAX_MARGIN, 5, " % margin", "Crops all pictures to the person, with a margin around")
         self.crop.setSpecialValueText("none")
         self.method = combo_box(METHODS, _METHOD_NOTES)
-        self.input_size = spin_box(
+        self.input_size = whole_number(
             MIN_INPUT_SIZE,
             MAX_INPUT_SIZE,
             32,
@@ -227,7 +228,7 @@ class ParameterForm(QtWidgets.QWidget):
             (self.sections[row.section].lines if row.section else layout).addWidget(self.lines[row.field])
         for section in self.sections.values():
             layout.addWidget(section)
-            section.button.toggled.connect(lambda unfolded, section=section: unfolded and self._bring(section))
+            section.button.toggled.connect(lambda unfolded, section=section: self._bring(section, unfolded))
         layout.addStretch(1)
         self._align_labels()
 
@@ -236,7 +237,7 @@ class ParameterForm(QtWidgets.QWidget):
             for control in row.controls:
                 guard_wheel(self._wheel_guard, control)
         self._problems: dict[str, str] = {}
-        self._wanted = None
+        self._wanted: QtWidgets.QWidget = self
         self._soon = QtCore.QTimer(self)
         self._soon.setSingleShot(True)
         self._soon.timeout.connect(lambda: scroll_to(self._wanted))
@@ -354,10 +355,11 @@ class ParameterForm(QtWidgets.QWidget):
         for title, section in self.sections.items():
             section.count(changed[title])
 
-    def _bring(self, widget: QtWidgets.QWidget) -> None:
+    def _bring(self, widget: QtWidgets.QWidget, wanted: bool = True) -> None:
         """Bring a widget into view once Qt has laid it out."""
-        self._wanted = widget
-        self._soon.start(0)
+        if wanted:
+            self._wanted = widget
+            self._soon.start(0)
 
     def _align_labels(self) -> None:
         width = max(line.label.sizeHint().width() for line in self.lines.values())
@@ -402,7 +404,7 @@ def _switch(field: str, label: str, check: QtWidgets.QCheckBox, section: str = "
     return Row(field, label, (check,), check.isChecked, check.setChecked, (check.toggled,), section)
 
 
-def _number(field: str, label: str, spin: QtWidgets.QAbstractSpinBox, section: str = "") -> Row:
+def _number(field: str, label: str, spin: QtWidgets.QSpinBox | QtWidgets.QDoubleSpinBox, section: str = "") -> Row:
     return Row(field, label, (spin,), spin.value, spin.setValue, (spin.valueChanged,), section)
 
 

@@ -44,7 +44,8 @@ class Line(QtWidgets.QWidget):
         self._is_problem = False
         name = label.replace("&", "")
         for control in controls:
-            control.setAccessibleName(name if control is controls[0] else f"{name}: {control.text()}")
+            own = f": {control.text()}" if isinstance(control, QtWidgets.QAbstractButton) else ""
+            control.setAccessibleName(name if control is controls[0] else name + own)
         row = QtWidgets.QHBoxLayout()
         row.setContentsMargins(0, 0, 0, 0)
         for control in controls:
@@ -64,10 +65,10 @@ class Line(QtWidgets.QWidget):
         self._is_problem = is_problem
         self._paint_message()
 
-    def changeEvent(self, event: QtCore.QEvent) -> None:
+    def changeEvent(self, event: QtCore.QEvent | None) -> None:
         """Choose the message's colour again when the window's colours change."""
         super().changeEvent(event)
-        if event.type() == QtCore.QEvent.Type.PaletteChange:
+        if event is not None and event.type() == QtCore.QEvent.Type.PaletteChange:
             self._paint_message()
 
     def _paint_message(self) -> None:
@@ -127,8 +128,10 @@ class Section(QtWidgets.QWidget):
 class WheelGuard(QtCore.QObject):
     """An event filter: the wheel changes a control that has the focus, and scrolls the form over any other."""
 
-    def eventFilter(self, control: QtCore.QObject, event: QtCore.QEvent) -> bool:
+    def eventFilter(self, control: QtCore.QObject | None, event: QtCore.QEvent | None) -> bool:
         """Hand the wheel on to what is around the control."""
+        if event is None or not isinstance(control, QtWidgets.QWidget):
+            return False
         if event.type() == QtCore.QEvent.Type.Wheel and not control.hasFocus():
             event.ignore()
             return True
@@ -165,9 +168,9 @@ class _Edit(QtWidgets.QLineEdit):
         super().__init__()
         self._strengthen()
 
-    def changeEvent(self, event: QtCore.QEvent) -> None:
+    def changeEvent(self, event: QtCore.QEvent | None) -> None:
         super().changeEvent(event)
-        if event.type() == QtCore.QEvent.Type.PaletteChange:
+        if event is not None and event.type() == QtCore.QEvent.Type.PaletteChange:
             self._strengthen()
 
     def _strengthen(self) -> None:
@@ -217,9 +220,19 @@ class _Number(QtWidgets.QDoubleSpinBox):
         return self.locale().toString(float(value), "g", 8)
 
 
-def spin_box(low: float, high: float, step: float, suffix: str, note: str) -> QtWidgets.QAbstractSpinBox:
-    """A number: whole if its limits are ints."""
-    spin = QtWidgets.QSpinBox() if isinstance(high, int) else _Number()
+def whole_number(low: int, high: int, step: int, suffix: str, note: str) -> QtWidgets.QSpinBox:
+    """A whole number."""
+    spin = QtWidgets.QSpinBox()
+    spin.setRange(low, high)
+    spin.setSingleStep(step)
+    spin.setSuffix(suffix)
+    spin.setToolTip(note)
+    return spin
+
+
+def number(low: float, high: float, step: float, suffix: str, note: str) -> QtWidgets.QDoubleSpinBox:
+    """A number with up to four decimals."""
+    spin = _Number()
     spin.setRange(low, high)
     spin.setSingleStep(step)
     spin.setSuffix(suffix)

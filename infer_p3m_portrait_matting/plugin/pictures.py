@@ -71,7 +71,7 @@ def _make(image: np.ndarray, alpha: np.ndarray, settings: Settings, background_i
     if settings.background == TRANSPARENT:
         return Pictures(person.copy(), person[..., 3].copy(), person)
     if settings.background == BLUR:
-        background: np.ndarray | tuple[int, int, int] = blurred_background(image, alpha)
+        background: np.ndarray | tuple[int, ...] = blurred_background(image, alpha)
     elif settings.background == IMAGE:
         # None is refused there, as anything else that is not an image.
         background = crop_to_fill(background_image, *alpha.shape)  # type: ignore[arg-type]

@@ -21,10 +21,10 @@ def person_window(alpha: np.ndarray, margin: float = 0.0) -> tuple[slice, slice]
     """
     if not margin >= 0:
         raise ValueError(f"the margin must be at least 0 percent, got {margin}")
-    seen = alpha > SEEN
+    seen: np.ndarray = alpha > SEEN
     if not seen.any():
         return None
-    return _window(seen.any(1), margin), _window(seen.any(0), margin)
+    return _window(np.any(seen, axis=1), margin), _window(np.any(seen, axis=0), margin)
 
 
 def _window(line: np.ndarray, margin: float) -> slice:

@@ -130,11 +130,12 @@ def keep_person(alpha: np.ndarray, box: Box, margin: float = MARGIN) -> np.ndarr
         float32 [H, W] in [0, 1], a new array; zeros when nobody is in the box.
     """
     alpha = alpha.astype(np.float32)
+    height, width = alpha.shape
     outside = np.ones(alpha.shape, bool)
-    outside[window_of(box, *alpha.shape, context=margin)] = False
+    outside[window_of(box, height, width, margin)] = False
     alpha[outside] = 0
     count, labels = cv2.connectedComponents((alpha >= _SURE).astype(np.uint8), connectivity=8)
-    rows, columns = window_of(box, *alpha.shape, context=0.0)
+    rows, columns = window_of(box, height, width, 0.0)
     inside = np.bincount(labels[rows, columns].ravel(), weights=alpha[rows, columns].ravel(), minlength=count)
     inside[0] = 0
     if not inside.any():
