@@ -163,6 +163,7 @@ class PortraitMatting:
                 check_image(image)
             except (TypeError, ValueError) as error:
                 raise type(error)(f"images[{place}]: {error}") from error
+            photos.append(image)
             height, width = image.shape[:2]
             sizes = tuple(self._pass_size(height, width, input_size, local) for local in (False, True))
             groups.setdefault(sizes[:1] if method == "RESIZE" else sizes, []).append(place)
@@ -293,7 +294,7 @@ class _OutOfRange(Exception):
 
 def _check_request(method: str, input_size: int) -> str:
     """The method as :data:`METHODS` spells it."""
-    if method.upper() not in METHODS:
+    if not isinstance(method, str) or method.upper() not in METHODS:
         raise ValueError(f"unknown method {method!r}: choose one of {', '.join(METHODS)}")
     if input_size < STRIDE:
         raise ValueError(f"input_size must be at least {STRIDE}, got {input_size}")

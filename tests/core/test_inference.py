@@ -229,7 +229,12 @@ def test_pictures_of_one_colour_give_a_matte(value, mobile):
     assert np.isfinite(alpha).all()
 
 
-@pytest.mark.parametrize("method", ["", "hybrid", "BOTH", None])
+def test_methods_may_be_written_in_any_case(mobile, photo):
+    for method in ("hybrid", "Resize"):
+        np.testing.assert_array_equal(mobile.matte(photo, method, 64), mobile.matte(photo, method.upper(), 64))
+
+
+@pytest.mark.parametrize("method", ["", "HYBRID ", "BOTH", None])
 def test_unknown_methods_are_refused(method, mobile, photo):
     with pytest.raises(ValueError, match="HYBRID, RESIZE"):
         mobile.matte(photo, method)
