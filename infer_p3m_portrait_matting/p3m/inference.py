@@ -105,8 +105,8 @@ class PortraitMatting:
 
         Args:
             image: uint8, uint16 or float in [0, 1]; [H, W], [H, W, 1], [H, W, 3] (RGB) or [H, W, 4] (RGBA, whose
-                alpha is ignored). Any size from 1 x 1 px. It is never changed. Or a path, the bytes of an image file, or a
-                PIL image (:func:`~.imaging.photos.load_photo`).
+                alpha is ignored). Any size from 1 x 1 px. It is never changed. Or a path, the bytes of an image
+                file, or a PIL image (:func:`~.imaging.photos.load_photo`).
             method: one of :data:`METHODS`.
             input_size: bound in pixels of the long side of what the network sees, at least 32.
             after_pass: called after each pass through the network; what it raises ends the run.
@@ -151,7 +151,7 @@ class PortraitMatting:
             torch.OutOfMemoryError: the GPU has too little memory for a single one of them.
         """
         _check_request(method, input_size)
-        images = [load_photo(image) for image in images]
+        photos = []
         if batch_size is None:
             batch_size = _BATCH_ON_GPU if self.device.type == "cuda" else 1
         if batch_size < 1:
@@ -159,9 +159,11 @@ class PortraitMatting:
         groups: dict[tuple, list[int]] = {}
         for place, image in enumerate(images):
             try:
+                image = load_photo(image)
                 check_image(image)
             except (TypeError, ValueError) as error:
                 raise type(error)(f"images[{place}]: {error}") from error
+            photos.append(image)
             height, width = image.shape[:2]
             sizes = tuple(self._pass_size(height, width, input_size, local) for local in (False, True))
             groups.setdefault(sizes[:1] if method == "RESIZE" else sizes, []).append(place)
@@ -169,9 +171,9 @@ class PortraitMatting:
         for places in groups.values():
             for start in range(0, len(places), batch_size):
                 batch = places[start : start + batch_size]
-                found = self._in_halves([images[place] for place in batch], method, input_size)
+                found = self._in_halves([photos[place] for place in batch], method, input_size)
                 mattes.update(zip(batch, found, strict=True))
-        return [mattes[place] for place in range(len(images))]
+        return [mattes[place] for place in range(len(photos))]
 
     @torch.inference_mode()
     def local_alpha(self, image: np.ndarray, input_size: int = 1024) -> np.ndarray:
