@@ -673,7 +673,9 @@ def test_a_killed_video_leaves_no_half_file_under_its_name(clip, tmp_path):
         container.mux(stream.encode(None))
     for name, part in (("out.mov", "out.mov.part"), ("out.mp4", "out.mp4.part"), ("%d.png", ".d.png.part")):
         process = start(long, tmp_path / name)
-        wait_for(lambda: (tmp_path / part).exists() and size_of(tmp_path / part) > 10000)  # noqa: B023
+        # H.264 reaches the disk in large pieces: there, that it has begun must do.
+        least = 0 if name == "out.mp4" else 10000
+        wait_for(lambda: (tmp_path / part).exists() and size_of(tmp_path / part) >= least)  # noqa: B023
         process.kill()
         process.communicate()
         assert not (tmp_path / name).exists()

@@ -126,6 +126,7 @@ def test_every_function_that_takes_a_photo_takes_a_file(photo, tmp_path, mobile)
     for other in (path, path.read_bytes(), Image.open(path)):
         np.testing.assert_array_equal(mobile.matte(other, "HYBRID", 64), alpha)
         np.testing.assert_array_equal(mobile.matte(image=other, method="HYBRID", input_size=64), alpha)
+        np.testing.assert_array_equal(mobile.matte_batch([other], "HYBRID", 64)[0], alpha)
         np.testing.assert_array_equal(estimate_foreground(other, alpha), estimate_foreground(photo, alpha))
         np.testing.assert_array_equal(cutout(other, alpha), cutout(photo, alpha))
         np.testing.assert_array_equal(composite(other, alpha), composite(photo, alpha))
