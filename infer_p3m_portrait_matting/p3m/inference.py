@@ -8,12 +8,15 @@ import torch
 from torch import Tensor
 
 from .checkpoints.weights import expected_weights, find_weights, load_weights
+from .errors import WeightsError
 from .fold import fold_batch_norms
 from .imaging.images import check_image
 from .model.network import FOREGROUND, UNKNOWN
 from .model.registry import create_model, get_variant
+from .own_settings import computing_settings, loading_settings
 from .preprocess import normalize, resize, to_tensor
 from .sizes import STRIDE, pass_size
+from .strips import matte_in_pieces
 
 #: HYBRID: trimap from a global pass at low resolution, alpha from a local pass at high resolution.
 #: RESIZE: one pass at low resolution, whose fused alpha is enlarged.
@@ -54,8 +57,9 @@ class PortraitMatting:
                     "name a file by weights=..., or use model_name='mobile', whose weights are bundled"
                 )
         self.weights = weights
-        model = create_model(model_name)
-        load_weights(model, weights)
+        with loading_settings():
+            model = create_model(model_name)
+            load_weights(model, weights)
         model = fold_batch_norms(model.eval()).requires_grad_(False)
         self.model = model.to(self.device, memory_format=torch.channels_last)
 
@@ -82,37 +86,51 @@ class PortraitMatting:
         Raises:
             TypeError: the image is no array or of an unknown dtype.
             ValueError: the image, the method or the input size is out of range.
+            WeightsError: the weights make the network give NaN or infinite values.
         """
         check_image(image)
         if method not in METHODS:
             raise ValueError(f"unknown method {method!r}: choose one of {', '.join(METHODS)}")
         if input_size < STRIDE:
             raise ValueError(f"input_size must be at least {STRIDE}, got {input_size}")
-        photo = to_tensor(image, self.device)
         done = after_pass or (lambda: None)
+        with computing_settings(self.device):
+            return matte_in_pieces(image, lambda piece: self._matte_piece(piece, method, input_size, done))
+
+    def _matte_piece(self, image: np.ndarray, method: str, input_size: int, done: Callable[[], None]) -> np.ndarray:
+        photo = to_tensor(image, self.device)
         alpha = self._hybrid(photo, input_size, done) if method == "HYBRID" else self._resize(photo, input_size, done)
         return alpha[0, 0].cpu().numpy()
 
     def _resize(self, photo: Tensor, input_size: int, done: Callable[[], None]) -> Tensor:
         height, width = photo.shape[2:]
-        alpha = self.model.fused_alpha(self._input(photo, input_size, local=False))
+        alpha = self._finite(self.model.fused_alpha(self._input(photo, input_size, local=False)))
         done()
         return resize(alpha, height, width).clamp_(0, 1)
 
     def _hybrid(self, photo: Tensor, input_size: int, done: Callable[[], None]) -> Tensor:
         height, width = photo.shape[2:]
-        classes = self.model.segment(self._input(photo, input_size, local=False)).argmax(1, keepdim=True)
+        logits = self._finite(self.model.segment(self._input(photo, input_size, local=False)))
+        classes = logits.argmax(1, keepdim=True)
         done()
         first = classes[..., :1, :1]
         if (classes == first).all() and first.item() != UNKNOWN:
             # Background or foreground everywhere: no local alpha could change a pixel.
             return (first == FOREGROUND).float().expand(1, 1, height, width).contiguous()
-        local = resize(self.model.local_alpha(self._input(photo, input_size, local=True)), height, width)
+        local = self._finite(self.model.local_alpha(self._input(photo, input_size, local=True)))
+        local = resize(local, height, width)
         done()
         # Scaled, the classes 0, 1, 2 stay exactly 0 or 2 only where no other class is near: there they decide.
         trimap = resize(classes.float(), height, width)
         known = (trimap < _EXACT) | (trimap > 2 - _EXACT)
         return torch.where(known, (trimap > 1).float(), local.clamp_(0, 1))
+
+    def _finite(self, x: Tensor) -> Tensor:
+        if not x.isfinite().all():
+            raise WeightsError(
+                f"weights file {self.weights} makes the network give values that are not finite: use another file"
+            )
+        return x
 
     def _input(self, photo: Tensor, input_size: int, local: bool) -> Tensor:
         bound = None if local else self.global_bound
