@@ -12,7 +12,7 @@ from infer_p3m_portrait_matting.p3m import PortraitMatting, TemporalFilter
 from infer_p3m_portrait_matting.p3m.imaging.images import check_image
 from infer_p3m_portrait_matting.plugin import asked
 from infer_p3m_portrait_matting.plugin.openmp import all_threads
-from infer_p3m_portrait_matting.plugin.outputs import FileNames, LosslessImageIO
+from infer_p3m_portrait_matting.plugin.outputs import LosslessImageIO, Results
 from infer_p3m_portrait_matting.plugin.pictures import look_for_faces, make_pictures, read_background
 from infer_p3m_portrait_matting.plugin.sessions import open_session
 from infer_p3m_portrait_matting.plugin.settings import IMAGE, Settings
@@ -73,10 +73,9 @@ class InferP3mPortraitMatting(dataprocess.C2dImageTask):
         background = dataprocess.CImageIO(image, "background")
         background.description = 'Image behind the person, for the background "image"'
         self.add_input(background)
-        names = FileNames()
-        self.add_output(LosslessImageIO(image, "composite", "The person on the background (RGB)", names, name))
-        self.add_output(LosslessImageIO(binary, "matte", "The alpha matte (grey, 0 to 255)", names, name))
-        self.add_output(LosslessImageIO(image, "cutout", "The person, cut out (RGBA, straight alpha)", names, name))
+        self._results = Results()
+        for output in self._new_outputs():
+            self.add_output(output)
         self.set_param_object(InferP3mPortraitMattingParam() if param is None else copy.deepcopy(param))
         self._session: PortraitMatting | None = None
         #: What the last run did without, by subject: said once, not at every photo.
@@ -84,8 +83,11 @@ class InferP3mPortraitMatting(dataprocess.C2dImageTask):
         self._stopping = False
         self._temporal = TemporalFilter()
         self._frame: tuple[str, int] | None = None
-        #: Photos that could not be matted, file to message: Ikomia goes on after such a file in a folder.
-        self.failures: dict[str, str] = {}
+
+    @property
+    def failures(self) -> dict[str, str]:
+        """Photos that could not be matted or saved, file to message: Ikomia goes on after such a file in a folder."""
+        return self._results.failures
 
     @property
     def session(self) -> PortraitMatting | None:
@@ -124,12 +126,20 @@ class InferP3mPortraitMatting(dataprocess.C2dImageTask):
             ValueError, TypeError, FileNotFoundError, RuntimeError: the message says what was wrong and what to do.
         """
         source = self.get_input(PHOTO).source_file_path
+        step = asked.step_of_folder()
+        # In a folder, the file that Ikomia is at: what input 0 holds may be another one, and that is a failure.
+        key = step.file if step else source
         try:
+            self._refuse_another_input(step)
             self._run(source)
-        except Exception as error:
-            self.failures[source] = str(error)
+        except BaseException as error:
+            self.failures[key] = str(error) or type(error).__name__
             raise
-        self.failures.pop(source, None)
+        self.failures.pop(key, None)
+        outputs = [self.get_output(index) for index in range(self.get_output_count())]
+        unsaved = {output.name for output in outputs if isinstance(output, LosslessImageIO) and output.auto_save}
+        if not self._stopping:
+            self._results.expect(source, unsaved, self.output_folder)
 
     def _run(self, source: str) -> None:
         self._stopping = False
@@ -139,16 +149,53 @@ class InferP3mPortraitMatting(dataprocess.C2dImageTask):
         faces = look_for_faces(image, settings, self._name(source))
         # All that can fail for a known reason fails here: what begin_task_run raises is wrapped beyond reading.
         session = self._open_session(settings)
+        self._restore_outputs()
         self.begin_task_run()
+        owner = self._results.new_owner(source)
         with suppress(_Stopped):
             # All pictures first, so that a failure leaves every output as it was.
             alpha = self._steady(image, self._matte(session, settings, image), settings)
             for index, picture in enumerate(make_pictures(image, alpha, settings, background, faces)):
                 output = self.get_output(index)
                 output.set_image(picture)
-                output.source = source
+                output.source, output.owner = source, owner
             self.emit_step_progress()
         self.end_task_run()
+
+    def _new_outputs(self) -> list[LosslessImageIO]:
+        image, binary = core.IODataType.IMAGE, core.IODataType.IMAGE_BINARY
+        return [
+            LosslessImageIO(kind, name, description, self._results, self.name)
+            for kind, name, description in (
+                (image, "composite", "The person on the background (RGB)"),
+                (binary, "matte", "The alpha matte (grey, 0 to 255)"),
+                (image, "cutout", "The person, cut out (RGBA, straight alpha)"),
+            )
+        ]
+
+    def _restore_outputs(self) -> None:
+        """Put our outputs back where Ikomia has put its own in their place, as it does for a video."""
+        if self._is_moving():
+            return
+        for index, output in enumerate(self._new_outputs()):
+            foreign = self.get_output(index)
+            if not isinstance(foreign, LosslessImageIO):
+                output.auto_save = foreign.auto_save
+                self.set_output(output, index)
+
+    def _refuse_another_input(self, step: asked.FolderStep | None) -> None:
+        """Refuse the photo of an earlier run_on in the place of a folder's file: Ikomia adds inputs to what is there."""
+        remedy = "make a new Workflow for each folder"
+        port = self.get_input(PHOTO)
+        if not hasattr(port, "get_image"):
+            raise ValueError(f"input 0 holds a folder of an earlier run, and no photo: {remedy}")
+        if step is None or step.index == 0 or not port.is_data_available():
+            return
+        first = step.workflow.get_input(0)
+        if not hasattr(first, "get_image") or port.source_file_path != first.source_file_path:
+            return
+        if port.source_file_path != step.file and np.array_equal(first.get_image(), port.get_image()):
+            raise ValueError(f"input 0 still holds the photo of an earlier run, not {step.file}: {remedy}")
 
     def _settings(self) -> Settings:
         return self.get_param_object().settings
@@ -180,9 +227,9 @@ class InferP3mPortraitMatting(dataprocess.C2dImageTask):
         if background is None or background.size == 0:
             raise ValueError(f'background is "image", but input {BACKGROUND} (background) is empty: {how}')
         check_image(background)
-        # Ikomia connects by itself what fits, and one picture fits both image inputs.
-        same_file = port.source_file_path and port.source_file_path == self.get_input(PHOTO).source_file_path
-        if same_file or np.array_equal(background, image):
+        # Ikomia connects by itself what fits, and one picture fits both image inputs. Its file's name says nothing:
+        # Ikomia hands that along to what other tasks made of it.
+        if np.array_equal(background, image):
             raise ValueError(f'background is "image", but input {BACKGROUND} (background) gets the photo itself: {how}')
         return background
 
