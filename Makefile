@@ -9,11 +9,12 @@ RUN := $(VENV)/bin/python
 # A home of its own: Ikomia keeps plugins, settings and a log under ~/Ikomia, and the user's must stay as they are.
 OWN_HOME := HOME="$(CURDIR)/.home" QT_QPA_PLATFORM=offscreen
 
-.PHONY: help demo test lint bench package install clean
+.PHONY: help demo test test-fast lint bench package install clean
 
 help:
 	@echo "make demo [PHOTO=path] [OUTPUT=folder]  matte a photo (without PHOTO: an example) into OUTPUT"
 	@echo "make test                               run all tests"
+	@echo "make test-fast                          run the tests that take no more than a few seconds each"
 	@echo "make lint                               check style"
 	@echo "make bench                              compare speed with the published procedure"
 	@echo "make package                            build dist/infer_p3m_portrait_matting.zip for the Ikomia HUB"
@@ -34,6 +35,10 @@ demo: $(VENV)/ready
 test: $(VENV)/ready
 	@mkdir -p .home
 	@$(OWN_HOME) $(RUN) -m pytest
+
+test-fast: $(VENV)/ready
+	@mkdir -p .home
+	@$(OWN_HOME) $(RUN) -m pytest -m 'not slow'
 
 lint: $(VENV)/ready
 	$(RUN) -m ruff check .

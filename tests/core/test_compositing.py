@@ -28,26 +28,6 @@ def alpha():
     return np.random.default_rng(1).random((6, 9), dtype=np.float32)
 
 
-@pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.float32, np.float64])
-def test_to_uint8_gives_every_8_bit_value_back(dtype):
-    values = np.arange(256, dtype=np.uint8)
-    out = to_uint8(image_of(values, dtype))
-    assert out.dtype == np.uint8
-    assert np.array_equal(out, values)
-
-
-def test_to_uint8_rounds_to_the_nearest():
-    words = np.arange(65536, dtype=np.uint16)
-    assert np.array_equal(to_uint8(words), np.rint(words / 257))
-    floats = np.array([0, 0.49 / 255, 0.51 / 255, 1.49 / 255, 254.51 / 255, 1])
-    assert to_uint8(floats).tolist() == [0, 0, 1, 1, 255, 255]
-
-
-def test_to_uint8_gives_new_memory():
-    x = np.zeros((2, 2), np.uint8)
-    assert not np.shares_memory(to_uint8(x), x)
-
-
 def test_known_pixels_of_a_composite():
     image = np.array([[[200, 100, 0], [10, 20, 30], [0, 255, 128], [0, 0, 0]]], np.uint8)
     alpha = np.array([[0.5, 1, 0, 0.25]], np.float32)

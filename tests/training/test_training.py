@@ -471,7 +471,7 @@ def test_the_two_splits_are_all_photos(tmp_path):
 
 @pytest.mark.parametrize("name", ["mobile", "mobile_detail", "mobile_detail_2"])
 def test_the_configs_of_the_bundled_model_are_read(name):
-    config = Config.read(Path(__file__).parent.parent / "training" / f"{name}.toml")
+    config = Config.read(Path(__file__).parents[2] / "training" / f"{name}.toml")
     assert config.model == "mobile"
     modules = {name for name, _ in create_model(config.model).named_modules()}
     assert all(modules.issuperset(stage.frozen + stage.fixed_norms) for stage in config.stages)
@@ -482,7 +482,7 @@ def test_the_configs_of_the_bundled_model_are_read(name):
 
 def test_a_config_with_unknown_or_missing_keys_is_refused(tmp_path):
     path = tmp_path / "config.toml"
-    text = (Path(__file__).parent.parent / "training" / "mobile.toml").read_text()
+    text = (Path(__file__).parents[2] / "training" / "mobile.toml").read_text()
     path.write_text("momentum = 0.9\n" + text)
     with pytest.raises(TypeError, match="momentum"):
         Config.read(path)

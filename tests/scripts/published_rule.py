@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-GOLDEN = Path(__file__).parent / "golden"
+GOLDEN = Path(__file__).parents[1] / "golden"
 GAIN = {"resnet34": 1.0, "vitae-s": 1.5}
 
 
@@ -35,6 +35,14 @@ def save(variant: str, path: Path, prefix: str = "") -> Path:
     """Write a checkpoint as published: ``{"state_dict": ...}``."""
     torch.save({"state_dict": {prefix + key: value for key, value in state_dict(variant).items()}}, path)
     return path
+
+
+def use_golden_features(model: torch.nn.Module, arrays: dict[str, np.ndarray]) -> None:
+    """Give a "vitae-s" the Performer features that its golden numbers were made with; others stay."""
+    for name, values in arrays.items():
+        if name.startswith("extra/"):
+            cell = int(name.split(".NC.")[1].split(".")[0])
+            model.encoder.stages[0].cells[cell].attn.w.copy_(torch.from_numpy(values))
 
 
 def _tensor(name: str, shape: list[int], gain: float) -> torch.Tensor:

@@ -15,7 +15,7 @@ from package_plugin import build
 from infer_p3m_portrait_matting.p3m import PortraitMatting, to_uint8
 from infer_p3m_portrait_matting.plugin.settings import Settings
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 NAME = "infer_p3m_portrait_matting"
 
 
@@ -55,7 +55,12 @@ def test_the_same_contents_give_the_same_bytes(archive, tmp_path):
 
 def test_ikomia_installs_the_zip_and_runs_it(archive, tmp_path, astronaut):
     environment = {**os.environ, "HOME": str(tmp_path), "PIP_NO_INDEX": "1"}
-    command = [sys.executable, str(ROOT / "tests" / "hub_install.py"), str(archive), str(tmp_path / "matte.npy")]
+    command = [
+        sys.executable,
+        str(ROOT / "tests" / "scripts" / "hub_install.py"),
+        str(archive),
+        str(tmp_path / "matte.npy"),
+    ]
     done = subprocess.run(command, capture_output=True, text=True, env=environment, cwd=tmp_path, timeout=600)
     assert done.returncode == 0, done.stdout + done.stderr
     installed = tmp_path / "Ikomia" / "Plugins" / "Python" / NAME
@@ -87,7 +92,7 @@ def test_the_hub_publisher_reads_the_plugin(ikcli, archive, tmp_path):
         file.extractall(installed)
         names = set(file.namelist())
     environment = {**os.environ, "HOME": str(tmp_path), "HTTPS_PROXY": "http://127.0.0.1:9"}
-    command = [ikcli, str(ROOT / "tests" / "hub_publish.py")]
+    command = [ikcli, str(ROOT / "tests" / "scripts" / "hub_publish.py")]
     done = subprocess.run(command, capture_output=True, text=True, env=environment, cwd=tmp_path, timeout=600)
     assert done.returncode == 0, done.stdout + done.stderr
     read = json.loads(done.stdout.splitlines()[-1])

@@ -227,55 +227,6 @@ def test_pictures_of_one_colour_give_a_matte(value, mobile):
     assert np.isfinite(alpha).all()
 
 
-@pytest.mark.parametrize("image", [[[0, 0], [0, 0]], None, "photo.png", torch.zeros(32, 32, 3)])
-def test_what_is_no_array_is_refused(image, mobile):
-    with pytest.raises(TypeError, match="numpy array"):
-        mobile.matte(image)
-
-
-@pytest.mark.parametrize("dtype", [np.int32, np.int8, np.uint32, np.bool_, np.complex64, object])
-def test_other_dtypes_are_refused(dtype, mobile):
-    with pytest.raises(TypeError, match=np.dtype(dtype).name):
-        mobile.matte(np.zeros((32, 32, 3), dtype))
-
-
-@pytest.mark.parametrize(
-    ("shape", "words"),
-    [
-        ((), "shape"),
-        ((32,), "shape"),
-        ((1, 32, 32, 3), "shape"),
-        ((32, 32, 2), "got 2"),
-        ((32, 32, 5), "got 5"),
-        ((32, 32, 0), "got 0"),
-        ((0, 32, 3), "empty"),
-        ((32, 0), "empty"),
-    ],
-)
-@pytest.mark.parametrize("dtype", [np.uint8, np.float32])
-def test_other_shapes_are_refused(dtype, shape, words, mobile):
-    with pytest.raises(ValueError, match=words):
-        mobile.matte(np.zeros(shape, dtype))
-
-
-@pytest.mark.parametrize(
-    ("value", "words"),
-    [
-        (np.nan, "NaN"),
-        (np.inf, "infinite"),
-        (-np.inf, "infinite"),
-        (-0.01, r"\[0, 1\]"),
-        (1.01, r"\[0, 1\]"),
-        (255, r"\[0, 1\]"),
-    ],
-)
-def test_floats_out_of_range_are_refused(value, words, mobile):
-    image = np.full((32, 32, 3), 0.5, np.float32)
-    image[3, 4, 1] = value
-    with pytest.raises(ValueError, match=words):
-        mobile.matte(image)
-
-
 @pytest.mark.parametrize("method", ["", "hybrid", "BOTH", None])
 def test_unknown_methods_are_refused(method, mobile, photo):
     with pytest.raises(ValueError, match="HYBRID, RESIZE"):
