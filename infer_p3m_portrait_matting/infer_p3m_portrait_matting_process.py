@@ -69,8 +69,7 @@ class InferP3mPortraitMatting(dataprocess.C2dImageTask):
     def __init__(self, name: str, param: InferP3mPortraitMattingParam | None) -> None:
         dataprocess.C2dImageTask.__init__(self, name)
         self.remove_output(0)
-        image, binary = core.IODataType.IMAGE, core.IODataType.IMAGE_BINARY
-        background = dataprocess.CImageIO(image, "background")
+        background = dataprocess.CImageIO(core.IODataType.IMAGE, "background")
         background.description = 'Image behind the person, for the background "image"'
         self.add_input(background)
         self._results = Results()
@@ -128,7 +127,7 @@ class InferP3mPortraitMatting(dataprocess.C2dImageTask):
         source = self.get_input(PHOTO).source_file_path
         step = asked.step_of_folder()
         # In a folder, the file that Ikomia is at: what input 0 holds may be another one, and that is a failure.
-        key = step.file if step else source
+        key = step.file if step and step.index > 0 else source
         try:
             self._refuse_another_input(step)
             self._run(source)
@@ -184,7 +183,7 @@ class InferP3mPortraitMatting(dataprocess.C2dImageTask):
                 self.set_output(output, index)
 
     def _refuse_another_input(self, step: asked.FolderStep | None) -> None:
-        """Refuse the photo of an earlier run_on in the place of a folder's file: Ikomia adds inputs to what is there."""
+        """Refuse an earlier run's input in the place of a folder's file: Ikomia adds inputs to what is there."""
         remedy = "make a new Workflow for each folder"
         port = self.get_input(PHOTO)
         if not hasattr(port, "get_image"):

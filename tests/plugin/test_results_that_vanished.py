@@ -1,4 +1,4 @@
-"""Results that were lost once, through the real Ikomia: names with dots, failures of saving, inputs left from before."""
+"""Results that were lost once, in the real Ikomia: names with dots, failures of saving, inputs left from before."""
 
 import os
 import subprocess
@@ -193,7 +193,7 @@ for number in range(40):
         made.set_image(np.zeros((4, 4, 3), np.uint8))
         made.save(sys.argv[3] + "/taskempty.png")
 """
-    command = [sys.executable, "-c", script, str(ROOT), str(ROOT / "tests"), str(tmp_path)]
+    command = [sys.executable, "-c", script, str(ROOT), str(ROOT / "tests" / "scripts"), str(tmp_path)]
     running = [subprocess.Popen(command) for _ in range(2)]
     assert [process.wait(300) for process in running] == [0, 0]
     assert len(names(tmp_path)) == 2 * 40 * 3
