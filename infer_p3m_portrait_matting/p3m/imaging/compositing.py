@@ -3,6 +3,7 @@
 import numpy as np
 from PIL import ImageColor
 
+from ..errors import shown
 from .images import as_rgb, check_matte, to_uint8
 
 
@@ -21,7 +22,7 @@ def parse_color(text: str) -> tuple[int, int, int]:
             return ImageColor.getrgb(plain)
         except ValueError:
             pass
-    raise ValueError(f"a colour must be like '#ffffff' or a CSS name such as 'white', got {text!r}")
+    raise ValueError(f"a colour must be like '#ffffff' or a CSS name such as 'white', got {shown(text)!r}")
 
 
 def cutout(foreground: np.ndarray, alpha: np.ndarray) -> np.ndarray:
