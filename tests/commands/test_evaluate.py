@@ -155,7 +155,7 @@ def test_removed_and_replaced_photos_are_forgotten(astronaut, tmp_path, capsys):
     assert main(arguments) == 0
     before = read(tmp_path / "out")
     (tmp_path / "photos" / "a.png").unlink()
-    (tmp_path / "photos" / "b.png").write_bytes(encode_png(np.ascontiguousarray(astronaut[100:196, :96])))
+    (tmp_path / "mattes" / "b.png").write_bytes(encode_png(np.ascontiguousarray(astronaut[100:196, :96, 0])))
     capsys.readouterr()
     assert main(arguments) == 0
     after = read(tmp_path / "out")

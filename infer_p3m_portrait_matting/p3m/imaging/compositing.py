@@ -4,6 +4,7 @@ import numpy as np
 from PIL import ImageColor
 
 from ..errors import shown
+from .bands import bands
 from .images import as_rgb, check_matte, to_uint8
 
 
@@ -63,13 +64,18 @@ def composite(
         TypeError: the matte is not floating point.
     """
     check_matte(foreground, alpha)
-    background = np.asarray(background, np.float32)
+    background = np.asarray(background)
     if background.shape not in ((3,), (*alpha.shape, 3)):
         raise ValueError(f"the background is {background.shape}, the image {alpha.shape}: crop it to fill first")
-    blend = to_uint8(as_rgb(foreground)).astype(np.float32)
-    blend -= background
-    blend *= alpha[..., None]
-    blend += background
-    # The half rounds; conversion to uint8 then cuts off.
-    blend += 0.5
-    return blend.astype(np.uint8)
+    rgb = as_rgb(foreground)
+    whole = np.empty((*alpha.shape, 3), np.uint8)
+    for band in bands(*alpha.shape):
+        behind = (background if background.ndim == 1 else background[band]).astype(np.float32)
+        blend = to_uint8(rgb[band]).astype(np.float32)
+        blend -= behind
+        blend *= alpha[band][..., None]
+        blend += behind
+        # The half rounds; conversion to uint8 then cuts off.
+        blend += 0.5
+        whole[band] = blend.astype(np.uint8)
+    return whole

@@ -8,6 +8,7 @@ smaller blurs. The wide blurs run on a small copy, where they cost little and lo
 import cv2
 import numpy as np
 
+from .bands import Enlarged, bands, shrink
 from .images import as_rgb, check_matte, to_uint8
 
 #: How much smaller the copy for the wide blurs is.
@@ -33,20 +34,28 @@ def estimate_foreground(image: np.ndarray, alpha: np.ndarray) -> np.ndarray:
         TypeError: the matte is not floating point.
     """
     check_matte(image, alpha)
-    pixels = to_uint8(as_rgb(image)).astype(np.float32)
-    alpha = np.ascontiguousarray(alpha, np.float32)
+    rgb = as_rgb(image)
+    alpha = np.asarray(alpha, np.float32)
     height, width = alpha.shape
     small = (max(width // _SHRINK, 1), max(height // _SHRINK, 1))
-    small_pixels = cv2.resize(pixels, small, interpolation=cv2.INTER_AREA)
-    small_alpha = cv2.resize(alpha, small, interpolation=cv2.INTER_AREA)
+    small_pixels = shrink(lambda band: to_uint8(rgb[band]).astype(np.float32), height, width, small)
+    small_alpha = shrink(lambda band: np.ascontiguousarray(alpha[band]), height, width, small)
     foreground, background = (_known(small_pixels, weight) for weight in (small_alpha, 1 - small_alpha))
     for radius in _WIDE:
         foreground, background = _fuse(small_pixels, small_alpha, foreground, background, radius)
-    foreground, background = (cv2.resize(x, (width, height)) for x in (foreground, background))
-    for radius in _NARROW:
-        foreground, background = _fuse(pixels, alpha, foreground, background, radius)
-    foreground += 0.5
-    return foreground.astype(np.uint8)
+    large = [Enlarged(x, height, width) for x in (foreground, background)]
+    found = np.empty((height, width, 3), np.uint8)
+    for band in bands(height, width):
+        # With as many rows around it as the blurs reach.
+        around = slice(max(band.start - sum(_NARROW), 0), min(band.stop + sum(_NARROW), height))
+        pixels, weight = to_uint8(rgb[around]).astype(np.float32), np.ascontiguousarray(alpha[around])
+        foreground, background = (x[around] for x in large)
+        for radius in _NARROW:
+            foreground, background = _fuse(pixels, weight, foreground, background, radius)
+        inside = foreground[band.start - around.start :][: band.stop - band.start]
+        inside += 0.5
+        found[band] = inside.astype(np.uint8)
+    return found
 
 
 def _known(pixels: np.ndarray, weight: np.ndarray) -> np.ndarray:
