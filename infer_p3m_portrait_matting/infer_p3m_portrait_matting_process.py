@@ -5,12 +5,12 @@ import logging
 from contextlib import suppress
 
 import numpy as np
-import torch
 from ikomia import core, dataprocess, utils
 
 from infer_p3m_portrait_matting.p3m import PortraitMatting, TemporalFilter
 from infer_p3m_portrait_matting.p3m.imaging.images import check_image
 from infer_p3m_portrait_matting.plugin import asked
+from infer_p3m_portrait_matting.plugin.memory import clear_memory_errors
 from infer_p3m_portrait_matting.plugin.openmp import all_threads
 from infer_p3m_portrait_matting.plugin.outputs import LosslessImageIO, Results
 from infer_p3m_portrait_matting.plugin.pictures import look_for_faces, make_pictures, read_background
@@ -144,6 +144,10 @@ class InferP3mPortraitMatting(dataprocess.C2dImageTask):
         self._stopping = False
         settings = self._settings()
         image = self._image()
+        with clear_memory_errors(*image.shape[:2], settings.input_size):
+            self._run_on(image, source, settings)
+
+    def _run_on(self, image: np.ndarray, source: str, settings: Settings) -> None:
         background = self._background(image, settings) if settings.background == IMAGE else None
         faces = look_for_faces(image, settings, self._name(source))
         # All that can fail for a known reason fails here: what begin_task_run raises is wrapped beyond reading.
@@ -233,22 +237,8 @@ class InferP3mPortraitMatting(dataprocess.C2dImageTask):
         return background
 
     def _matte(self, session: PortraitMatting, settings: Settings, image):
-        try:
-            with all_threads():
-                return session.matte(image, settings.method, settings.input_size, after_pass=self._after_pass)
-        except torch.OutOfMemoryError as error:
-            raise RuntimeError(
-                f"the GPU has too little memory for input_size {settings.input_size}: lower input_size, "
-                'or set cuda to "False"'
-            ) from error
-        except (MemoryError, RuntimeError) as error:
-            # torch has no class of its own for a CPU without memory, only these words.
-            if isinstance(error, RuntimeError) and "can't allocate memory" not in str(error):
-                raise
-            raise RuntimeError(
-                f"this computer has too little memory for input_size {settings.input_size} and a photo of "
-                f"{image.shape[1]} x {image.shape[0]} px: lower input_size, or the photo's size"
-            ) from error
+        with all_threads():
+            return session.matte(image, settings.method, settings.input_size, after_pass=self._after_pass)
 
     def _is_moving(self) -> bool:
         return self.get_input(PHOTO).data_type in (core.IODataType.VIDEO, core.IODataType.LIVE_STREAM)

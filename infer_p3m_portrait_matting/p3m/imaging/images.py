@@ -2,7 +2,7 @@
 
 import numpy as np
 
-#: Pixels that a picture may have; a run takes some 40 bytes for each (see benchmarks/memory.py).
+#: Pixels that a picture may have; benchmarks/memory.py says what a run takes for each.
 MAX_PIXELS = 2**28
 
 #: How far floating-point values may leave [0, 1]: no more than what rounding makes of 0 and 1.
