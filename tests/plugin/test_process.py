@@ -37,6 +37,9 @@ def test_info_is_complete():
     assert info.algo_type == core.AlgoType.INFER
     assert (ROOT / NAME / info.icon_path).is_file()
     assert info.year == 2023
+    assert (info.min_python_version, info.max_python_version) == ("3.10", "3.13")
+    hardware = info.hardware_config
+    assert (hardware.min_cpu, hardware.min_ram, hardware.gpu_required, hardware.min_vram) == (2, 4, False, 0)
     for field in ("short_description", "authors", "article", "article_url", "journal", "license", "repository"):
         assert getattr(info, field), field
     for field in ("documentation_link", "original_repository", "keywords"):
@@ -44,7 +47,7 @@ def test_info_is_complete():
 
 
 def test_icon_is_large_enough_and_has_transparent_corners():
-    icon = cv2.imread(str(ROOT / "icon.png"), cv2.IMREAD_UNCHANGED)
+    icon = cv2.imread(str(ROOT / NAME / "icon.png"), cv2.IMREAD_UNCHANGED)
     assert icon.shape[2] == 4
     assert min(icon.shape[:2]) >= 256
     assert icon[0, 0, 3] == 0
