@@ -60,8 +60,8 @@ class PortraitMatting:
         with loading_settings():
             model = create_model(model_name)
             load_weights(model, weights)
-        model = fold_batch_norms(model.eval()).requires_grad_(False)
-        self.model = model.to(self.device, memory_format=torch.channels_last)
+            model = fold_batch_norms(model.eval()).requires_grad_(False)
+            self.model = model.to(self.device, memory_format=torch.channels_last)
 
     @torch.inference_mode()
     def matte(

@@ -8,14 +8,20 @@ import torch
 
 @contextmanager
 def loading_settings() -> Iterator[None]:
-    """Build and fill networks in float32 on the CPU, under any default dtype and default device."""
-    before = torch.get_default_dtype()
+    """Build and fill networks in float32 on the CPU, under any default dtype and default device, by one thread.
+
+    OpenMP's threads do not survive a fork: a child of a process that has started them waits for them for ever. One
+    thread starts none, so that a process may load, fork, and matte in its children.
+    """
+    dtype, threads = torch.get_default_dtype(), torch.get_num_threads()
     with torch.device("cpu"):
         torch.set_default_dtype(torch.float32)
+        torch.set_num_threads(1)
         try:
             yield
         finally:
-            torch.set_default_dtype(before)
+            torch.set_num_threads(threads)
+            torch.set_default_dtype(dtype)
 
 
 @contextmanager

@@ -1,10 +1,19 @@
 """Mattes do not depend on what the caller has set in PyTorch, and the caller's settings stay."""
 
+import os
+import signal
+import subprocess
+import sys
+from contextlib import suppress
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
 
 from infer_p3m_portrait_matting.p3m import PortraitMatting, WeightsError
+
+ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture(scope="module")
@@ -58,3 +67,28 @@ def test_a_matte_that_is_not_finite_is_an_error(method, photo):
         other.fill_(float("nan"))
     with pytest.raises(WeightsError, match="not finite"):
         matting.matte(photo, method, 128)
+
+
+FORK = """
+import os, sys
+import numpy as np, torch
+torch.set_num_threads(2)
+from infer_p3m_portrait_matting.p3m import PortraitMatting
+matting = PortraitMatting("mobile")
+assert torch.get_num_threads() == 2
+if os.fork():
+    sys.exit(os.waitstatus_to_exitcode(os.wait()[1]))
+matting.matte(np.zeros((200, 200, 3), np.uint8))
+os._exit(0)
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system does not fork")
+def test_a_process_may_load_and_then_fork():
+    environment = {**os.environ, "OMP_NUM_THREADS": "2", "PYTHONPATH": str(ROOT)}
+    process = subprocess.Popen([sys.executable, "-c", FORK], env=environment, start_new_session=True)
+    try:
+        assert process.wait(120) == 0
+    finally:
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
