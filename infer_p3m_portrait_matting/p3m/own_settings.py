@@ -1,7 +1,7 @@
 """Computing under our own settings of PyTorch, whatever the caller has set, and leaving the caller's as they were."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 
 import torch
 
@@ -28,7 +28,9 @@ def loading_settings() -> Iterator[None]:
 def computing_settings(device: torch.device) -> Iterator[None]:
     """Compute in the network's own number format: without autocast, and float32 without shortcuts."""
     before = torch.get_float32_matmul_precision()
-    with torch.autocast(device.type, enabled=False):
+    # Only where the caller has set another one: a default device costs something at every operation.
+    is_set = torch.get_default_device().type not in ("cpu", device.type)
+    with torch.autocast(device.type, enabled=False), torch.device(device) if is_set else nullcontext():
         if before == "highest":
             # The setting belongs to the whole process: leave it alone where it is right.
             yield

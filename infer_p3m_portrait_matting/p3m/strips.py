@@ -12,6 +12,11 @@ _PIECE = 2
 _MOST = 32
 
 
+def is_long(height: int, width: int) -> bool:
+    """Whether a picture is longer than :data:`LONGEST`."""
+    return max(height, width) > LONGEST * min(height, width)
+
+
 def matte_in_pieces(image: np.ndarray, matte: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
     """Matte a picture, one that is longer than :data:`LONGEST` in overlapping pieces.
 
@@ -27,7 +32,7 @@ def matte_in_pieces(image: np.ndarray, matte: Callable[[np.ndarray], np.ndarray]
     """
     height, width = image.shape[:2]
     long, short = max(height, width), min(height, width)
-    if long <= LONGEST * short:
+    if not is_long(height, width):
         return matte(image)
     lying = width > height
     total, weights = np.zeros((height, width), np.float32), np.zeros(long, np.float32)

@@ -15,6 +15,8 @@ from infer_p3m_portrait_matting.evaluate.dataset import p3m_10k, two_folders
 from infer_p3m_portrait_matting.p3m import score, to_uint8, trimap_of
 from infer_p3m_portrait_matting.p3m.imaging.png import encode_png
 
+pytestmark = pytest.mark.slow
+
 NAMES = ("p_1", "p_2, again", "p_3")
 
 

@@ -36,16 +36,16 @@ def test_the_callers_autocast_changes_nothing(dtype, mobile, photo, wanted):
 def test_the_callers_default_dtype_changes_nothing(mobile, photo, wanted):
     torch.set_default_dtype(torch.float64)
     try:
-        assert np.array_equal(PortraitMatting("mobile").matte(photo, input_size=256), wanted)
+        assert np.array_equal(PortraitMatting("mobile", precision=mobile.precision).matte(photo, input_size=256), wanted)
         assert np.array_equal(mobile.matte(photo, input_size=256), wanted)
         assert torch.get_default_dtype() == torch.float64
     finally:
         torch.set_default_dtype(torch.float32)
 
 
-def test_the_callers_default_device_changes_nothing(photo, wanted):
+def test_the_callers_default_device_changes_nothing(mobile, photo, wanted):
     with torch.device("meta"):
-        assert np.array_equal(PortraitMatting("mobile").matte(photo, input_size=256), wanted)
+        assert np.array_equal(PortraitMatting("mobile", precision=mobile.precision).matte(photo, input_size=256), wanted)
 
 
 def test_the_callers_matmul_precision_changes_nothing(mobile, photo, wanted):

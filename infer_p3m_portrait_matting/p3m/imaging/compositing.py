@@ -1,11 +1,14 @@
 """Pictures made from a person's colours and matte."""
 
+import cv2
 import numpy as np
 from PIL import ImageColor
 
 from ..errors import shown
-from .bands import bands
 from .images import as_rgb, check_matte, to_uint8
+
+#: Pixels in a strip of rows.
+_STRIP = 2**16
 
 
 def parse_color(text: str) -> tuple[int, int, int]:
@@ -42,7 +45,9 @@ def cutout(foreground: np.ndarray, alpha: np.ndarray) -> np.ndarray:
         TypeError: the matte is not floating point.
     """
     check_matte(foreground, alpha)
-    return np.dstack([to_uint8(as_rgb(foreground)), to_uint8(alpha)])
+    rgb = as_rgb(foreground)
+    colors = np.ascontiguousarray(rgb) if rgb.dtype == np.uint8 else to_uint8(rgb)
+    return cv2.merge((*cv2.split(colors), to_uint8(alpha)))
 
 
 def composite(
@@ -65,17 +70,23 @@ def composite(
     """
     check_matte(foreground, alpha)
     background = np.asarray(background)
+    if background.ndim == 1:
+        background = background.astype(np.float32)
     if background.shape not in ((3,), (*alpha.shape, 3)):
         raise ValueError(f"the background is {background.shape}, the image {alpha.shape}: crop it to fill first")
     rgb = as_rgb(foreground)
-    whole = np.empty((*alpha.shape, 3), np.uint8)
-    for band in bands(*alpha.shape):
-        behind = (background if background.ndim == 1 else background[band]).astype(np.float32)
-        blend = to_uint8(rgb[band]).astype(np.float32)
+    out = np.empty(rgb.shape, np.uint8)
+    # In strips, whose floating-point copies stay in the cache.
+    rows = max(_STRIP // alpha.shape[1], 1)
+    for top in range(0, alpha.shape[0], rows):
+        strip = slice(top, top + rows)
+        behind = background if background.ndim == 1 else background[strip].astype(np.float32)
+        blend = to_uint8(rgb[strip]).astype(np.float32)
         blend -= behind
-        blend *= alpha[band][..., None]
+        weight = np.ascontiguousarray(alpha[strip], np.float32)
+        blend *= cv2.merge((weight, weight, weight))
         blend += behind
         # The half rounds; conversion to uint8 then cuts off.
         blend += 0.5
-        whole[band] = blend.astype(np.uint8)
-    return whole
+        out[strip] = blend
+    return out

@@ -1,4 +1,4 @@
-"""Image files: which ones count as such, and how they are read."""
+"""List and read image files."""
 
 import os
 from pathlib import Path
@@ -7,17 +7,17 @@ import numpy as np
 
 from .decode import decode_image, matte_of, rgb_of
 
-#: Suffixes of the image files that are looked for in folders, in lower case; files may have them in any case.
+#: Suffixes of image files, in lower case; files may have them in any case.
 SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff")
 
 
 def list_images(folder: Path) -> list[Path]:
-    """List the image files of a folder, sorted by name; folders in it are left out of account."""
+    """List the image files of a folder, sorted by name, without those of its subfolders."""
     return [path for path in sorted(folder.iterdir()) if path.suffix.lower() in SUFFIXES]
 
 
 def read_rgb(path: Path) -> np.ndarray:
-    """Read a file as uint8 [H, W, 3] RGB in sRGB, turned as its EXIF orientation says (see :mod:`.decode`).
+    """Read a file as uint8 [H, W, 3] RGB in sRGB, rotated according to its EXIF orientation (see :mod:`.decode`).
 
     Raises:
         OSError: the file cannot be read.
@@ -46,7 +46,7 @@ def read_rgba(path: Path) -> np.ndarray:
 
     Raises:
         OSError: the file cannot be read.
-        ValueError: the file is no image, or has no alpha channel.
+        ValueError: the file is no image or has no alpha channel.
     """
     image = _decode(path)
     if image.ndim != 3 or image.shape[2] != 4:

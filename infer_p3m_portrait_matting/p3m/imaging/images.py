@@ -7,6 +7,8 @@ MAX_PIXELS = 2**28
 
 #: How far floating-point values may leave [0, 1]: no more than what rounding makes of 0 and 1.
 _SLACK = 1e-3
+#: Values that are converted at once.
+_CHUNK = 2**17
 
 
 def check_image(image: np.ndarray) -> None:
@@ -83,10 +85,15 @@ def to_uint8(x: np.ndarray) -> np.ndarray:
         return x.copy()
     if x.dtype == np.uint16:
         return ((x.astype(np.uint32) + 128) // 257).astype(np.uint8)
-    # In one new array, which ends as 8 bits; values that rounding has put outside [0, 1] come back.
-    scaled = np.multiply(x, 255, dtype=np.float32)
-    scaled += 0.5
-    return np.clip(scaled, 0, 255, out=scaled).astype(np.uint8)
+    out = np.empty(x.shape, np.uint8)
+    # Some at a time, whose floating-point copies stay in the cache.
+    flat, rounded = x.reshape(-1), out.reshape(-1)
+    for first in range(0, flat.size, _CHUNK):
+        part = slice(first, first + _CHUNK)
+        scaled = flat[part].astype(np.float32) * 255 + 0.5
+        # Values that rounding has put outside [0, 1] come back.
+        rounded[part] = np.clip(scaled, 0, 255, out=scaled)
+    return out
 
 
 def check_matte(image: np.ndarray, alpha: np.ndarray) -> None:

@@ -10,6 +10,11 @@ def upsample(x: Tensor, factor: int) -> Tensor:
     return F.interpolate(x, scale_factor=factor, mode="bilinear", align_corners=False)
 
 
+def _add(x: Tensor, fresh: Tensor) -> Tensor:
+    """x + fresh, into the memory of ``fresh`` unless a gradient needs that."""
+    return x + fresh if torch.is_grad_enabled() else fresh.add_(x)
+
+
 class TFI(nn.Module):
     """Tripartite-feature integration: segmentation decoder, matting decoder and encoder meet in the matting decoder.
 
@@ -51,9 +56,12 @@ class SBFI(nn.Module):
 
     def forward(self, decoder: Tensor, e0: Tensor) -> Tensor:
         """Refine float [N, channels, h, w] by float [N, e0_channels, stride * h, stride * w]; same shape out."""
-        fine = self.transform2(F.max_pool2d(e0, 2, self.stride))
-        x = torch.cat([self.transform1(decoder), fine], 1)
-        return decoder + self.relu(self.bn1(self.conv1(x)))
+        return self.refine(decoder, F.max_pool2d(e0, 2, self.stride))
+
+    def refine(self, decoder: Tensor, pooled: Tensor) -> Tensor:
+        """Refine float [N, channels, h, w] by e0 pooled already, float [N, e0_channels, h, w]; same shape out."""
+        x = torch.cat([self.transform1(decoder), self.transform2(pooled)], 1)
+        return _add(decoder, self.relu(self.bn1(self.conv1(x))))
 
 
 class DBFI(nn.Module):
@@ -79,7 +87,7 @@ class DBFI(nn.Module):
         """Guide float [N, channels, h, w] by float [N, e4_channels, h / scale, w / scale]; same shape out."""
         deep = upsample(self.transform2(e4), self.scale)
         x = torch.cat([self.transform1(decoder), deep], 1)
-        return decoder + self.relu(self.bn1(self.conv1(x)))
+        return _add(decoder, self.relu(self.bn1(self.conv1(x))))
 
     def side(self, x: Tensor) -> Tensor:
         """Side logits of what ``forward`` gave, at the network's input size: float [N, 3, H, W] (training only)."""

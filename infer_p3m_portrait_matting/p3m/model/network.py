@@ -5,7 +5,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from .decoders import Channels, MattingDecoder, SegmentationDecoder
+from .decoders import Channels, MattingDecoder, Pyramid, SegmentationDecoder
+from .encoders.features import Features
 
 #: The classes of the segmentation decoder, in the order of its logits.
 BACKGROUND, UNKNOWN, FOREGROUND = 0, 1, 2
@@ -27,6 +28,24 @@ class P3MOutput(NamedTuple):
     side_logits: tuple[Tensor, ...]
 
 
+def classify(logits: Tensor, unknown_above: float | None = None) -> Tensor:
+    """Decide for one class per pixel.
+
+    Args:
+        logits: float [N, 3, H, W].
+        unknown_above: a probability in [0, 1): a pixel is unknown wherever it is more probably so than that, else the
+            likelier of background and foreground. None takes the likeliest class, as published.
+
+    Returns:
+        int64 [N, 1, H, W]: :data:`BACKGROUND`, :data:`UNKNOWN` or :data:`FOREGROUND`.
+    """
+    if unknown_above is None:
+        return logits.argmax(1, keepdim=True)
+    unknown = logits.softmax(1)[:, UNKNOWN : UNKNOWN + 1] > unknown_above
+    foreground = logits[:, FOREGROUND : FOREGROUND + 1] > logits[:, BACKGROUND : BACKGROUND + 1]
+    return torch.where(unknown, UNKNOWN, torch.where(foreground, FOREGROUND, BACKGROUND))
+
+
 def fuse(logits: Tensor, local_alpha: Tensor) -> Tensor:
     """Collaborative matting (Li et al. 2021, section 4.1): 0 in background, 1 in foreground, else the local alpha.
 
@@ -37,7 +56,7 @@ def fuse(logits: Tensor, local_alpha: Tensor) -> Tensor:
     Returns:
         float [N, 1, H, W] in [0, 1], with the dtype of ``local_alpha``; NaN where a logit is not finite.
     """
-    classes = logits.argmax(1, keepdim=True)
+    classes = classify(logits)
     alpha = torch.where(classes == UNKNOWN, local_alpha, (classes == FOREGROUND).to(local_alpha.dtype))
     # The largest of values that are not finite says nothing.
     return torch.where(logits.isfinite().all(1, keepdim=True), alpha, float("nan"))
@@ -60,13 +79,15 @@ class P3MNet(nn.Module):
         self.encoder = encoder
         self.segmentation = SegmentationDecoder(channels)
         self.matting = MattingDecoder(channels)
+        #: The number format of the matting decoder; None, as in training, leaves maps as they come.
+        self.dtype: torch.dtype | None = None
 
     def forward(self, x: Tensor) -> P3MOutput:
         """Predict everything (see :class:`P3MOutput`): what training needs."""
         _check(x)
         features = self.encoder(x)
         segmentation = self.segmentation(features.e4, sides=True)
-        local_alpha = self.matting(features, segmentation.pyramid)
+        local_alpha = self._matte(features, segmentation.pyramid)
         logits = segmentation.logits
         return P3MOutput(logits, local_alpha, fuse(logits, local_alpha), segmentation.side_logits)
 
@@ -86,14 +107,20 @@ class P3MNet(nn.Module):
         _check(x)
         features = self.encoder(x)
         pyramid, _ = self.segmentation.pyramid(features.e4)
-        return self.matting(features, pyramid)
+        return self._matte(features, pyramid)
 
     def fused_alpha(self, x: Tensor) -> Tensor:
         """Predict the fused alpha alone, float [N, 1, H, W] in [0, 1]: RESIZE's only pass."""
         _check(x)
         features = self.encoder(x)
         pyramid, logits, _ = self.segmentation(features.e4)
-        return fuse(logits, self.matting(features, pyramid))
+        return fuse(logits, self._matte(features, pyramid))
+
+    def _matte(self, features: Features, pyramid: Pyramid) -> Tensor:
+        if self.dtype is not None:
+            d4, d3, d2, d1 = (x.to(self.dtype) for x in pyramid)
+            features, pyramid = features.to(self.dtype), (d4, d3, d2, d1)
+        return self.matting(features, pyramid)
 
 
 def _check(x: Tensor) -> None:

@@ -20,22 +20,26 @@ class Variant:
         encoder: builds the encoder, without weights.
         channels: the decoders' channel table.
         global_bound: long side in pixels that the global pass (and RESIZE) never exceeds, or None for input_size alone.
+        unknown_above: HYBRID's rule for the unknown area (see :func:`~.network.classify`); it belongs to the weights.
         published_file: name of the checkpoint that the paper's authors published, or None.
         published_layout: the published checkpoint's :func:`~.published.layout_digest`, or None.
         published_sha256: of the published checkpoint, once somebody has it; ``tools/pin_weights.py --published FOLDER``
             writes it here.
         bundled_file: name of the weights file shipped with this package, or None.
         bundled_sha256: of the bundled file: ``python tools/pin_weights.py`` writes it here after the file was replaced.
+        exact: modules of the network that half precision leaves in float32, besides the segmentation's head.
     """
 
     encoder: Callable[[], nn.Module]
     channels: Channels
     global_bound: int | None = None
+    unknown_above: float | None = None
     published_file: str | None = None
     published_layout: str | None = None
     published_sha256: str | None = None
     bundled_file: str | None = None
     bundled_sha256: str | None = None
+    exact: tuple[str, ...] = ()
 
 
 _RESNET34 = (
@@ -66,12 +70,17 @@ _VARIANTS = {
         Channels((64, 64, 64, 128, 256, 512), _RESNET34, (3,), _RESNET34, (1,)),
         published_file="p3mnet_pretrained_on_p3m10k.pth",
         published_layout="de8efe4778317589919fa3dc52319190bedc7702695eb80e740a7c9de2121209",
+        # Where the pools find their maxima decides where unpooling puts values, and those behind the first convolution
+        # follow every rounding.
+        exact=("encoder.conv1",),
     ),
     "vitae-s": Variant(
         ViTAESEncoder,
         Channels((32, 64, 64, 128, 256, 512), _VITAE_S, (32, 3), _VITAE_S, (1,)),
         published_file="P3M-Net_ViTAE-S_trained_on_P3M-10k.pth",
         published_layout="155b097592542a8fccc218a3ddd9f3f59439a370f8af413dcc14cc3e88f4c78c",
+        # For the same reason; the norms give the maps that are pooled.
+        exact=("encoder.stages.0", *(f"encoder.stages.{index}.reduction.norm" for index in (1, 2, 3))),
     ),
     "mobile": Variant(
         MobileEncoder,
@@ -79,6 +88,9 @@ _VARIANTS = {
         global_bound=384,
         bundled_file="p3m_mobile.safetensors",
         bundled_sha256="11d4cae1d5719185ea1217d8df063c407bc6855fae026d476aeaf8c963f63013",
+        # The rounding of these thin layers adds up to several 1/255 in hair. The matting decoder does most of the work,
+        # and its rounding does not show.
+        exact=("encoder", "segmentation"),
     ),
 }
 
