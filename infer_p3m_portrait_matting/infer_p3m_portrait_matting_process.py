@@ -127,7 +127,7 @@ class InferP3mPortraitMatting(dataprocess.C2dImageTask):
         source = self.get_input(PHOTO).source_file_path
         step = asked.step_of_folder()
         # In a folder, the file that Ikomia is at: what input 0 holds may be another one, and that is a failure.
-        key = step.file if step and step.index > 0 else source
+        key = step.file if step and step.input > 0 else source
         try:
             self._refuse_another_input(step)
             self._run(source)
@@ -144,7 +144,8 @@ class InferP3mPortraitMatting(dataprocess.C2dImageTask):
         self._stopping = False
         settings = self._settings()
         image = self._image()
-        with clear_memory_errors(*image.shape[:2], settings.input_size):
+        height, width = image.shape[:2]
+        with clear_memory_errors(height, width, settings.input_size):
             self._run_on(image, source, settings)
 
     def _run_on(self, image: np.ndarray, source: str, settings: Settings) -> None:
@@ -192,7 +193,7 @@ class InferP3mPortraitMatting(dataprocess.C2dImageTask):
         port = self.get_input(PHOTO)
         if not hasattr(port, "get_image"):
             raise ValueError(f"input 0 holds a folder of an earlier run, and no photo: {remedy}")
-        if step is None or step.index == 0 or not port.is_data_available():
+        if step is None or step.input == 0 or not port.is_data_available():
             return
         first = step.workflow.get_input(0)
         if not hasattr(first, "get_image") or port.source_file_path != first.source_file_path:

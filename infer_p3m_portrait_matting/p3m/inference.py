@@ -1,4 +1,4 @@
-"""Mattes of whole photos: the HYBRID and RESIZE procedures of P3M-Net."""
+"""Matte whole photos with the HYBRID and RESIZE procedures of P3M-Net."""
 
 import logging
 import traceback
@@ -36,7 +36,7 @@ _NO_MEMORY = ("out of memory", "ALLOC_FAILED")
 
 
 class PortraitMatting:
-    """A loaded network that mattes photos; make one and keep it.
+    """A loaded network that mattes photos. Create it once and use it often.
 
     The same photo gives the same bits on every run, on a CPU and on a GPU. On a GPU a photo goes up once, in its own
     number format, and its matte comes down once.
@@ -46,7 +46,7 @@ class PortraitMatting:
         device: "cpu", "cuda", "cuda:1" or a torch.device.
         weights: a published .pth file or a .safetensors file of :func:`~.weights.save_weights`; None takes the bundled
             file ("mobile") or the published file from the cache folder ("resnet34", "vitae-s").
-        global_bound: long side in pixels that the global pass (and RESIZE) never exceeds; None takes the model's own.
+        global_bound: upper limit of the long side in pixels for the global pass and RESIZE; None takes the model's own.
         unknown_above: HYBRID takes a pixel for unknown wherever that is more probable than this (see
             :func:`~.model.network.classify`); None takes the model's own rule.
         precision: number format of the network, one of :data:`~.precision.PRECISIONS`: "auto" takes half precision
@@ -59,7 +59,7 @@ class PortraitMatting:
 
     Raises:
         ValueError: the model or the precision is unknown, or the device cannot compute it.
-        FileNotFoundError: the weights are not there; the message says where to put them.
+        FileNotFoundError: the weights are missing; the message says where to put them.
         WeightsError: the weights cannot be used.
     """
 
@@ -165,10 +165,11 @@ class PortraitMatting:
                 check_image(image)
             except (TypeError, ValueError) as error:
                 raise type(error)(f"images[{place}]: {error}") from error
-            if is_long(*image.shape[:2]):
+            height, width = image.shape[:2]
+            if is_long(height, width):
                 strips.append(place)
                 continue
-            sizes = tuple(self._pass_size(*image.shape[:2], input_size, local) for local in (False, True))
+            sizes = tuple(self._pass_size(height, width, input_size, local) for local in (False, True))
             groups.setdefault(sizes[:1] if method == "RESIZE" else sizes, []).append(place)
         mattes: dict[int, np.ndarray] = {place: self.matte(images[place], method, input_size) for place in strips}
         for places in groups.values():
@@ -278,7 +279,8 @@ class PortraitMatting:
         return pass_size(height, width, input_size, halve=not local, bound=bound)
 
     def _inputs(self, photos: list[Tensor], input_size: int, local: bool) -> Tensor:
-        size = self._pass_size(*photos[0].shape[:2], input_size, local)
+        height, width = photos[0].shape[:2]
+        size = self._pass_size(height, width, input_size, local)
         inputs = [normalize(shrink(photo, *size)) for photo in photos]
         x = inputs[0] if len(inputs) == 1 else torch.cat(inputs)
         return x.contiguous(memory_format=torch.channels_last)

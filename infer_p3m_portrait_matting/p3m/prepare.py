@@ -1,5 +1,7 @@
 """From a network as trained to the one that inference runs: the same function in fewer passes over memory."""
 
+from typing import TypeGuard
+
 import torch
 from timm.layers import Conv2dSame
 from timm.models._efficientnet_blocks import InvertedResidual
@@ -134,13 +136,13 @@ def prepare_for_inference(
             parameter.data = parameter.data.to(dtype)
     model.segmentation.dtype = torch.float32 if "segmentation" in exact else dtype
     model.dtype = dtype
-    model = model.to(device, memory_format=torch.channels_last)
+    model = model.to(device).to(memory_format=torch.channels_last)
     if device.type == "cpu":
         pack_for_cpu(model)
     return model.eval()
 
 
-def _fits(module: nn.Module) -> bool:
+def _fits(module: nn.Module) -> TypeGuard[nn.Conv2d]:
     # Other subclasses may do more than their fields say.
     known = type(module) in (nn.Conv2d, Conv2dSame)
     return known and module.padding_mode == "zeros" and not isinstance(module.padding, str)

@@ -44,12 +44,12 @@ class FolderStep(NamedTuple):
     Attributes:
         workflow: the workflow.
         file: the file whose turn it is.
-        index: which of the workflow's inputs Ikomia puts it into.
+        input: which of the workflow's inputs Ikomia puts it into.
     """
 
     workflow: Any
     file: str
-    index: int
+    input: int
 
 
 def step_of_folder() -> FolderStep | None:

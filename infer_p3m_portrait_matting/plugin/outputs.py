@@ -166,7 +166,8 @@ class LosslessImageIO(dataprocess.CImageIO):
         }
 
     def _save_as_new(self, folder: Path, wanted: str, content: bytes) -> None:
-        names, taken = self._results.names, frozenset()
+        names = self._results.names
+        taken: frozenset[str] = frozenset()
         while True:
             stem = names.stem(folder, wanted, self.owner or self.source, taken)
             target = folder / f"{stem}_{self.name}.png"

@@ -26,6 +26,10 @@ def wanted(mobile, photo):
     return mobile.matte(photo, input_size=256)
 
 
+def loaded(like):
+    return PortraitMatting("mobile", precision=like.precision)
+
+
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
 def test_the_callers_autocast_changes_nothing(dtype, mobile, photo, wanted):
     with torch.autocast("cpu", dtype=dtype):
@@ -36,7 +40,7 @@ def test_the_callers_autocast_changes_nothing(dtype, mobile, photo, wanted):
 def test_the_callers_default_dtype_changes_nothing(mobile, photo, wanted):
     torch.set_default_dtype(torch.float64)
     try:
-        assert np.array_equal(PortraitMatting("mobile", precision=mobile.precision).matte(photo, input_size=256), wanted)
+        assert np.array_equal(loaded(mobile).matte(photo, input_size=256), wanted)
         assert np.array_equal(mobile.matte(photo, input_size=256), wanted)
         assert torch.get_default_dtype() == torch.float64
     finally:
@@ -45,7 +49,7 @@ def test_the_callers_default_dtype_changes_nothing(mobile, photo, wanted):
 
 def test_the_callers_default_device_changes_nothing(mobile, photo, wanted):
     with torch.device("meta"):
-        assert np.array_equal(PortraitMatting("mobile", precision=mobile.precision).matte(photo, input_size=256), wanted)
+        assert np.array_equal(loaded(mobile).matte(photo, input_size=256), wanted)
 
 
 def test_the_callers_matmul_precision_changes_nothing(mobile, photo, wanted):

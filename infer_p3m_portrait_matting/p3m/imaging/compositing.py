@@ -23,7 +23,7 @@ def parse_color(text: str) -> tuple[int, int, int]:
     plain = text.lower()
     if plain in ImageColor.colormap or (plain.startswith("#") and len(plain) == 7):
         try:
-            return ImageColor.getrgb(plain)
+            return ImageColor.getrgb(plain)[:3]
         except ValueError:
             pass
     raise ValueError(f"a colour must be like '#ffffff' or a CSS name such as 'white', got {shown(text)!r}")

@@ -91,7 +91,8 @@ def _from_opencv(content: bytes, name: str, flags: int | None = None) -> np.ndar
         raise ValueError(f"{name} cannot be read as an image: {str(error).strip()[:200]}") from error
     if image is None:
         raise ValueError(f"{name} cannot be read as an image")
-    check_pixels(*image.shape[:2], name)
+    height, width = image.shape[:2]
+    check_pixels(height, width, name)
     if image.dtype.kind == "f":
         if not np.isfinite(image).all() or image.min() < 0 or image.max() > 1:
             raise ValueError(f"{name} holds floating-point values outside [0, 1]: convert it first")
@@ -121,9 +122,10 @@ def _to_srgb(image: Image.Image, profile: bytes, name: str) -> Image.Image:
         given = ImageCms.ImageCmsProfile(io.BytesIO(profile))
         if "srgb" in ImageCms.getProfileDescription(given).lower():
             return image.convert("RGB")
-        return ImageCms.profileToProfile(
+        converted = ImageCms.profileToProfile(
             image, given, _srgb(), renderingIntent=ImageCms.Intent.RELATIVE_COLORIMETRIC, outputMode="RGB"
         )
+        return converted or image.convert("RGB")
     except (ImageCms.PyCMSError, OSError, ValueError) as error:
         logger.warning("%s: its colour profile cannot be used, its colours are taken as sRGB: %s", name, error)
         return image.convert("RGB")

@@ -1,17 +1,22 @@
 """A convolution that adds its bias, a second map and an activation in one kernel: fewer passes over memory."""
 
+from collections.abc import Callable
+from typing import cast
+
 import torch
 from timm.layers import Conv2dSame, pad_same
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+_Activation = tuple[str, list[float], Callable[[Tensor], Tensor]]
+
 #: Activations: what oneDNN calls them, its scalars, and the same in place on a tensor.
-ACTIVATIONS = {
+ACTIVATIONS: dict[type[nn.Module] | None, _Activation] = {
     nn.ReLU: ("relu", [], torch.relu_),
     nn.ReLU6: ("hardtanh", [0.0, 6.0], lambda x: x.clamp_(0, 6)),
     nn.SiLU: ("swish", [], lambda x: F.silu(x, inplace=True)),
 }
-_NO_ACTIVATION = ("none", [], lambda x: x)
+_NO_ACTIVATION: _Activation = ("none", [], lambda x: x)
 
 
 class FusedConv2d(nn.Module):
@@ -70,9 +75,9 @@ class FusedConv2d(nn.Module):
         activation = nn.ReLU if relu else self.activation
         stride, own_padding, dilation, groups = self._shape
         if padding is None:
-            padding = own_padding
+            padding = cast("tuple[int, int]", own_padding)
             if self._same:
-                x = pad_same(x, self.weight.shape[2:], stride, dilation)
+                x = pad_same(x, list(self.weight.shape[2:]), list(stride), list(dilation))
         if self._packed is not None:
             return self._onednn(x, plus, activation, padding)
         if activation is nn.ReLU and self._cudnn_can(x):

@@ -1,4 +1,4 @@
-"""The variants of P3M-Net by name: what tells them apart is data."""
+"""Define the variants of P3M-Net as data, and build them by name."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ class Variant:
     Attributes:
         encoder: builds the encoder, without weights.
         channels: the decoders' channel table.
-        global_bound: long side in pixels that the global pass (and RESIZE) never exceeds, or None for input_size alone.
+        global_bound: upper limit of the long side in pixels for the global pass and RESIZE, or None for no limit.
         unknown_above: HYBRID's rule for the unknown area (see :func:`~.network.classify`); it belongs to the weights.
         published_file: name of the checkpoint that the paper's authors published, or None.
         published_layout: the published checkpoint's :func:`~.published.layout_digest`, or None.
@@ -96,7 +96,7 @@ _VARIANTS = {
 
 
 def list_models() -> list[str]:
-    """Names that :func:`create_model` knows."""
+    """List the names that :func:`create_model` accepts."""
     return list(_VARIANTS)
 
 

@@ -1,4 +1,4 @@
-"""Max-unpooling that gives the same numbers on every run."""
+"""Max-unpooling with the same result on every run."""
 
 import torch
 from torch import Tensor
@@ -19,7 +19,7 @@ _STRIP = 2**17
 
 
 def max_unpool(x: Tensor, indices: Tensor, overlapping: bool) -> Tensor:
-    """Put values back to where a stride-2 max-pool took them from; zeros elsewhere.
+    """Put values back where a stride-2 max-pool took them from; the rest is zero.
 
     Pools with overlapping windows (ResNet-34's: 3 x 3) take one place several times. Then the last value in row-major
     order of the pooled map wins, as in PyTorch's contiguous CPU kernel, which made the published numbers. In PyTorch's
@@ -40,7 +40,7 @@ def max_unpool(x: Tensor, indices: Tensor, overlapping: bool) -> Tensor:
     layout = torch.channels_last if channels_last else torch.contiguous_format
     x, indices = x.contiguous(memory_format=layout), indices.contiguous(memory_format=layout)
     if x.requires_grad and torch.is_grad_enabled():
-        return F.max_unpool2d(_settle(x, indices) if overlapping else x, indices, 2, 2)
+        return F.max_unpool2d(_settle(x, indices) if overlapping else x, indices, (2, 2), (2, 2))
     steps = to_steps(indices) if indices.dtype == torch.int64 else indices
     n, c, h, w = x.shape
     out = torch.empty((n, c, 2 * h, 2 * w), dtype=x.dtype, device=x.device, memory_format=layout)

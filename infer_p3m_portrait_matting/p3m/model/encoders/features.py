@@ -1,4 +1,4 @@
-"""What every encoder hands to the decoders."""
+"""The features that every encoder passes to the decoders."""
 
 from typing import NamedTuple
 
@@ -20,7 +20,7 @@ class Features(NamedTuple):
     ``e0_pooled`` holds what sBFI needs of e0, by stride (8, 4 and 2), where an encoder has it at hand; ``e0`` may then
     be None.
 
-    An encoder that was asked for ``skips=False`` gives ``e4`` alone: every other field is None.
+    With ``skips=False`` an encoder returns only ``e4``; every other field is None.
     """
 
     e0: Tensor | None
@@ -35,14 +35,14 @@ class Features(NamedTuple):
 
     @classmethod
     def deepest(cls, e4: Tensor) -> "Features":
-        """Features of an encoder that was asked for its deepest map alone."""
+        """Make the features of an encoder that was called with ``skips=False``."""
         return cls(None, None, None, None, None, e4, None)
 
     def to(self, dtype: torch.dtype) -> "Features":
         """The same features with maps of another dtype; indices stay."""
-        maps = (None if x is None else x.to(dtype) for x in self[:6])
+        e0, e0p, e1, e2, e3 = (None if x is None else x.to(dtype) for x in self[:5])
         pooled = self.e0_pooled and {stride: x.to(dtype) for stride, x in self.e0_pooled.items()}
-        return Features(*maps, self.indices, self.overlapping, pooled)
+        return Features(e0, e0p, e1, e2, e3, self.e4.to(dtype), self.indices, self.overlapping, pooled)
 
     def pool_e0(self, stride: int) -> Tensor:
         """What sBFI takes: e0 by windows of 2 x 2 at a stride."""
@@ -53,7 +53,7 @@ class Features(NamedTuple):
 
 
 def pool(x: Tensor, kernel: int, padding: int, with_indices: bool) -> tuple[Tensor, Tensor | None]:
-    """Max-pooling with stride 2, with its indices only where somebody will unpool by them.
+    """Apply max-pooling with stride 2; return its indices only if they will be used for unpooling.
 
     Args:
         x: float [N, C, H, W], H and W even.
