@@ -20,6 +20,8 @@ def main() -> int:
     args = parser.parse_args()
     if not args.folder.is_dir():
         parser.error(f"there is no folder {args.folder}")
+    if args.output.resolve().is_relative_to(args.folder.resolve()):
+        parser.error(f"{args.output} lies in {args.folder}: results would be matted again; choose another folder")
 
     wf = Workflow()
     wf.output_folder = str(args.output)

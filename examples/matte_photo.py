@@ -1,11 +1,15 @@
 """Matte one photo in Ikomia: ``python examples/matte_photo.py portrait.jpg`` writes three PNGs beside it."""
 
 import sys
+from pathlib import Path
 
+from ikomia.dataio import CDataVideoIO
 from ikomia.dataprocess.workflow import Workflow
 from ikomia.utils import ik
 
 photo = sys.argv[1]
+if CDataVideoIO.is_video_format(Path(photo).suffix, True):
+    sys.exit(f"{photo} is a video: docs/videos-and-folders.md shows how videos are matted")
 wf = Workflow()
 matting = wf.add_task(ik.infer_p3m_portrait_matting(model_name="mobile", background="steelblue"), auto_connect=True)
 wf.run_on(path=photo)

@@ -84,6 +84,13 @@ def todo(source: Path, output: Path) -> list[dict[str, str]]:
     return rows
 
 
+def _is_utf_8(name: str) -> bool:
+    try:
+        return bool(name.encode())
+    except UnicodeEncodeError:
+        return False
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("input", type=Path, help="folder of photos; its subfolders count")
@@ -98,6 +105,14 @@ def main() -> int:
     if not args.input.is_dir():
         parser.error(f"there is no folder {args.input}")
     rows = todo(args.input, args.output)
+    # Ray passes names on as UTF-8, and restarts its workers for ever over any other.
+    unnamed = [row["photo"] for row in rows if not _is_utf_8(row["photo"])]
+    rows = [row for row in rows if _is_utf_8(row["photo"])]
+    for photo in unnamed:
+        name = os.fsencode(photo).decode("utf-8", "backslashreplace")
+        print(f"failed: {name}: its name is not UTF-8: rename it", file=sys.stderr)
+    if not rows and unnamed:
+        return 1
     if not rows:
         print("nothing to do: every photo has its result")
         return 0
@@ -116,7 +131,7 @@ def main() -> int:
     print(f"{len(rows) - len(failures)} of {len(rows)} photos done, results in {args.output}")
     for row in failures:
         print(f"failed: {row['photo']}: {row['error']}", file=sys.stderr)
-    return 1 if failures else 0
+    return 1 if failures or unnamed else 0
 
 
 if __name__ == "__main__":

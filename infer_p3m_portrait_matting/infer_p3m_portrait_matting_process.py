@@ -5,17 +5,17 @@ import logging
 from contextlib import suppress
 
 import numpy as np
-import torch
 from ikomia import core, dataprocess, utils
 
 from infer_p3m_portrait_matting.p3m import Box, PortraitMatting, TemporalFilter, matte_person
 from infer_p3m_portrait_matting.p3m.imaging.images import check_image
 from infer_p3m_portrait_matting.plugin import asked
+from infer_p3m_portrait_matting.plugin.memory import clear_memory_errors
 from infer_p3m_portrait_matting.plugin.notices import Notice, say
 from infer_p3m_portrait_matting.plugin.openmp import all_threads
 from infer_p3m_portrait_matting.plugin.outputs import (
-    FileNames,
     LosslessImageIO,
+    Results,
     name_video_outputs,
     without_alpha,
 )
@@ -76,14 +76,12 @@ class InferP3mPortraitMatting(dataprocess.C2dImageTask):
     def __init__(self, name: str, param: InferP3mPortraitMattingParam | None) -> None:
         dataprocess.C2dImageTask.__init__(self, name)
         self.remove_output(0)
-        image, binary = core.IODataType.IMAGE, core.IODataType.IMAGE_BINARY
-        background = dataprocess.CImageIO(image, "background")
+        background = dataprocess.CImageIO(core.IODataType.IMAGE, "background")
         background.description = 'Image behind the person, for the background "image"'
         self.add_input(background)
-        names = FileNames()
-        self.add_output(LosslessImageIO(image, "composite", "The person on the background (RGB)", names, name))
-        self.add_output(LosslessImageIO(binary, "matte", "The alpha matte (grey, 0 to 255)", names, name))
-        self.add_output(LosslessImageIO(image, "cutout", "The person, cut out (RGBA, straight alpha)", names, name))
+        self._results = Results()
+        for output in self._new_outputs():
+            self.add_output(output)
         self.set_param_object(InferP3mPortraitMattingParam() if param is None else copy.deepcopy(param))
         self._session: PortraitMatting | None = None
         #: What the last run did without, by subject: said once, not at every photo.
@@ -91,8 +89,11 @@ class InferP3mPortraitMatting(dataprocess.C2dImageTask):
         self._stopping = False
         self._temporal = TemporalFilter()
         self._frame: tuple[str, int] | None = None
-        #: Photos that could not be matted, file to message: Ikomia goes on after such a file in a folder.
-        self.failures: dict[str, str] = {}
+
+    @property
+    def failures(self) -> dict[str, str]:
+        """Photos that could not be matted or saved, file to message: Ikomia goes on after such a file in a folder."""
+        return self._results.failures
 
     @property
     def session(self) -> PortraitMatting | None:
@@ -131,12 +132,20 @@ class InferP3mPortraitMatting(dataprocess.C2dImageTask):
             ValueError, TypeError, FileNotFoundError, RuntimeError: the message says what was wrong and what to do.
         """
         source = self.get_input(PHOTO).source_file_path
+        step = asked.step_of_folder()
+        # In a folder, the file that Ikomia is at: what input 0 holds may be another one, and that is a failure.
+        key = step.file if step and step.input > 0 else source
         try:
+            self._refuse_another_input(step)
             self._run(source)
-        except Exception as error:
-            self.failures[source] = str(error)
+        except BaseException as error:
+            self.failures[key] = str(error) or type(error).__name__
             raise
-        self.failures.pop(source, None)
+        self.failures.pop(key, None)
+        outputs = [self.get_output(index) for index in range(self.get_output_count())]
+        unsaved = {output.name for output in outputs if isinstance(output, LosslessImageIO) and output.auto_save}
+        if not self._stopping:
+            self._results.expect(source, unsaved, self.output_folder)
 
     def _run(self, source: str) -> None:
         self._stopping = False
@@ -144,23 +153,65 @@ class InferP3mPortraitMatting(dataprocess.C2dImageTask):
         if settings.crop_margin() is not None and self._is_moving():
             raise ValueError('crop must be "none" for a video: its frames would differ in size')
         image = self._image()
+        height, width = image.shape[:2]
+        with clear_memory_errors(height, width, settings.input_size):
+            self._run_on(image, source, settings)
+
+    def _run_on(self, image: np.ndarray, source: str, settings: Settings) -> None:
         background = self._background(image, settings) if settings.background == IMAGE else None
         faces = look_for_faces(image, settings, self._name(source))
         box = choose_person(image, settings, self._drawn(), self._name(source), faces)
         # All that can fail for a known reason fails here: what begin_task_run raises is wrapped beyond reading.
         session = self._open_session(settings)
+        self._restore_outputs()
         if self._is_moving():
             name_video_outputs([self.get_output(index) for index in range(3)])
         self.begin_task_run()
+        owner = self._results.new_owner(source)
         with suppress(_Stopped):
             # All pictures first, so that a failure leaves every output as it was.
             alpha = self._steady(image, self._matte(session, settings, image, box), settings)
             for index, picture in enumerate(make_pictures(image, alpha, settings, background, faces)):
                 output = self.get_output(index)
                 output.set_image(without_alpha(picture) if self._is_moving() else picture)
-                output.source = source
+                output.source, output.owner = source, owner
             self.emit_step_progress()
         self.end_task_run()
+
+    def _new_outputs(self) -> list[LosslessImageIO]:
+        image, binary = core.IODataType.IMAGE, core.IODataType.IMAGE_BINARY
+        return [
+            LosslessImageIO(kind, name, description, self._results, self.name)
+            for kind, name, description in (
+                (image, "composite", "The person on the background (RGB)"),
+                (binary, "matte", "The alpha matte (grey, 0 to 255)"),
+                (image, "cutout", "The person, cut out (RGBA, straight alpha)"),
+            )
+        ]
+
+    def _restore_outputs(self) -> None:
+        """Put our outputs back where Ikomia has put its own in their place, as it does for a video."""
+        if self._is_moving():
+            return
+        for index, output in enumerate(self._new_outputs()):
+            foreign = self.get_output(index)
+            if not isinstance(foreign, LosslessImageIO):
+                output.auto_save = foreign.auto_save
+                self.set_output(output, index)
+
+    def _refuse_another_input(self, step: asked.FolderStep | None) -> None:
+        """Refuse an earlier run's input in the place of a folder's file: Ikomia adds inputs to what is there."""
+        remedy = "make a new Workflow for each folder"
+        port = self.get_input(PHOTO)
+        if not hasattr(port, "get_image"):
+            raise ValueError(f"input 0 holds a folder of an earlier run, and no photo: {remedy}")
+        if step is None or step.input == 0 or not port.is_data_available():
+            return
+        first = step.workflow.get_input(0)
+        if not hasattr(first, "get_image") or port.source_file_path != first.source_file_path:
+            return
+        if port.source_file_path != step.file and np.array_equal(first.get_image(), port.get_image()):
+            raise ValueError(f"input 0 still holds the photo of an earlier run, not {step.file}: {remedy}")
 
     def _settings(self) -> Settings:
         return self.get_param_object().settings
@@ -192,9 +243,9 @@ class InferP3mPortraitMatting(dataprocess.C2dImageTask):
         if background is None or background.size == 0:
             raise ValueError(f'background is "image", but input {BACKGROUND} (background) is empty: {how}')
         check_image(background)
-        # Ikomia connects by itself what fits, and one picture fits both image inputs.
-        same_file = port.source_file_path and port.source_file_path == self.get_input(PHOTO).source_file_path
-        if same_file or np.array_equal(background, image):
+        # Ikomia connects by itself what fits, and one picture fits both image inputs. Its file's name says nothing:
+        # Ikomia hands that along to what other tasks made of it.
+        if np.array_equal(background, image):
             raise ValueError(f'background is "image", but input {BACKGROUND} (background) gets the photo itself: {how}')
         return background
 
@@ -208,22 +259,8 @@ class InferP3mPortraitMatting(dataprocess.C2dImageTask):
         def matte(part):
             return session.matte(part, settings.method, settings.input_size, after_pass=self._after_pass)
 
-        try:
-            with all_threads():
-                return matte(image) if box is None else matte_person(matte, image, box)
-        except torch.OutOfMemoryError as error:
-            raise RuntimeError(
-                f"the GPU has too little memory for input_size {settings.input_size}: lower input_size, "
-                'or set cuda to "False"'
-            ) from error
-        except (MemoryError, RuntimeError) as error:
-            # torch has no class of its own for a CPU without memory, only these words.
-            if isinstance(error, RuntimeError) and "can't allocate memory" not in str(error):
-                raise
-            raise RuntimeError(
-                f"this computer has too little memory for input_size {settings.input_size} and a photo of "
-                f"{image.shape[1]} x {image.shape[0]} px: lower input_size, or the photo's size"
-            ) from error
+        with all_threads():
+            return matte(image) if box is None else matte_person(matte, image, box)
 
     def _is_moving(self) -> bool:
         return self.get_input(PHOTO).data_type in (core.IODataType.VIDEO, core.IODataType.LIVE_STREAM)

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+from ikomia.dataio import CDataVideoIO
 from ikomia.dataprocess.workflow import Workflow
 from ikomia.utils import ik
 
@@ -65,6 +66,8 @@ def main() -> int:
     args = parser.parse_args()
     if args.photo and not Path(args.photo).is_file():
         parser.error(f"there is no photo {args.photo}")
+    if args.photo and CDataVideoIO.is_video_format(Path(args.photo).suffix, True):
+        parser.error(f"{args.photo} is a video: docs/videos-and-folders.md shows how videos are matted")
     if not hasattr(ik, "infer_p3m_portrait_matting"):
         parser.error("the plugin is not installed in this Ikomia: run tools/link_plugin.py")
 
@@ -95,11 +98,15 @@ def main() -> int:
 
     composite, matte, cutout = (task.get_output(index).get_image() for index in range(3))
     photo = to_uint8(as_rgb(task.get_input(0).get_image()))
-    args.output.mkdir(parents=True, exist_ok=True)
     pictures = {"matte": matte, "cutout": cutout, "composite": composite}
     pictures["preview"] = preview(photo, matte, cutout, composite)
-    for name, picture in pictures.items():
-        write_whole(args.output / f"{name}.png", encode_png(picture))
+    try:
+        args.output.mkdir(parents=True, exist_ok=True)
+        for name, picture in pictures.items():
+            write_whole(args.output / f"{name}.png", encode_png(picture))
+    except OSError as error:
+        print(f"error: the pictures cannot be written to {args.output}: {error}", file=sys.stderr)
+        return 1
     session = task.session
     print(f"weights: {session.model_name}, {session.weights}, on {session.device}")
     print(f"time: {seconds:.2f} s for {matte.shape[1]} x {matte.shape[0]} px, loading included; see {args.output}/")

@@ -3,8 +3,8 @@
 python -m infer_p3m_portrait_matting.evaluate --data P3M-10k/validation/P3M-500-P --model resnet34
 python -m infer_p3m_portrait_matting.evaluate --photos DIR --mattes DIR --model mobile
 
-It writes mattes/NAME.png, scores.csv (one row per photo), settings.json and worst.png to the --output folder. After an
-interruption, the same command continues where it was.
+It writes mattes/NAME.png, scores.csv (one row per photo), settings.json, measured.jsonl and worst.png to the --output
+folder. After an interruption, the same command continues where it was; photos replaced since are measured again.
 """
 
 import argparse
@@ -13,6 +13,7 @@ import hashlib
 import io
 import json
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -20,41 +21,60 @@ from tqdm import tqdm
 
 from ..p3m import METHODS, PortraitMatting, Scores, list_models, score, to_uint8
 from ..p3m.atomic_write import write_whole
-from ..p3m.imaging.files import read_grey
+from ..p3m.imaging.files import printable, read_grey
 from ..p3m.imaging.png import encode_png
 from .contact_sheet import contact_sheet
 from .dataset import Pair, p3m_10k, two_folders
 
 FIELDS = ("name", *Scores._fields)
 
+#: What spreadsheets take for a formula at the start of a cell; an apostrophe before it makes it plain text.
+_FORMULA = ("=", "+", "-", "@")
+
 
 class Run:
     """The output folder of one evaluation: what has been measured, and with which settings.
 
+    ``measured.jsonl`` holds it, a line per photo; ``scores.csv`` is made from it for people.
+
     Args:
         folder: created if needed.
         settings: everything that the scores depend on; must be JSON.
+        pairs: what is to be measured: what was measured on other files, or on files that were replaced, is forgotten.
 
     Raises:
         ValueError: the folder has the results of other settings.
     """
 
-    def __init__(self, folder: Path, settings: dict[str, object]) -> None:
-        self.folder, self.table = folder, folder / "scores.csv"
+    def __init__(self, folder: Path, settings: dict[str, object], pairs: list[Pair]) -> None:
+        self.folder, self.table, self._log = folder, folder / "scores.csv", folder / "measured.jsonl"
         (folder / "mattes").mkdir(parents=True, exist_ok=True)
         note = folder / "settings.json"
         if not note.exists():
             write_whole(note, json.dumps(settings, indent=1).encode())
         elif json.loads(note.read_text()) != settings:
             raise ValueError(f"{folder} holds results of other settings (see {note.name}): choose another --output")
+        self._files = {pair.name: _files(pair) for pair in pairs}
         self.scores = self._read()
+        text = io.StringIO(newline="")
+        csv.writer(text).writerows([FIELDS, *(_row(*item) for item in self.scores.items())])
+        write_whole(self.table, text.getvalue().encode())
+        write_whole(self._log, "".join(self._line(*item) for item in self.scores.items()).encode())
 
     def add(self, name: str, matte: np.ndarray, scores: Scores) -> None:
-        """Store one photo's matte (uint8 [H, W]) and scores."""
+        """Keep one photo's matte (uint8 [H, W]) and figures.
+
+        Raises:
+            ValueError: a figure is not finite.
+        """
+        if not np.isfinite(scores).all():
+            raise ValueError(f"{name}: its figures are not finite: {scores}")
         write_whole(self.matte(name), encode_png(matte))
         self.scores[name] = scores
+        with self._log.open("a", encoding="utf-8") as file:
+            file.write(self._line(name, scores))
         with self.table.open("a", newline="", encoding="utf-8") as file:
-            csv.writer(file).writerow((name, *(f"{value:.7g}" for value in scores)))
+            csv.writer(file).writerow(_row(name, scores))
 
     def matte(self, name: str) -> Path:
         """Return the path of a photo's predicted matte."""
@@ -64,14 +84,32 @@ class Run:
         """Compute the mean of each metric over all photos."""
         return Scores(*np.mean(list(self.scores.values()), axis=0).tolist())
 
+    def _line(self, name: str, scores: Scores) -> str:
+        return json.dumps({"name": name, "files": self._files[name], "scores": scores._asdict()}) + "\n"
+
     def _read(self) -> dict[str, Scores]:
-        rows = list(csv.reader(self.table.read_text(encoding="utf-8").splitlines())) if self.table.exists() else []
-        # An interruption may have cut off the last row; then that photo is measured again.
-        whole = [row for row in rows[1:] if len(row) == len(FIELDS) and self.matte(row[0]).exists()]
-        text = io.StringIO(newline="")
-        csv.writer(text).writerows([FIELDS, *whole])
-        write_whole(self.table, text.getvalue().encode())
-        return {name: Scores(*map(float, values)) for name, *values in whole}
+        scores = {}
+        for line in self._log.read_text(encoding="utf-8").splitlines() if self._log.exists() else []:
+            # An interruption may have cut the last line off; then that photo is measured again.
+            with suppress(ValueError, TypeError, KeyError):
+                entry = json.loads(line)
+                name, values = entry["name"], Scores(**entry["scores"])
+                same = entry["files"] == self._files.get(name)
+                if same and np.isfinite(values).all() and self.matte(name).exists():
+                    scores[name] = values
+        return scores
+
+
+def _files(pair: Pair) -> list[list[int]]:
+    """What tells a pair's files from others that will have their names."""
+    stats = [path.stat() for path in (pair.photo, pair.matte, pair.trimap) if path is not None]
+    return [[stat.st_size, stat.st_mtime_ns] for stat in stats]
+
+
+def _row(name: str, scores: Scores) -> tuple[str, ...]:
+    # Every row is one line of UTF-8, and no name is a formula.
+    cell = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in printable(name))
+    return (f"'{cell}" if cell.startswith(_FORMULA) else cell, *(f"{value:.7g}" for value in scores))
 
 
 def evaluate(session: PortraitMatting, pairs: list[Pair], run: Run, method: str, input_size: int) -> list[str]:
@@ -91,7 +129,10 @@ def evaluate(session: PortraitMatting, pairs: list[Pair], run: Run, method: str,
             failures.append(str(error))
             continue
         matte = to_uint8(session.matte(photo, method, input_size))
-        run.add(pair.name, matte, score(matte.astype(np.float32) / 255, true, trimap))
+        try:
+            run.add(pair.name, matte, score(matte.astype(np.float32) / 255, true, trimap))
+        except (OSError, ValueError) as error:
+            failures.append(str(error))
     return failures
 
 
@@ -103,7 +144,7 @@ def worst(pairs: list[Pair], run: Run, count: int) -> np.ndarray:
     for pair in measured[:count]:
         photo, true, _ = pair.read()
         predicted = read_grey(run.matte(pair.name))
-        rows.append((f"{pair.name}: SAD {run.scores[pair.name].sad:.2f}", photo, to_uint8(true), predicted))
+        rows.append((f"{printable(pair.name)}: SAD {run.scores[pair.name].sad:.2f}", photo, to_uint8(true), predicted))
     return contact_sheet(rows)
 
 
@@ -163,10 +204,10 @@ def main(arguments: list[str] | None = None) -> int:
             "method": args.method,
             "input_size": args.input_size,
         }
-        run = Run(args.output, settings)
+        run = Run(args.output, settings, pairs)
         failures = evaluate(session, pairs, run, args.method, args.input_size)
     except (OSError, ValueError, RuntimeError) as error:
-        print(f"error: {error}", file=sys.stderr)
+        print(printable(f"error: {error}"), file=sys.stderr)
         return 1
     if run.scores:
         sheet = worst(pairs, run, args.worst)
@@ -175,7 +216,7 @@ def main(arguments: list[str] | None = None) -> int:
             f"{args.model}, {args.method} at {args.input_size}, mean of {len(run.scores)} photos:\n{table(run.mean())}"
         )
     for failure in failures:
-        print(f"not measured: {failure}", file=sys.stderr)
+        print(printable(f"not measured: {failure}"), file=sys.stderr)
     return 1 if failures else 0
 
 

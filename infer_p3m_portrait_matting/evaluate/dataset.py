@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from ..p3m import trimap_of
-from ..p3m.imaging.files import list_images, read_grey, read_rgb, read_rgba
+from ..p3m.imaging.files import list_images, read_grey, read_matte, read_rgb, read_rgba
 
 #: Folders of P3M-10k's layout: photos (the first folder that exists), mattes, trimaps.
 PHOTOS, MATTES, TRIMAPS = ("blurred_image", "original_image"), "mask", "trimap"
@@ -38,7 +38,7 @@ class Pair:
         if self.matte is None:
             image = read_rgba(self.photo)
             return np.ascontiguousarray(image[..., :3]), np.ascontiguousarray(image[..., 3])
-        photo, matte = read_rgb(self.photo), read_grey(self.matte)
+        photo, matte = read_rgb(self.photo), read_matte(self.matte)
         if photo.shape[:2] != matte.shape:
             raise ValueError(f"{self._size(photo)}, {self._size(matte, 'matte')}: they must have one size")
         return photo, matte

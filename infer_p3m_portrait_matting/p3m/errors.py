@@ -1,4 +1,7 @@
-"""Errors that callers may want to catch."""
+"""Errors that callers may want to catch, and how messages show values."""
+
+#: Longest that a value may be in a message.
+_LONGEST = 200
 
 
 class WeightsError(ValueError):
@@ -11,3 +14,10 @@ class DownloadError(RuntimeError):
 
 class MissingPackageError(RuntimeError):
     """An optional package is not installed. The message says what needs it and gives the command that installs it."""
+
+
+def shown(value: object) -> str:
+    """Shorten a value for a message: one that is too long is cut in the middle."""
+    text = str(value)
+    half = _LONGEST // 2
+    return text if len(text) <= _LONGEST else f"{text[:half]}... ({len(text)} characters) ...{text[-half // 2 :]}"

@@ -12,14 +12,17 @@ import torch
 from torch import Tensor
 
 from .checkpoints.weights import expected_weights, find_weights, load_weights
+from .errors import WeightsError
 from .imaging.images import check_image
 from .imaging.photos import Photo, load_photo, takes_photo
 from .model.network import FOREGROUND, UNKNOWN, classify
 from .model.registry import create_model, get_variant
+from .own_settings import computing_settings, loading_settings
 from .precision import choose_dtype
 from .prepare import prepare_for_inference
 from .preprocess import normalize, resize, shrink, to_tensor
 from .sizes import STRIDE, pass_size
+from .strips import is_long, matte_in_pieces
 
 logger = logging.getLogger(__name__)
 
@@ -88,9 +91,10 @@ class PortraitMatting:
         self._load(dtype)
 
     def _load(self, dtype: torch.dtype) -> None:
-        model = create_model(self.model_name)
-        load_weights(model, self.weights)
-        self.model = prepare_for_inference(model, self.device, dtype, get_variant(self.model_name).exact)
+        with loading_settings():
+            model = create_model(self.model_name)
+            load_weights(model, self.weights)
+            self.model = prepare_for_inference(model, self.device, dtype, get_variant(self.model_name).exact)
         self.precision = str(dtype).removeprefix("torch.")
 
     @takes_photo("image")
@@ -117,11 +121,13 @@ class PortraitMatting:
         Raises:
             TypeError: the image is no array or of an unknown dtype.
             ValueError: the image, the method or the input size is out of range.
+            WeightsError: the weights make the network give NaN or infinite values.
             torch.OutOfMemoryError: the GPU has too little memory; everything that was allocated is free again.
         """
         check_image(image)
         method = _check_request(method, input_size)
-        return self._guarded([image], method, input_size, after_pass or (lambda: None))[0]
+        done = after_pass or (lambda: None)
+        return matte_in_pieces(image, lambda piece: self._guarded([piece], method, input_size, done)[0])
 
     def matte_batch(
         self,
@@ -157,6 +163,7 @@ class PortraitMatting:
             raise ValueError(f"batch_size must be at least 1, got {batch_size}")
         groups: dict[tuple, list[int]] = {}
         photos: list[np.ndarray] = []
+        strips: list[int] = []
         for place, image in enumerate(images):
             try:
                 image = load_photo(image)
@@ -165,9 +172,12 @@ class PortraitMatting:
                 raise type(error)(f"images[{place}]: {error}") from error
             photos.append(image)
             height, width = image.shape[:2]
+            if is_long(height, width):
+                strips.append(place)
+                continue
             sizes = tuple(self._pass_size(height, width, input_size, local) for local in (False, True))
             groups.setdefault(sizes[:1] if method == "RESIZE" else sizes, []).append(place)
-        mattes: dict[int, np.ndarray] = {}
+        mattes: dict[int, np.ndarray] = {place: self.matte(photos[place], method, input_size) for place in strips}
         for places in groups.values():
             for start in range(0, len(places), batch_size):
                 batch = places[start : start + batch_size]
@@ -194,7 +204,7 @@ class PortraitMatting:
         check_image(image)
         _check_request("HYBRID", input_size)
         photo = to_tensor(image, self.device)
-        with _repeatable(self.device):
+        with computing_settings(self.device), _repeatable(self.device):
             local = self.model.local_alpha(self._inputs([photo], input_size, local=True))
         return _download(resize(local, *photo.shape[:2]).clamp(0, 1))
 
@@ -234,7 +244,7 @@ class PortraitMatting:
         self, images: list[np.ndarray], method: str, input_size: int, done: Callable[[], None]
     ) -> list[np.ndarray]:
         photos = [to_tensor(image, self.device) for image in images]
-        with _repeatable(self.device):
+        with computing_settings(self.device), _repeatable(self.device):
             if method == "HYBRID":
                 return self._hybrid(photos, input_size, done)
             return self._resize(photos, input_size, done)
@@ -283,9 +293,14 @@ class PortraitMatting:
         return x.contiguous(memory_format=torch.channels_last)
 
     def _check_range(self, x: Tensor) -> None:
+        if x.isfinite().all():
+            return
         # Only float16 has a range that trained networks can leave.
-        if self.model.dtype == torch.float16 and not x.isfinite().all():
+        if self.model.dtype == torch.float16:
             raise _OutOfRange
+        raise WeightsError(
+            f"weights file {self.weights} makes the network give values that are not finite: use another file"
+        )
 
 
 class _OutOfRange(Exception):
@@ -327,7 +342,7 @@ def _combine(classes: Tensor, local: Tensor, height: int, width: int) -> Tensor:
 def _combine_in_strips(classes: Tensor, local: Tensor, height: int, width: int) -> Tensor:
     """:func:`_combine` where both maps grow: rows are made long first, then every row of the photo once, in strips."""
     local, trimap = resize(local, local.shape[2], width), resize(classes.float(), classes.shape[2], width)
-    alpha = torch.empty((1, 1, height, width))
+    alpha = torch.empty((1, 1, height, width), dtype=torch.float32)
     rows = max(_STRIP // width, 1)
     for first in range(0, height, rows):
         last = min(first + rows, height)

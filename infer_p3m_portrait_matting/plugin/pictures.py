@@ -21,7 +21,9 @@ from ..p3m import (
     person_window,
     to_uint8,
 )
+from ..p3m.errors import shown
 from ..p3m.imaging.files import read_rgb
+from ..p3m.paths import trouble_with
 from .settings import BLUR, IMAGE, TRANSPARENT, Settings
 
 logger = logging.getLogger("infer_p3m_portrait_matting")
@@ -123,10 +125,11 @@ def read_background(path: Path) -> np.ndarray:
         FileNotFoundError: there is no such file.
         ValueError: the file is no image.
     """
-    if not path.is_file():
-        raise FileNotFoundError(f"background_file {path} does not exist: correct the path or leave it empty")
+    trouble = trouble_with(path)
+    if trouble:
+        raise FileNotFoundError(f"background_file {shown(path)} {trouble}: correct the path or leave it empty")
     stat = path.stat()
-    return _read(path, stat.st_mtime_ns, stat.st_size)
+    return _read(path, stat.st_ino, stat.st_ctime_ns, stat.st_mtime_ns, stat.st_size)
 
 
 @lru_cache(maxsize=1)

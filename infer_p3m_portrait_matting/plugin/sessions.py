@@ -8,6 +8,8 @@ from weakref import WeakValueDictionary
 import torch
 
 from ..p3m import CACHE_VARIABLE, DownloadError, PortraitMatting, expected_weights, fetch_weights, find_weights
+from ..p3m.errors import shown
+from ..p3m.paths import trouble_with
 from .notices import Notice
 from .settings import Settings
 
@@ -59,8 +61,7 @@ def open_session(settings: Settings, base_url: str | None = None) -> Opened:
     if missing:
         short = f"{model_name} runs: the published weights of {settings.model_name} are not here; see {GUIDE}"
         substitutes[f"weights of {settings.model_name}"] = Notice(missing, short=short)
-    stat = weights.stat()
-    key = (model_name, str(weights.resolve()), stat.st_mtime_ns, stat.st_size, device, settings.precision)
+    key = (model_name, *_version(weights), device, settings.precision)
     with _lock:
         session = _loaded.get(key)
         if session is None:
@@ -68,24 +69,35 @@ def open_session(settings: Settings, base_url: str | None = None) -> Opened:
     return Opened(session, substitutes)
 
 
+def _version(weights: Path) -> tuple:
+    """What tells a file from any other that was or will be at its place, one of the same size and date included."""
+    stat = weights.stat()
+    return str(weights.resolve()), stat.st_dev, stat.st_ino, stat.st_ctime_ns, stat.st_mtime_ns, stat.st_size
+
+
 def _weights(settings: Settings, base_url: str | None) -> tuple[str, Path, str]:
     """The model, its weights file, and why it is not the model that was asked for, or ""."""
     name, asked = settings.model_name, settings.weights_path()
     if asked is not None:
-        if not asked.is_file():
-            raise FileNotFoundError(f"model_weight_file {asked} does not exist: correct the path or leave it empty")
+        trouble = trouble_with(asked)
+        if trouble:
+            raise FileNotFoundError(f"model_weight_file {shown(asked)} {trouble}: correct the path or leave it empty")
         return name, asked, ""
-    found = find_weights(name)
-    if found is not None:
-        return name, found, ""
     trouble = ""
-    if base_url is not None and name != FALLBACK_MODEL:
-        try:
+    try:
+        found = find_weights(name)
+        if found is not None:
+            return name, found, ""
+        place = str(expected_weights(name))
+        if base_url is not None and name != FALLBACK_MODEL:
             return name, fetch_weights(name, base_url), ""
-        except DownloadError as error:
-            trouble = f" ({error})"
+    except DownloadError as error:
+        trouble = f" ({error})"
+    except ValueError as error:
+        # The environment variable names no possible folder.
+        trouble, place = f" ({CACHE_VARIABLE}: {error})", "a folder that is there"
     missing = (
-        f"the published weights of {name!r} are not here{trouble}: put them at {expected_weights(name)}, or name their "
+        f"the published weights of {name!r} are not here{trouble}: put them at {place}, or name their "
         f"folder by the environment variable {CACHE_VARIABLE}, or the file by model_weight_file"
     )
     bundled = find_weights(FALLBACK_MODEL)

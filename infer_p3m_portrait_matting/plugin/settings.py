@@ -6,6 +6,8 @@ from pathlib import Path
 from typing import Any, get_type_hints
 
 from ..p3m import METHODS, OBFUSCATIONS, Box, list_models, parse_box, parse_color
+from ..p3m.errors import shown
+from ..p3m.paths import user_path
 
 MIN_INPUT_SIZE, MAX_INPUT_SIZE = 64, 8192
 
@@ -154,15 +156,19 @@ class Settings:
         """Raise a ValueError if no parameter has one of these names; the message lists them."""
         unknown = cls.unknown(names)
         if unknown:
-            raise ValueError(f"unknown parameter {', '.join(unknown)}: choose from {', '.join(cls.names())}")
+            raise ValueError(f"unknown parameter {shown(', '.join(unknown))}: choose from {', '.join(cls.names())}")
 
     def to_strings(self) -> dict[str, str]:
         """Convert all parameters to the strings that Ikomia stores."""
         return {name: str(getattr(self, name)) for name in self.names()}
 
     def weights_path(self) -> Path | None:
-        """Return the requested weights file, or None."""
-        return Path(self.model_weight_file).expanduser() if self.model_weight_file else None
+        """The weights file that was asked for, or None.
+
+        Raises:
+            ValueError: it is no possible path.
+        """
+        return _path("model_weight_file", self.model_weight_file)
 
     def subject_box(self) -> Box | None:
         """The box that was given in numbers, or None."""
@@ -173,15 +179,29 @@ class Settings:
         return None if self.crop == NO_CROP else float(self.crop)
 
     def background_path(self) -> Path | None:
-        """Return the requested background file, or None."""
-        return Path(self.background_file).expanduser() if self.background_file else None
+        """The background file that was asked for, or None.
+
+        Raises:
+            ValueError: it is no possible path.
+        """
+        return _path("background_file", self.background_file)
+
+
+def _path(name: str, text: str) -> Path | None:
+    # "None" is what Python's None has become on its way through Ikomia.
+    if text in ("", "None"):
+        return None
+    try:
+        return user_path(text)
+    except ValueError as error:
+        raise ValueError(f"{name} {error}") from error
 
 
 def _integer(name: str, text: str) -> int:
     try:
         return int(text)
     except ValueError:
-        raise ValueError(f"{name} must be an integer, got {text!r}") from None
+        raise ValueError(f"{name} must be an integer, got {shown(text)!r}") from None
 
 
 def _number(name: str, text: str) -> float:
@@ -196,7 +216,7 @@ def _boolean(name: str, text: str) -> bool:
         return True
     if text.strip().lower() in _FALSE:
         return False
-    raise ValueError(f"{name} must be True or False, got {text!r}")
+    raise ValueError(f"{name} must be True or False, got {shown(text)!r}")
 
 
 def _text(name: str, text: str) -> str:
@@ -213,7 +233,7 @@ def _one_of(name: str, value: object, possible: Iterable[str]) -> str:
         same_truth = (entry == "True" and text in _TRUE) or (entry == "False" and text in _FALSE)
         if entry.lower() == text or same_truth:
             return entry
-    raise ValueError(f"{name} must be one of {', '.join(possible)}, got {value!r}")
+    raise ValueError(f"{name} must be one of {', '.join(possible)}, got {shown(value)!r}")
 
 
 def _crop(value: object) -> str:

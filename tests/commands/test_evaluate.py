@@ -1,6 +1,10 @@
 """The evaluation command on folders laid out as P3M-10k's, with photos and mattes drawn here."""
 
 import csv
+import os
+import re
+import subprocess
+import sys
 
 import cv2
 import numpy as np
@@ -9,6 +13,7 @@ import pytest
 from infer_p3m_portrait_matting.evaluate.__main__ import FIELDS, main
 from infer_p3m_portrait_matting.evaluate.dataset import p3m_10k, two_folders
 from infer_p3m_portrait_matting.p3m import score, to_uint8, trimap_of
+from infer_p3m_portrait_matting.p3m.imaging.png import encode_png
 
 pytestmark = pytest.mark.slow
 
@@ -83,6 +88,8 @@ def test_an_interrupted_evaluation_goes_on(dataset, tmp_path, mobile, monkeypatc
         run(dataset, tmp_path / "one")
     assert tuple(read(tmp_path / "one")) == NAMES[:1]
     # As if the power had failed in the middle of a row.
+    log = tmp_path / "one" / "measured.jsonl"
+    log.write_text(log.read_text() + log.read_text().replace("p_1", "p_3")[:-20])
     with (tmp_path / "one" / "scores.csv").open("a") as file:
         file.write("p_3,1.0,0.")
     assert run(dataset, tmp_path / "one") == 0
@@ -133,3 +140,79 @@ def test_what_is_missing_is_named(tmp_path, capsys):
     with pytest.raises(SystemExit):
         main(["--photos", str(tmp_path)])
     assert "--photos needs --mattes" in capsys.readouterr().err
+
+
+def two_photos(astronaut, folder, *names):
+    for room in ("photos", "mattes"):
+        (folder / room).mkdir(exist_ok=True)
+    for name in names:
+        (folder / "photos" / f"{name}.png").write_bytes(encode_png(np.ascontiguousarray(astronaut[:96, :96])))
+        (folder / "mattes" / f"{name}.png").write_bytes(encode_png(np.ascontiguousarray(astronaut[:96, :96, 0])))
+    rooms = ["--photos", folder / "photos", "--mattes", folder / "mattes"]
+    return [str(a) for a in (*rooms, "--model", "mobile", "--input-size", 64, "--output", folder / "out")]
+
+
+def test_removed_and_replaced_photos_are_forgotten(astronaut, tmp_path, capsys):
+    arguments = two_photos(astronaut, tmp_path, "a", "b", "c")
+    assert main(arguments) == 0
+    before = read(tmp_path / "out")
+    (tmp_path / "photos" / "a.png").unlink()
+    (tmp_path / "mattes" / "b.png").write_bytes(encode_png(np.ascontiguousarray(astronaut[100:196, :96, 0])))
+    capsys.readouterr()
+    assert main(arguments) == 0
+    after = read(tmp_path / "out")
+    assert "mean of 2 photos" in capsys.readouterr().out
+    assert set(after) == {"b", "c"}
+    assert after["c"] == before["c"]
+    assert after["b"] != before["b"]
+
+
+def test_figures_that_are_not_finite_are_measured_again(astronaut, tmp_path):
+    arguments = two_photos(astronaut, tmp_path, "a", "b")
+    assert main(arguments) == 0
+    before = read(tmp_path / "out")
+    log = tmp_path / "out" / "measured.jsonl"
+    log.write_text(re.sub(r'"sad": [0-9.e-]+', '"sad": NaN', log.read_text(), count=1))
+    assert main(arguments) == 0
+    assert read(tmp_path / "out") == {name: pytest.approx(row) for name, row in before.items()}
+
+
+def test_odd_names_are_measured_once_and_make_no_formula(astronaut, tmp_path):
+    names = ("=1+1", "-a", "+b", "@c", "line\nbreak", os.fsdecode(b"Andr\xe9"), "with, comma")
+    arguments = two_photos(astronaut, tmp_path, *names)
+    assert main(arguments) == 0
+    assert set(read(tmp_path / "out")) == {
+        "'=1+1",
+        "'-a",
+        "'+b",
+        "'@c",
+        "line\\nbreak",
+        "Andr\\xe9",
+        "with, comma",
+    }
+    assert len((tmp_path / "out" / "scores.csv").read_text().splitlines()) == 1 + len(names)
+    before = (tmp_path / "out" / "measured.jsonl").stat().st_ino, sorted(read(tmp_path / "out").items())
+    stamps = [path.stat().st_mtime_ns for path in sorted((tmp_path / "out" / "mattes").iterdir())]
+    assert main(arguments) == 0
+    assert sorted(read(tmp_path / "out").items()) == before[1]
+    assert [path.stat().st_mtime_ns for path in sorted((tmp_path / "out" / "mattes").iterdir())] == stamps
+
+
+def test_a_broken_photo_with_a_name_that_is_no_utf_8_is_named(astronaut, tmp_path):
+    arguments = two_photos(astronaut, tmp_path, os.fsdecode(b"Andr\xe9"), "b")
+    (tmp_path / "photos" / os.fsdecode(b"Andr\xe9.png")).write_bytes(b"no picture")
+    command = [sys.executable, "-m", "infer_p3m_portrait_matting.evaluate", *arguments]
+    done = subprocess.run(command, capture_output=True, text=True, env={**os.environ, "PYTHONIOENCODING": "utf-8"})
+    assert done.returncode == 1
+    assert "Andr\\xe9.png cannot be read as an image" in done.stderr
+    assert "mean of 1 photos" in done.stdout
+
+
+def test_the_alpha_channel_of_a_true_matte_is_the_matte(astronaut, tmp_path):
+    arguments = two_photos(astronaut, tmp_path, "a")
+    grey = astronaut[:96, :96, 0]
+    assert main(arguments) == 0
+    rgba = np.dstack([astronaut[:96, :96], grey])
+    (tmp_path / "mattes" / "a.png").write_bytes(encode_png(rgba))
+    assert main([*arguments[:-1], str(tmp_path / "rgba")]) == 0
+    assert read(tmp_path / "rgba") == read(tmp_path / "out")

@@ -11,10 +11,12 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
+import requests
 import torch
+from filelock import FileLock
 
 from infer_p3m_portrait_matting.p3m import DownloadError, PortraitMatting, WeightsError, fetch_weights, load_weights
-from infer_p3m_portrait_matting.p3m.checkpoints.download import download, verify_digest
+from infer_p3m_portrait_matting.p3m.checkpoints.download import download, expected_digest
 from infer_p3m_portrait_matting.p3m.model.registry import create_model
 
 download_module = sys.modules[download.__module__]
@@ -26,13 +28,24 @@ class Handler(BaseHTTPRequestHandler):
         self.server.asked[self.path] += 1
         name = self.path.rsplit("/", 1)[-1]
         content = self.server.files.get(name, CONTENT)
+        self.server.encodings.append(self.headers.get("Accept-Encoding"))
+        if name == "away":
+            self.send_response(302)
+            self.send_header("Location", "http://[bad")
+            self.end_headers()
+            return
         if name in {"404", "500"}:
             self.send_error(int(name))
             return
         if name == "page":
             content = b"<html>please log in</html>"
         self.send_response(200)
-        self.send_header("Content-Length", str(len(content) + (1000 if name in {"long", "stall"} else 0)))
+        length = str(len(content) + (1000 if name in {"long", "stall"} else 0))
+        odd = {"words": "many", "minus": "-5", "huge": "9" * 20, "none": None}
+        if odd.get(name, length) is not None:
+            self.send_header("Content-Length", odd.get(name, length))
+        if name == "packed":
+            self.send_header("Content-Encoding", "gzip")
         self.end_headers()
         try:
             if name == "slow":
@@ -54,6 +67,7 @@ class Handler(BaseHTTPRequestHandler):
 @pytest.fixture
 def server():
     with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as made:
+        made.encodings = []
         made.files, made.asked, made.leave = {}, Counter(), threading.Event()
         made.url = f"http://127.0.0.1:{made.server_address[1]}"
         thread = threading.Thread(target=made.serve_forever)
@@ -101,7 +115,7 @@ def test_a_good_file_arrives_whole_with_its_digest_and_is_fetched_once(server, t
     assert target.read_bytes() == CONTENT
     digest = hashlib.sha256(CONTENT).hexdigest()
     assert (tmp_path / "new" / "file.sha256").read_text() == f"{digest}  file\n"
-    verify_digest(target)
+    assert expected_digest(target) == hashlib.sha256(target.read_bytes()).hexdigest()
     assert server.asked["/good"] == 1
     assert not (tmp_path / "new" / "file.part").exists()
 
@@ -159,8 +173,6 @@ def test_a_file_that_changed_after_the_download_is_refused(server, tmp_path):
     target = download(f"{server.url}/good", tmp_path / "file", check)
     target.write_bytes(CONTENT[:-1] + b"!")
     with pytest.raises(WeightsError, match="is not what was downloaded"):
-        verify_digest(target)
-    with pytest.raises(WeightsError, match="is not what was downloaded"):
         load_weights(create_model("mobile"), target)
 
 
@@ -184,10 +196,10 @@ def test_killed_downloads_leave_no_half_file_and_the_next_one_works(server, tmp_
         process.wait(60)
         if target.exists():
             assert target.read_bytes() == CONTENT
-            verify_digest(target)
+            assert expected_digest(target) == hashlib.sha256(target.read_bytes()).hexdigest()
             target.unlink()
     assert download(f"{server.url}/good", target, check).read_bytes() == CONTENT
-    verify_digest(target)
+    assert expected_digest(target) == hashlib.sha256(target.read_bytes()).hexdigest()
 
 
 @pytest.mark.slow
@@ -231,3 +243,67 @@ def test_a_file_that_is_no_published_checkpoint_is_not_kept(server, checkpoints,
 def test_nothing_was_published_for_mobile():
     with pytest.raises(ValueError, match="nothing was published for 'mobile'"):
         fetch_weights("mobile", "http://127.0.0.1:9")
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("words", "announces a length of 'many'"),
+        ("minus", "could not be fetched"),
+        ("huge", "is not this file"),
+        ("packed", "packed"),
+        ("away", "could not be fetched"),
+    ],
+)
+def test_odd_headers_are_a_download_error(server, tmp_path, name, words):
+    with pytest.raises(DownloadError, match=words):
+        download(f"{server.url}/{name}", tmp_path / "file", check)
+    assert nothing_but_the_lock(tmp_path)
+
+
+def test_files_are_asked_for_unpacked(server, tmp_path):
+    download(f"{server.url}/good", tmp_path / "file", check)
+    assert server.encodings == ["identity"]
+
+
+def test_a_download_ends_at_its_size_and_at_its_time(server, tmp_path, monkeypatch):
+    with monkeypatch.context() as patch:
+        patch.setattr(download_module, "LARGEST", 100_000)
+        with pytest.raises(DownloadError, match="not this file"):
+            download(f"{server.url}/none", tmp_path / "file", check)
+    monkeypatch.setattr(download_module, "TOTAL_TIMEOUT", 0.0)
+    with pytest.raises(DownloadError, match="too slow"):
+        download(f"{server.url}/slow", tmp_path / "file", check)
+    assert nothing_but_the_lock(tmp_path)
+
+
+def test_the_wait_for_another_process_ends(server, tmp_path, monkeypatch):
+    monkeypatch.setattr(download_module, "TOTAL_TIMEOUT", 0.2)
+    with FileLock(tmp_path / "file.lock"), pytest.raises(DownloadError, match="another process"):
+        download(f"{server.url}/good", tmp_path / "file", check)
+
+
+def test_a_redirect_to_http_is_refused():
+    answer = requests.Response()
+    answer.status_code, answer.url = 302, "https://example.org/file"
+    answer.headers["Location"] = "http://example.org/file"
+    session = download_module._Session()
+    with pytest.raises(DownloadError, match="not safe"):
+        session.get_redirect_target(answer)
+    answer.headers["Location"] = "/other"
+    assert session.get_redirect_target(answer) == "/other"
+
+
+def test_what_is_no_connection_is_named(server, tmp_path, monkeypatch):
+    with pytest.raises(DownloadError, match="TLS"):
+        download(f"{server.url.replace('http:', 'https:')}/good", tmp_path / "file", check)
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
+    monkeypatch.setenv("no_proxy", "")
+    with pytest.raises(DownloadError, match="proxy"):
+        download("http://example.invalid/good", tmp_path / "file", check)
+
+
+@pytest.mark.parametrize("folder", ["/dev/null/below", "a" * 300, "/proc/here"])
+def test_odd_folders_are_a_download_error(server, folder):
+    with pytest.raises(DownloadError):
+        download(f"{server.url}/good", Path(folder) / "file", check)

@@ -92,7 +92,7 @@ def test_unknown_everywhere_gives_the_local_alpha(mobile, monkeypatch, astronaut
     image = astronaut[:128, 128:256]
     with torch.inference_mode():
         local = mobile.model.local_alpha(network_input(image, (128, 128)))[0, 0].numpy()
-    np.testing.assert_allclose(mobile.matte(image), local, rtol=0, atol=1e-4)
+    np.testing.assert_allclose(mobile.matte(image, input_size=128), local, rtol=0, atol=1e-4)
 
 
 def test_resize_is_the_enlarged_fused_alpha(mobile, astronaut):

@@ -1,9 +1,14 @@
 """Our own weights files, and where files are looked for."""
 
+import hashlib
+import os
 import re
 import resource
+import sys
+import zipfile
 from pathlib import Path
 
+import pin_weights
 import pytest
 import torch
 from safetensors.torch import save_file
@@ -18,6 +23,7 @@ from infer_p3m_portrait_matting.p3m import (
     load_weights,
     save_weights,
 )
+from infer_p3m_portrait_matting.p3m.model.registry import known_digests
 
 NAMES = {"resnet34": "p3mnet_pretrained_on_p3m10k.pth", "vitae-s": "P3M-Net_ViTAE-S_trained_on_P3M-10k.pth"}
 
@@ -187,3 +193,136 @@ def test_portrait_matting_refuses_named_files_that_are_missing_or_of_another_net
         PortraitMatting("resnet34", weights=tmp_path / "none.pth")
     with pytest.raises(WeightsError, match="does not fit"):
         PortraitMatting("mobile", weights=Path(checkpoints["vitae-s"]))
+
+
+BUNDLED = expected_weights("mobile")
+
+
+def test_the_bundled_file_is_the_pinned_one():
+    digest = hashlib.sha256(BUNDLED.read_bytes()).hexdigest()
+    assert known_digests()[BUNDLED.name] == digest, "the bundled file was replaced: run python tools/pin_weights.py"
+
+
+@pytest.mark.parametrize("change", ["bit", "block"])
+def test_a_damaged_bundled_file_is_refused(change, tmp_path, monkeypatch):
+    content = bytearray(BUNDLED.read_bytes())
+    if change == "bit":
+        content[-1000] ^= 1
+    else:
+        content[-5000:-1000] = bytes(4000)
+    monkeypatch.setattr(sys.modules[load_weights.__module__], "_BUNDLED", tmp_path)
+    (tmp_path / BUNDLED.name).write_bytes(content)
+    with pytest.raises(WeightsError, match=r"damaged.*SHA-256.*reinstall"):
+        PortraitMatting("mobile")
+
+
+def test_a_published_file_is_held_to_its_pin(tmp_path, monkeypatch, checkpoints):
+    monkeypatch.setenv("P3M_WEIGHTS_DIR", str(tmp_path))
+    (tmp_path / NAMES["resnet34"]).symlink_to(checkpoints["resnet34"])
+    monkeypatch.setattr(sys.modules[load_weights.__module__], "known_digests", lambda: {NAMES["resnet34"]: "0" * 64})
+    with pytest.raises(WeightsError, match="damaged"):
+        PortraitMatting("resnet34")
+
+
+def test_a_digest_beside_a_file_that_was_put_there_by_hand_counts(saved):
+    beside = saved.with_name(f"{saved.name}.sha256")
+    beside.write_text(f"{hashlib.sha256(saved.read_bytes()).hexdigest()}  {saved.name}\n")
+    load_weights(create_model("mobile"), saved)
+    beside.write_text(f"{'0' * 64}  {saved.name}\n")
+    with pytest.raises(WeightsError, match="SHA-256"):
+        load_weights(create_model("mobile"), saved)
+
+
+def odd(tensor: torch.Tensor, kind: str) -> torch.Tensor:
+    return {
+        "huge": lambda: torch.full(tensor.shape, 1e300, dtype=torch.float64),
+        "sparse": lambda: tensor.to_sparse(),
+        "meta": lambda: tensor.to("meta"),
+        "fp8 nan": lambda: torch.full(tensor.shape, float("nan")).to(torch.float8_e4m3fn),
+    }[kind]()
+
+
+@pytest.mark.parametrize(
+    ("kind", "words"),
+    [("huge", "not finite"), ("sparse", "sparse"), ("meta", "meta|cannot be read"), ("fp8 nan", "not finite")],
+)
+def test_odd_tensors_are_refused(kind, words, original, tmp_path):
+    state = {name: tensor.clone() for name, tensor in original.state_dict().items()}
+    name = "matting.head.1.weight"
+    state[name] = odd(state[name], kind)
+    path = tmp_path / "odd.pth"
+    torch.save(state, path)
+    unchanged_after(WeightsError, create_model("mobile"), path, words)
+
+
+def test_fp8_weights_are_cast(original, tmp_path):
+    state = {name: tensor.clone() for name, tensor in original.state_dict().items()}
+    name = "matting.head.1.weight"
+    state[name] = state[name].to(torch.float8_e4m3fn)
+    torch.save(state, tmp_path / "fp8.pth")
+    model = create_model("mobile")
+    load_weights(model, tmp_path / "fp8.pth")
+    assert torch.equal(model.state_dict()[name], state[name].float())
+
+
+def test_a_file_that_is_swapped_while_it_is_read_counts_as_it_was_read(saved, monkeypatch):
+    beside = saved.with_name(f"{saved.name}.sha256")
+    beside.write_text(hashlib.sha256(saved.read_bytes()).hexdigest())
+    read = Path.read_bytes
+
+    def swap(self):
+        content = read(self)
+        if self == saved:
+            saved.write_bytes(b"something else")
+        return content
+
+    monkeypatch.setattr(Path, "read_bytes", swap)
+    load_weights(create_model("mobile"), saved)
+
+
+def test_folders_pipes_and_devices_are_called_what_they_are(tmp_path):
+    os.mkfifo(tmp_path / "pipe.pth")
+    for path, words in ((tmp_path, "a folder"), (tmp_path / "pipe.pth", "a pipe"), (Path("/dev/zero"), "a device")):
+        with pytest.raises(WeightsError, match=words):
+            load_weights(create_model("mobile"), path)
+
+
+def test_an_archive_that_grows_is_refused_by_its_directory(tmp_path):
+    path = tmp_path / "bomb.pth"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("archive/data.pkl", bytes(10**8))
+    with pytest.raises(WeightsError, match="would grow"):
+        load_weights(create_model("mobile"), path)
+
+
+class Sly:
+    def __reduce__(self):
+        return os.system, ("true",)
+
+
+def test_no_message_advises_to_load_code(tmp_path):
+    torch.save({"a": Sly()}, tmp_path / "sly.pth")
+    with pytest.raises(WeightsError, match="could run code") as caught:
+        load_weights(create_model("mobile"), tmp_path / "sly.pth")
+    assert "system" in str(caught.value)
+    for advice in ("weights_only", "trust", "add_safe_globals"):
+        assert advice not in str(caught.value)
+
+
+def test_pinning_writes_the_registry():
+    text = pin_weights.REGISTRY.read_text()
+    same, (line,) = pin_weights.pin(text, "bundled", BUNDLED.parent)
+    assert line.endswith(BUNDLED.name)
+    assert same == text
+
+
+def test_pinning_published_files_adds_their_digests(checkpoints, tmp_path):
+    text = pin_weights.REGISTRY.read_text()
+    for name in NAMES:
+        (tmp_path / NAMES[name]).symlink_to(checkpoints[name])
+    new, lines = pin_weights.pin(text, "published", tmp_path)
+    assert len(lines) == 2
+    for line in lines:
+        assert f'published_sha256="{line.split()[0]}",' in new
+    assert pin_weights.pin(new, "published", tmp_path)[0] == new
+    compile(new, "registry", "exec")

@@ -127,7 +127,7 @@ def test_the_form_says_what_a_run_will_do(application, checkpoints, tmp_path, mo
 
 def test_a_folder_is_no_weights_file(application, tmp_path):
     form = ParameterForm(Settings(model_weight_file=str(tmp_path)))
-    assert said(form, "model_weight_file") == f"{tmp_path} is not a file."
+    assert said(form, "model_weight_file") == f"{tmp_path} is a folder, not a file."
 
 
 OTHER = Settings(
@@ -200,3 +200,47 @@ def test_every_control_has_a_tooltip_and_a_name_and_every_label_a_buddy_and_a_sh
     for section in form.sections.values():
         assert section.button.toolTip()
         assert section.button.text()
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("~nobody-of-that-name/w.pth", "no such user"),
+        ("a" * 300 + ".pth", "no possible path"),
+        ("a/" * 3000, "no possible path"),
+        ("a\0b", "zero byte"),
+        ("file://elsewhere/w.pth", "another computer"),
+        ("/dev/null", "a device"),
+    ],
+)
+def test_an_odd_path_is_a_message(application, text, words):
+    form = ParameterForm(Settings())
+    form.weights.setText(text)
+    assert words in said(form, "model_weight_file")
+    assert len(said(form, "model_weight_file")) < 500
+
+
+@pytest.mark.parametrize("write", ["{}", '"{}"', "'{}'", " {} ", "file://{}"])
+def test_a_path_is_understood_as_it_is_pasted(application, write, tmp_path):
+    path = tmp_path / "w.pth"
+    path.write_bytes(b"x")
+    form = ParameterForm(Settings())
+    form.weights.setText(write.format(path))
+    assert said(form, "model_weight_file") == ""
+    assert form.settings().weights_path() == path
+
+
+def test_a_cache_folder_that_cannot_be_is_a_message(application, monkeypatch):
+    monkeypatch.setenv("P3M_WEIGHTS_DIR", "~nobody-of-that-name")
+    form = ParameterForm(Settings(model_name="resnet34"))
+    assert "no such user" in said(form, "model_name")
+
+
+def test_a_folder_without_permission_is_a_message(application, monkeypatch):
+    def stat(self, **_):
+        raise PermissionError(13, "Permission denied")
+
+    form = ParameterForm(Settings())
+    monkeypatch.setattr("pathlib.Path.stat", stat)
+    form.weights.setText("/secret/w.pth")
+    assert "may not look into" in said(form, "model_weight_file")

@@ -1,13 +1,14 @@
 """Which model runs, and that it is loaded once."""
 
 import logging
+import os
 
 import numpy as np
 import pytest
 import torch
 from ikomia_plugin import fails, outputs, warnings, workflow_with
 
-from infer_p3m_portrait_matting.p3m import PortraitMatting, to_uint8
+from infer_p3m_portrait_matting.p3m import PortraitMatting, create_model, save_weights, to_uint8
 
 
 @pytest.fixture
@@ -117,3 +118,43 @@ def test_missing_and_wrong_weights_files_are_refused(tmp_path, photo, checkpoint
     task.set_parameters({"model_name": "mobile", "model_weight_file": ""})
     wf.run_on(array=photo)
     assert outputs(task)[1].shape == photo.shape[:2]
+
+
+def test_a_published_file_put_in_place_later_is_taken(photo, checkpoints, monkeypatch, tmp_path):
+    monkeypatch.setenv("P3M_WEIGHTS_DIR", str(tmp_path))
+    wf, task = workflow_with(model_name="resnet34", input_size=64)
+    wf.run_on(array=photo)
+    assert task.session.model_name == "mobile"
+    (tmp_path / "p3mnet_pretrained_on_p3m10k.pth").symlink_to(checkpoints["resnet34"])
+    wf.run_on(array=photo)
+    assert task.session.model_name == "resnet34"
+
+
+def test_a_weights_file_that_was_replaced_is_loaded_anew_even_with_its_date(photo, tmp_path):
+    model = create_model("mobile")
+    path = tmp_path / "own.safetensors"
+    save_weights(model, path)
+    before = path.stat()
+    wf, task = workflow_with(model_weight_file=path, input_size=64)
+    wf.run_on(array=photo)
+    first = task.session
+    save_weights(model, path)
+    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+    assert path.stat().st_size == before.st_size
+    wf.run_on(array=photo)
+    assert task.session is not first
+
+
+@pytest.mark.parametrize("folder", ["~nobody-of-that-name", "/dev/null", "/proc", "a" * 300, "/dev/null/below"])
+def test_a_cache_folder_that_cannot_be_used_ends_in_the_fallback(folder, photo, monkeypatch, caplog):
+    monkeypatch.setenv("P3M_WEIGHTS_DIR", folder)
+    wf, task = workflow_with(model_name="resnet34", input_size=64)
+    wf.run_on(array=photo)
+    assert task.session.model_name == "mobile"
+    assert warnings(caplog, "weights")
+
+
+def test_none_is_no_file_of_that_name(photo):
+    wf, task = workflow_with(input_size=64, model_weight_file=None, background_file=None)
+    wf.run_on(array=photo)
+    assert task.session.model_name == "mobile"

@@ -2,17 +2,24 @@
 
 import hashlib
 import os
+import time
 from collections.abc import Callable
 from pathlib import Path
+from urllib.parse import urlparse
 
 import requests
-from filelock import FileLock
+from filelock import FileLock, Timeout
 from tqdm import tqdm
 
-from ..errors import DownloadError, WeightsError
+from ..errors import DownloadError, WeightsError, shown
+from ..paths import trouble_with
 
 #: Seconds to wait for a connection, and for the next piece of the response.
 CONNECT_TIMEOUT, STALL_TIMEOUT = 5.0, 20.0
+#: Seconds that a whole download may take, and that one process waits for another's.
+TOTAL_TIMEOUT = 1800.0
+#: Bytes that a download may have: the largest published file has some 160 MB.
+LARGEST = 400 * 10**6
 
 _CHUNK = 1 << 20
 
@@ -39,15 +46,15 @@ def download(url: str, target: Path, check: Callable[[Path], None]) -> Path:
         DownloadError: the server does not respond, the response is not this file, or the file cannot be stored; the
             message says which. Nothing is left under the target's name.
     """
-    if target.is_file():
+    if not trouble_with(target):
         return target
     if url in _failed:
         raise DownloadError(f"{_failed[url]} (not tried again in this process)")
     part = target.with_name(f"{target.name}.part")
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        with FileLock(target.with_name(f"{target.name}.lock")):
-            if target.is_file():
+        with FileLock(target.with_name(f"{target.name}.lock"), timeout=TOTAL_TIMEOUT):
+            if not trouble_with(target):
                 return target
             try:
                 digest = _fetch(url, part)
@@ -56,7 +63,8 @@ def download(url: str, target: Path, check: Callable[[Path], None]) -> Path:
                 os.replace(part, target)
             finally:
                 part.unlink(missing_ok=True)
-    except (requests.RequestException, DownloadError, WeightsError, OSError) as error:
+    # A ValueError is what an answer with odd headers or an odd path makes the libraries raise.
+    except (requests.RequestException, DownloadError, WeightsError, OSError, ValueError) as error:
         _failed[url] = f"{url} could not be fetched: {_reason(error)}"
         raise DownloadError(_failed[url]) from error
     return target
@@ -67,42 +75,54 @@ def write_digest(target: Path, digest: str) -> None:
     _digest_file(target).write_text(f"{digest}  {target.name}\n")
 
 
-def verify_digest(path: Path) -> None:
-    """Compare a file with the SHA-256 beside it. A file without one, which a user put there, passes.
+def expected_digest(path: Path) -> str | None:
+    """The SHA-256 that stands beside a file, or None: a file that was put there by hand need not have one.
 
-    Raises:
-        WeightsError: the file has changed since it was downloaded.
+    ``sha256sum FILE > FILE.sha256`` makes one.
     """
-    beside = _digest_file(path)
-    if not beside.is_file():
-        return
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while chunk := file.read(_CHUNK):
-            digest.update(chunk)
-    if beside.read_text().split()[:1] != [digest.hexdigest()]:
-        raise WeightsError(
-            f"weights file {path} is not what was downloaded (its SHA-256 is not the one in {beside.name}): "
-            "delete both files to fetch it again"
-        )
+    try:
+        return (_digest_file(path).read_text(encoding="utf-8", errors="replace").split() or [""])[0].lower()
+    except OSError:
+        return None
 
 
 def _digest_file(path: Path) -> Path:
     return path.with_name(f"{path.name}.sha256")
 
 
+class _Session(requests.Session):
+    """Follows redirects, but not from https to http: there, anybody on the way could put another file in place."""
+
+    def get_redirect_target(self, resp: requests.Response) -> str | None:
+        target = super().get_redirect_target(resp)
+        if target and urlparse(resp.url).scheme == "https" and urlparse(target).scheme not in ("https", ""):
+            raise DownloadError(f"the server redirects from https to {shown(target)}, which is not safe")
+        return target
+
+
 def _fetch(url: str, part: Path) -> str:
-    """Store a response completely and return its SHA-256."""
-    digest, received = hashlib.sha256(), 0
-    with requests.get(url, stream=True, timeout=(CONNECT_TIMEOUT, STALL_TIMEOUT)) as answer:
+    """Store an answer completely; returns the SHA-256."""
+    digest, received, deadline = hashlib.sha256(), 0, time.monotonic() + TOTAL_TIMEOUT
+    # Packed on the way, a file could not be held to its announced length.
+    headers = {"Accept-Encoding": "identity"}
+    with (
+        _Session() as session,
+        session.get(url, stream=True, timeout=(CONNECT_TIMEOUT, STALL_TIMEOUT), headers=headers) as answer,
+    ):
         if answer.status_code != requests.codes.ok:
-            raise DownloadError(f"the server answered {answer.status_code} {answer.reason}")
-        announced = int(answer.headers.get("Content-Length", 0)) or None
+            raise DownloadError(f"the server answered {answer.status_code} {shown(answer.reason)}")
+        if answer.headers.get("Content-Encoding", "identity").lower() != "identity":
+            raise DownloadError("the server sends the file packed, although it was asked not to")
+        announced = _announced(answer)
         with part.open("wb") as file, tqdm(total=announced, unit="B", unit_scale=True, desc=part.stem) as bar:
             for chunk in answer.iter_content(_CHUNK):
+                received += len(chunk)
+                if received > LARGEST:
+                    raise DownloadError(f"the server sends more than {LARGEST:,} bytes, which is not this file")
+                if time.monotonic() > deadline:
+                    raise DownloadError(f"{received:,} bytes in {TOTAL_TIMEOUT:.0f} seconds are too slow")
                 file.write(chunk)
                 digest.update(chunk)
-                received += len(chunk)
                 bar.update(len(chunk))
             file.flush()
             os.fsync(file.fileno())
@@ -111,9 +131,26 @@ def _fetch(url: str, part: Path) -> str:
     return digest.hexdigest()
 
 
+def _announced(answer: requests.Response) -> int | None:
+    text = answer.headers.get("Content-Length", "").strip()
+    if not text:
+        return None
+    if not (text.isascii() and text.isdigit()):
+        raise DownloadError(f"the server announces a length of {shown(text)!r}")
+    if int(text) > LARGEST:
+        raise DownloadError(f"the server announces {int(text):,} bytes, which is not this file")
+    return int(text)
+
+
 def _reason(error: Exception) -> str:
+    if isinstance(error, Timeout):
+        return f"another process has been downloading it for {TOTAL_TIMEOUT:.0f} seconds"
+    if isinstance(error, requests.exceptions.SSLError):
+        return f"the connection is not secure (TLS): {shown(error)}"
+    if isinstance(error, requests.exceptions.ProxyError):
+        return f"the proxy refuses or does not answer (environment variable HTTPS_PROXY or HTTP_PROXY): {shown(error)}"
     if isinstance(error, requests.Timeout):
         return "the server does not answer in time"
     if isinstance(error, requests.ConnectionError):
         return "no connection"
-    return str(error)
+    return shown(error)

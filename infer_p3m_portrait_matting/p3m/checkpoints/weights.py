@@ -1,32 +1,44 @@
 """Find, fetch, load and save weights files."""
 
+import hashlib
+import io
 import os
+import re
+import zipfile
 from os import PathLike
 from pathlib import Path
 from pickle import UnpicklingError
 
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save
+from safetensors.torch import load, save
 from torch import Tensor
 
 from ..atomic_write import write_whole
-from ..errors import WeightsError
+from ..errors import WeightsError, shown
 from ..model.network import P3MNet
-from ..model.registry import create_model, get_variant
-from .download import download, verify_digest
+from ..model.registry import create_model, get_variant, known_digests
+from ..paths import trouble_with, user_path
+from .download import download, expected_digest
 from .published import layout_digest, rename_published
 
 #: Environment variable that names the cache folder.
 CACHE_VARIABLE = "P3M_WEIGHTS_DIR"
 
+#: Bytes that a weights file may have; the largest published one has some 160 MB.
+_LARGEST = 2**31
+
 _BUNDLED = Path(__file__).resolve().parents[2] / "weights"
 
 
 def cache_folder() -> Path:
-    """Return the folder of published checkpoints: ``$P3M_WEIGHTS_DIR``, or ~/.cache/p3m_portrait_matting."""
+    """Return the folder of published checkpoints: ``$P3M_WEIGHTS_DIR``, or ~/.cache/p3m_portrait_matting.
+
+    Raises:
+        ValueError: the environment variable names no possible folder.
+    """
     named = os.environ.get(CACHE_VARIABLE)
-    return Path(named).expanduser() if named else Path.home() / ".cache" / "p3m_portrait_matting"
+    return user_path(named) if named else Path.home() / ".cache" / "p3m_portrait_matting"
 
 
 def find_weights(name: str) -> Path | None:
@@ -42,7 +54,7 @@ def find_weights(name: str) -> Path | None:
         ValueError: the name is unknown.
     """
     path = expected_weights(name)
-    return path if path.is_file() else None
+    return None if trouble_with(path) else path
 
 
 def expected_weights(name: str) -> Path:
@@ -102,16 +114,14 @@ def load_weights(model: P3MNet, path: str | PathLike[str]) -> None:
         WeightsError: the file is unreadable, unsafe or of another network, or it changed since it was downloaded.
     """
     path = Path(path)
-    verify_digest(path)
+    content = _read(path)
     if path.suffix.lower() != ".safetensors":
-        load_published_checkpoint(model, path)
+        fill(model, rename_published(_checkpoint(content, path), path), path)
         return
-    if not path.is_file():
-        raise FileNotFoundError(f"weights file {path} does not exist")
     try:
-        tensors = load_file(path)
-    except (SafetensorError, OSError, ValueError) as error:
-        raise WeightsError(f"weights file {path} cannot be read; it may be truncated: {error}") from error
+        tensors = load(content)
+    except (SafetensorError, OSError, ValueError, KeyError) as error:
+        raise WeightsError(f"weights file {path} cannot be read; it may be truncated: {_first_line(error)}") from error
     fill(model, tensors, path)
 
 
@@ -145,15 +155,62 @@ def read_checkpoint(path: str | PathLike[str]) -> dict[str, Tensor]:
         FileNotFoundError: there is no such file.
         WeightsError: the file is no such checkpoint, is truncated, or would run code.
     """
-    path = Path(path)
-    if not path.is_file():
-        raise FileNotFoundError(f"weights file {path} does not exist")
+    return _checkpoint(_read(Path(path)), Path(path))
+
+
+def _read(path: Path) -> bytes:
+    """All of a weights file, checked by its SHA-256: what is checked is what is loaded, whoever writes meanwhile.
+
+    Raises:
+        FileNotFoundError, WeightsError: as :func:`load_weights`.
+    """
+    trouble = trouble_with(path)
+    if trouble == "does not exist":
+        raise FileNotFoundError(f"weights file {shown(path)} does not exist")
+    if trouble:
+        raise WeightsError(f"weights file {shown(path)} {trouble}")
+    size = path.stat().st_size
+    if size > _LARGEST:
+        raise WeightsError(
+            f"weights file {path} has {size:,} bytes, far more than any of these networks: choose another"
+        )
+    content = path.read_bytes()
+    digest = hashlib.sha256(content).hexdigest()
+    pinned = known_digests().get(path.name.removesuffix(".part")) if _is_known_place(path) else None
+    if pinned is not None and digest != pinned:
+        remedy = "reinstall the plugin" if path.parent.resolve() == _BUNDLED else "fetch it again"
+        raise WeightsError(
+            f"weights file {path} is damaged: its SHA-256 is {digest[:12]}... instead of {pinned[:12]}...: {remedy}"
+        )
+    beside = expected_digest(path)
+    if beside not in (None, digest):
+        raise WeightsError(
+            f"weights file {path} is not what was downloaded (its SHA-256 is not the one in {path.name}.sha256): "
+            "delete both files to fetch it again"
+        )
+    return content
+
+
+def _is_known_place(path: Path) -> bool:
+    """Whether a file lies where the bundled or the published ones do: elsewhere a name says nothing."""
+    folder = path.parent.resolve()
     try:
-        content = torch.load(path, map_location="cpu", weights_only=True)
+        return folder in (_BUNDLED, cache_folder().resolve())
+    except (ValueError, OSError):
+        # There can be no cache folder of that name, and so nothing that was published in it.
+        return folder == _BUNDLED
+
+
+def _checkpoint(content: bytes, path: Path) -> dict[str, Tensor]:
+    _refuse_bomb(content, path)
+    try:
+        content = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
     except UnpicklingError as error:
+        # PyTorch's own words advise to load the file all the same.
+        named = re.search(r"(?:GLOBAL|class|function) ([\w.]+)", str(error))
         raise WeightsError(
             f"weights file {path} is not a plain PyTorch checkpoint of tensors, and anything else is refused because "
-            f"it could run code: {_first_line(error)}"
+            f"it could run code{f': it names {shown(named[1])}' if named else ''}"
         ) from error
     except Exception as error:  # damaged bytes can make the reader raise anything
         raise WeightsError(
@@ -170,9 +227,25 @@ def read_checkpoint(path: str | PathLike[str]) -> dict[str, Tensor]:
     return content
 
 
+def _refuse_bomb(content: bytes, path: Path) -> None:
+    """Refuse an archive that grows when it is unpacked, by its directory: PyTorch packs nothing."""
+    if not content.startswith(b"PK"):
+        return
+    try:
+        with zipfile.ZipFile(io.BytesIO(content)) as archive:
+            size = sum(entry.file_size for entry in archive.infolist())
+    except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError) as error:
+        raise WeightsError(f"weights file {path} cannot be read; it may be truncated, so fetch it again") from error
+    if size > len(content):
+        raise WeightsError(
+            f"weights file {path} would grow from {len(content):,} to {size:,} bytes when it is unpacked, which no "
+            "PyTorch checkpoint does: it is refused"
+        )
+
+
 def _first_line(error: Exception) -> str:
     # Some errors have no text.
-    return (str(error).splitlines() or [type(error).__name__])[0]
+    return shown((str(error).splitlines() or [type(error).__name__])[0])
 
 
 def fill(model: P3MNet, tensors: dict[str, Tensor], source: str | PathLike[str]) -> None:
@@ -187,21 +260,27 @@ def fill(model: P3MNet, tensors: dict[str, Tensor], source: str | PathLike[str])
         WeightsError: names or shapes differ, or a value is not finite; the message lists the difference.
     """
     wanted = model.state_dict()
+    cast: dict[str, Tensor] = {}
     problems = [f"missing {name}" for name in wanted if name not in tensors]
-    problems += [f"unknown {name}" for name in tensors if name not in wanted]
+    problems += [f"unknown {shown(name)}" for name in tensors if name not in wanted]
     for name, tensor in tensors.items():
         if name not in wanted:
             continue
         if wanted[name].shape != tensor.shape:
             problems.append(f"{name} is {list(tensor.shape)} instead of {list(wanted[name].shape)}")
-        elif wanted[name].is_floating_point() != tensor.is_floating_point():
+        elif wanted[name].is_floating_point() != tensor.is_floating_point() or tensor.is_quantized:
             problems.append(f"{name} is {tensor.dtype} instead of {wanted[name].dtype}")
-        elif not torch.isfinite(tensor).all():
-            problems.append(f"{name} holds values that are not finite")
+        elif tensor.is_meta or tensor.layout != torch.strided:
+            problems.append(f"{name} is a {'meta' if tensor.is_meta else 'sparse'} tensor instead of a plain one")
+        else:
+            # Finite must be what the network gets: 1e300 in float64 is, and in float32 it is not.
+            cast[name] = tensor.to(wanted[name].dtype)
+            if not torch.isfinite(cast[name]).all():
+                problems.append(f"{name} holds values that are not finite in {wanted[name].dtype}")
     if problems:
-        shown = "; ".join(problems[:8]) + ("; ..." if len(problems) > 8 else "")
-        raise WeightsError(f"weights file {source} does not fit this network, {len(problems)} differences: {shown}")
-    model.load_state_dict(tensors)
+        listed = "; ".join(problems[:8]) + ("; ..." if len(problems) > 8 else "")
+        raise WeightsError(f"weights file {source} does not fit this network, {len(problems)} differences: {listed}")
+    model.load_state_dict(cast)
 
 
 def save_weights(model: P3MNet, path: str | PathLike[str]) -> None:

@@ -3,6 +3,7 @@
 import cv2
 import numpy as np
 
+from .bands import Enlarged, bands, shrink
 from .images import as_rgb, check_image, check_matte, to_uint8
 from .photos import takes_photo
 
@@ -62,12 +63,17 @@ def blurred_background(image: np.ndarray, alpha: np.ndarray, blur: float = BLUR)
     height, width = alpha.shape
     small = (max(width // _SHRINK, 1), max(height // _SHRINK, 1))
     sigma = max(blur * max(small), 0.5)
-    rest = 1 - alpha.astype(np.float32)
-    pixels = to_uint8(as_rgb(image)).astype(np.float32) * rest[..., None]
-    pixels = np.asarray(cv2.resize(pixels, small, interpolation=cv2.INTER_AREA), np.float32)
-    rest = np.asarray(cv2.resize(rest, small, interpolation=cv2.INTER_AREA), np.float32)
+    rgb = as_rgb(image)
+
+    def weighted(band: slice) -> np.ndarray:
+        return to_uint8(rgb[band]).astype(np.float32) * (1 - alpha[band].astype(np.float32))[..., None]
+
+    pixels = shrink(weighted, height, width, small)
+    rest = shrink(lambda band: 1 - alpha[band].astype(np.float32), height, width, small)
     mean = pixels.reshape(-1, 3).sum(0) / (rest.sum() + _EPSILON)
     weight = cv2.GaussianBlur(rest, (0, 0), sigma)[..., None]
     blurred = (cv2.GaussianBlur(pixels, (0, 0), sigma) + _EPSILON * mean) / (weight + _EPSILON)
-    blurred = cv2.resize(blurred, (width, height), interpolation=cv2.INTER_LINEAR)
-    return np.clip(blurred + 0.5, 0, 255).astype(np.uint8)
+    large, whole = Enlarged(blurred, height, width), np.empty((height, width, 3), np.uint8)
+    for band in bands(height, width):
+        whole[band] = np.clip(large[band] + 0.5, 0, 255).astype(np.uint8)
+    return whole

@@ -4,6 +4,7 @@ import cv2
 import numpy as np
 from PIL import ImageColor
 
+from ..errors import shown
 from .images import as_rgb, check_matte, to_uint8
 from .photos import takes_photo
 
@@ -24,10 +25,10 @@ def parse_color(text: str) -> tuple[int, ...]:
         color = ImageColor.getrgb(text.strip())
     except ValueError:
         raise ValueError(
-            f"a colour must be like '#ffffff', 'rgb(255, 255, 255)' or a CSS name such as 'white', got {text!r}"
+            f"a colour must be like '#ffffff', 'rgb(255, 255, 255)' or a CSS name such as 'white', got {shown(text)!r}"
         ) from None
     if not all(0 <= value <= 255 for value in color):
-        raise ValueError(f"each part of a colour must lie between 0 and 255, got {text!r}")
+        raise ValueError(f"each part of a colour must lie between 0 and 255, got {shown(text)!r}")
     return color[:3] if len(color) == 4 and color[3] == 255 else color
 
 

@@ -1,11 +1,11 @@
 """List and read image files."""
 
+import os
 from pathlib import Path
 
-import cv2
 import numpy as np
 
-from .images import to_uint8
+from .decode import decode_image, matte_of, rgb_of
 
 #: Suffixes of image files, in lower case; files may have them in any case.
 SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff")
@@ -17,18 +17,28 @@ def list_images(folder: Path) -> list[Path]:
 
 
 def read_rgb(path: Path) -> np.ndarray:
-    """Read a file as uint8 [H, W, 3] RGB, rotated according to its EXIF orientation.
+    """Read a file as uint8 [H, W, 3] RGB in sRGB, rotated according to its EXIF orientation (see :mod:`.decode`).
 
     Raises:
         OSError: the file cannot be read.
-        ValueError: the file is no image.
+        ValueError: the file is no image, is damaged, or too large.
     """
-    return np.ascontiguousarray(_decode(path, cv2.IMREAD_COLOR)[..., ::-1])
+    return rgb_of(_decode(path))
+
+
+def read_matte(path: Path) -> np.ndarray:
+    """Read a matte as uint8 [H, W]: the alpha channel of a file that has one that says anything, else its grey.
+
+    Raises:
+        OSError, ValueError: as :func:`read_rgb`.
+    """
+    return matte_of(_decode(path))
 
 
 def read_grey(path: Path) -> np.ndarray:
-    """Read a file as uint8 [H, W]; everything else is as in :func:`read_rgb`."""
-    return _decode(path, cv2.IMREAD_GRAYSCALE)
+    """Read a file as uint8 [H, W], whatever its alpha; otherwise as :func:`read_rgb`."""
+    array = _decode(path)
+    return matte_of(array[..., :3] if array.ndim == 3 else array)
 
 
 def read_rgba(path: Path) -> np.ndarray:
@@ -38,19 +48,17 @@ def read_rgba(path: Path) -> np.ndarray:
         OSError: the file cannot be read.
         ValueError: the file is no image or has no alpha channel.
     """
-    image = _decode(path, cv2.IMREAD_UNCHANGED)
+    image = _decode(path)
     if image.ndim != 3 or image.shape[2] != 4:
         raise ValueError(f"{path} is no image with an alpha channel")
-    return to_uint8(cv2.cvtColor(image, cv2.COLOR_BGRA2RGBA))
-
-
-def _decode(path: Path, flags: int) -> np.ndarray:
-    # cv2.imread ends the whole process at a file name that is not UTF-8.
-    content = path.read_bytes()
-    try:
-        image = cv2.imdecode(np.frombuffer(content, np.uint8), flags) if content else None
-    except cv2.error:
-        image = None
-    if image is None:
-        raise ValueError(f"{path} cannot be read as an image")
     return image
+
+
+def _decode(path: Path) -> np.ndarray:
+    # Bytes, not names: OpenCV's and Pillow's readers do not take every name that a file may have.
+    return decode_image(path.read_bytes(), printable(path))
+
+
+def printable(path: Path | str) -> str:
+    """A file's name for messages: bytes that are not UTF-8 show as escapes, instead of ending the program at print."""
+    return os.fsencode(path).decode("utf-8", "backslashreplace")

@@ -56,10 +56,12 @@ def fuse(logits: Tensor, local_alpha: Tensor) -> Tensor:
         local_alpha: float [N, 1, H, W] in [0, 1].
 
     Returns:
-        float [N, 1, H, W] in [0, 1], with the dtype of ``local_alpha``.
+        float [N, 1, H, W] in [0, 1], with the dtype of ``local_alpha``; NaN where a logit is not finite.
     """
     classes = classify(logits)
-    return torch.where(classes == UNKNOWN, local_alpha, (classes == FOREGROUND).to(local_alpha.dtype))
+    alpha = torch.where(classes == UNKNOWN, local_alpha, (classes == FOREGROUND).to(local_alpha.dtype))
+    # The largest of values that are not finite says nothing.
+    return torch.where(logits.isfinite().all(1, keepdim=True), alpha, float("nan"))
 
 
 class P3MNet(nn.Module):

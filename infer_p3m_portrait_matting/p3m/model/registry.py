@@ -23,7 +23,10 @@ class Variant:
         unknown_above: HYBRID's rule for the unknown area (see :func:`~.network.classify`); it belongs to the weights.
         published_file: name of the checkpoint that the paper's authors published, or None.
         published_layout: the published checkpoint's :func:`~.published.layout_digest`, or None.
-        bundled_file: name of the weights file that is part of this package, or None.
+        published_sha256: of the published checkpoint, once somebody has it; ``tools/pin_weights.py --published FOLDER``
+            writes it here.
+        bundled_file: name of the weights file shipped with this package, or None.
+        bundled_sha256: of the bundled file: ``python tools/pin_weights.py`` writes it here after the file was replaced.
         exact: modules of the network that half precision leaves in float32, besides the segmentation's head.
     """
 
@@ -33,7 +36,9 @@ class Variant:
     unknown_above: float | None = None
     published_file: str | None = None
     published_layout: str | None = None
+    published_sha256: str | None = None
     bundled_file: str | None = None
+    bundled_sha256: str | None = None
     exact: tuple[str, ...] = ()
 
 
@@ -82,6 +87,7 @@ _VARIANTS = {
         Channels((8, 16, 24, 40, 112, 320), _MOBILE, (3,), _MOBILE, (8, 1), head_sees_e0=True),
         global_bound=384,
         bundled_file="p3m_mobile.safetensors",
+        bundled_sha256="11d4cae1d5719185ea1217d8df063c407bc6855fae026d476aeaf8c963f63013",
         # The rounding of these thin layers adds up to several 1/255 in hair. The matting decoder does most of the work,
         # and its rounding does not show.
         exact=("encoder", "segmentation"),
@@ -104,6 +110,13 @@ def get_variant(name: str) -> Variant:
         return _VARIANTS[name.lower()]
     except KeyError:
         raise ValueError(f"unknown model {name!r}: choose one of {', '.join(_VARIANTS)}") from None
+
+
+def known_digests() -> dict[str, str]:
+    """The SHA-256 of every weights file that is pinned: file name -> digest."""
+    files = [(v.bundled_file, v.bundled_sha256) for v in _VARIANTS.values()]
+    files += [(v.published_file, v.published_sha256) for v in _VARIANTS.values()]
+    return {file: digest for file, digest in files if file and digest}
 
 
 def create_model(name: str) -> P3MNet:

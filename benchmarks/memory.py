@@ -1,0 +1,55 @@
+"""Bytes per pixel that a run takes at its peak, step by step, above what the process had before.
+
+python -m benchmarks.memory [megapixels]
+"""
+
+import resource
+import subprocess
+import sys
+
+import numpy as np
+
+from infer_p3m_portrait_matting.p3m import PortraitMatting
+from infer_p3m_portrait_matting.plugin.pictures import make_pictures
+from infer_p3m_portrait_matting.plugin.settings import Settings
+
+STEPS = ("matte", "estimated", "original", "blur", "transparent")
+
+
+def measure(step: str, megapixels: float) -> float:
+    """Run one step in this process, which must be fresh; returns bytes per pixel."""
+    side = int((megapixels * 1e6) ** 0.5)
+    rng = np.random.default_rng(0)
+    small = PortraitMatting("mobile")
+    small.matte(np.zeros((1024, 1024, 3), np.uint8))  # what the network takes does not grow with the photo
+    photo = rng.integers(0, 256, (side, side, 3), np.uint8)
+    alpha = np.linspace(0, 1, side * side, dtype=np.float32).reshape(side, side)
+    changes = {"estimated": {}, "original": {"foreground": "original"}}
+    settings = Settings(**changes.get(step, {"background": step} if step != "matte" else {}))
+    make_pictures(photo[:64, :64], alpha[:64, :64], settings)
+    before = _peak()
+    if step == "matte":
+        small.matte(photo)
+    else:
+        make_pictures(photo, alpha, settings)
+    return (_peak() - before) / (side * side)
+
+
+def _peak() -> float:
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+
+
+def main(arguments: list[str]) -> None:
+    """Print one line per step, each measured in a process of its own."""
+    if len(arguments) == 2:
+        print(measure(arguments[0], float(arguments[1])))
+        return
+    megapixels = float(arguments[0]) if arguments else 48
+    for step in STEPS:
+        command = [sys.executable, "-m", "benchmarks.memory", step, str(megapixels)]
+        found = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+        print(f"{step:12s} {float(found):6.1f} bytes per pixel at {megapixels:g} megapixels")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -1,0 +1,152 @@
+"""The content of an image file as an array: whole, upright, and in sRGB, or one clear error."""
+
+import io
+import logging
+from functools import cache
+
+import cv2
+import numpy as np
+from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
+
+from .images import as_rgb, check_pixels, to_uint8
+
+logger = logging.getLogger(__name__)
+
+#: Pillow's modes that hold one channel of 16 bits.
+_MODES_16 = ("I;16", "I;16L", "I;16B", "I;16N")
+
+
+def decode_image(content: bytes, name: str) -> np.ndarray:
+    """Decode the content of an image file of any kind that Pillow or OpenCV reads.
+
+    It is turned as its EXIF orientation says, and colours with a profile of their own (Display P3, Adobe RGB, CMYK)
+    become sRGB.
+
+    Args:
+        content: all of the file.
+        name: what messages call it.
+
+    Returns:
+        uint8 or uint16 [H, W], uint8 [H, W, 3] RGB, or uint8 [H, W, 4] RGBA.
+
+    Raises:
+        ValueError: it is no image, is damaged or cut off, or has more pixels than
+            :data:`~.images.MAX_PIXELS`.
+    """
+    try:
+        with Image.open(io.BytesIO(content)) as image:
+            check_pixels(image.height, image.width, name)
+            if not _needs_opencv(image, content):
+                return _from_pillow(image, name)
+            orientation, profile = image.getexif().get(0x0112, 1), image.info.get("icc_profile")
+    except UnidentifiedImageError:
+        # Damaged files too are unidentified by Pillow when their first bytes are; OpenCV knows some more formats.
+        return _from_opencv(content, name)
+    except Image.DecompressionBombError:
+        # Pillow refuses what is large; what is too large for us was said above, or is now.
+        return _from_opencv(content, name)
+    except (OSError, SyntaxError, EOFError, IndexError, TypeError, ArithmeticError) as error:
+        raise ValueError(f"{name} cannot be read as an image; it may be damaged or cut off: {error}") from error
+    array = _from_opencv(content, name, cv2.IMREAD_UNCHANGED | cv2.IMREAD_IGNORE_ORIENTATION)
+    array = _turned(array, orientation)
+    if profile and array.ndim == 3:
+        colors = _to_srgb(Image.fromarray(np.ascontiguousarray(array[..., :3])), profile, name)
+        array = np.dstack([np.asarray(colors), array[..., 3:]])
+    return array
+
+
+def _needs_opencv(image: Image.Image, content: bytes) -> bool:
+    """Whether Pillow would lose bits: it reads colours of 16 bits as 8, and TIFFs of floats as they are."""
+    if image.mode in ("F", "I"):
+        return True
+    # PNG: bit depth and colour type lie behind width and height in the header.
+    return image.format == "PNG" and content[24:25] == b"\x10" and content[25:26] in (b"\x02", b"\x06")
+
+
+def _from_pillow(image: Image.Image, name: str) -> np.ndarray:
+    image.load()
+    profile = image.info.get("icc_profile")
+    image = ImageOps.exif_transpose(image)
+    if image.mode in _MODES_16:
+        return np.array(image).astype(np.uint16)
+    if image.mode in ("1", "L"):
+        return np.array(image.convert("L"))
+    alpha = image.has_transparency_data
+    if profile and image.mode in ("RGB", "RGBA", "CMYK"):
+        colors = _to_srgb(image.convert("RGB") if image.mode == "RGBA" else image, profile, name)
+        if alpha:
+            colors.putalpha(image.getchannel("A") if image.mode == "RGBA" else image.convert("RGBA").getchannel("A"))
+        return np.array(colors)
+    return np.array(image.convert("RGBA" if alpha else "RGB"))
+
+
+def _from_opencv(content: bytes, name: str, flags: int | None = None) -> np.ndarray:
+    try:
+        image = (
+            cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_UNCHANGED if flags is None else flags)
+            if content
+            else None
+        )
+    except cv2.error as error:
+        raise ValueError(f"{name} cannot be read as an image: {str(error).strip()[:200]}") from error
+    if image is None:
+        raise ValueError(f"{name} cannot be read as an image")
+    height, width = image.shape[:2]
+    check_pixels(height, width, name)
+    if image.dtype.kind == "f":
+        if not np.isfinite(image).all() or image.min() < 0 or image.max() > 1:
+            raise ValueError(f"{name} holds floating-point values outside [0, 1]: convert it first")
+        image = to_uint8(image)
+    if image.dtype not in (np.uint8, np.uint16):
+        raise ValueError(f"{name} holds {image.dtype} values: convert it to 8 or 16 bits first")
+    if image.ndim == 2:
+        return image
+    code = {3: cv2.COLOR_BGR2RGB, 4: cv2.COLOR_BGRA2RGBA}.get(image.shape[2])
+    if code is None:
+        return image[..., 0]
+    return to_uint8(cv2.cvtColor(image, code))
+
+
+#: EXIF orientation -> mirrored left to right first, then how many quarter turns against the clock.
+_TURNS = {2: (True, 0), 3: (False, 2), 4: (True, 2), 5: (True, 1), 6: (False, 3), 7: (True, 3), 8: (False, 1)}
+
+
+def _turned(array: np.ndarray, orientation: int) -> np.ndarray:
+    mirrored, turns = _TURNS.get(orientation, (False, 0))
+    return np.ascontiguousarray(np.rot90(array[:, ::-1] if mirrored else array, turns))
+
+
+def _to_srgb(image: Image.Image, profile: bytes, name: str) -> Image.Image:
+    """Bring RGB or CMYK with a profile to sRGB."""
+    try:
+        given = ImageCms.ImageCmsProfile(io.BytesIO(profile))
+        if "srgb" in ImageCms.getProfileDescription(given).lower():
+            return image.convert("RGB")
+        converted = ImageCms.profileToProfile(
+            image, given, _srgb(), renderingIntent=ImageCms.Intent.RELATIVE_COLORIMETRIC, outputMode="RGB"
+        )
+        return converted or image.convert("RGB")
+    except (ImageCms.PyCMSError, OSError, ValueError) as error:
+        logger.warning("%s: its colour profile cannot be used, its colours are taken as sRGB: %s", name, error)
+        return image.convert("RGB")
+
+
+@cache
+def _srgb() -> ImageCms.ImageCmsProfile:
+    return ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB"))
+
+
+def rgb_of(array: np.ndarray) -> np.ndarray:
+    """What :func:`decode_image` gives as uint8 [H, W, 3] RGB: grey is repeated, alpha is left out."""
+    return np.ascontiguousarray(as_rgb(array if array.dtype == np.uint8 else to_uint8(array)))
+
+
+def matte_of(array: np.ndarray) -> np.ndarray:
+    """What :func:`decode_image` gives as a matte, uint8 [H, W]: its alpha, if that says anything, else its grey."""
+    if array.dtype != np.uint8:
+        array = to_uint8(array)
+    if array.ndim == 2:
+        return array
+    if array.shape[2] == 4 and array[..., 3].min() < 255:
+        return np.ascontiguousarray(array[..., 3])
+    return cv2.cvtColor(np.ascontiguousarray(array[..., :3]), cv2.COLOR_RGB2GRAY)

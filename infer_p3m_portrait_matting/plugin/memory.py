@@ -1,0 +1,38 @@
+"""One clear message, wherever in a run the memory did not suffice."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import cv2
+import torch
+
+
+@contextmanager
+def clear_memory_errors(height: int, width: int, input_size: int) -> Iterator[None]:
+    """Turn what PyTorch, numpy and OpenCV raise without memory into a RuntimeError that says what to lower.
+
+    Args:
+        height: of the photo, in pixels.
+        width: of the photo, in pixels.
+        input_size: the parameter.
+    """
+    try:
+        yield
+    except torch.OutOfMemoryError as error:
+        raise RuntimeError(
+            f'the GPU has too little memory for input_size {input_size}: lower input_size, or set cuda to "False"'
+        ) from error
+    except (MemoryError, RuntimeError, cv2.error) as error:
+        if not _is_memory(error):
+            raise
+        raise RuntimeError(
+            f"this computer has too little memory for input_size {input_size} and a photo of {width} x {height} px: "
+            "lower input_size, or the photo's size"
+        ) from error
+
+
+def _is_memory(error: Exception) -> bool:
+    if isinstance(error, cv2.error):
+        return error.code == cv2.Error.StsNoMem
+    # torch has no class of its own for a CPU without memory, only these words.
+    return isinstance(error, MemoryError) or "can't allocate memory" in str(error)

@@ -1,0 +1,140 @@
+"""Image files become upright sRGB arrays, whole or not at all."""
+
+import io
+import os
+import struct
+import zlib
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from PIL import Image, ImageCms
+
+from infer_p3m_portrait_matting.p3m.imaging.decode import decode_image, matte_of, rgb_of
+from infer_p3m_portrait_matting.p3m.imaging.files import read_grey, read_matte, read_rgb
+from infer_p3m_portrait_matting.p3m.imaging.images import MAX_PIXELS
+from infer_p3m_portrait_matting.p3m.imaging.png import encode_png
+
+
+@pytest.fixture(scope="module")
+def photo(astronaut):
+    return np.ascontiguousarray(astronaut[:96, 100:228])
+
+
+def encoded(array, form, **options) -> bytes:
+    content = io.BytesIO()
+    Image.fromarray(array).save(content, form, **options)
+    return content.getvalue()
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+@pytest.mark.parametrize("form", ["JPEG", "PNG", "WEBP", "TIFF"])
+def test_files_are_turned_upright(form, orientation, photo):
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    got = rgb_of(decode_image(encoded(photo, form, exif=exif), "a"))
+    # What a camera stores for this orientation, undone.
+    undo = {
+        1: photo,
+        2: photo[:, ::-1],
+        3: photo[::-1, ::-1],
+        4: photo[::-1],
+        5: photo.transpose(1, 0, 2),
+        6: np.rot90(photo, -1),
+        7: photo[::-1, ::-1].transpose(1, 0, 2),
+        8: np.rot90(photo),
+    }[orientation]
+    assert got.shape == undo.shape
+    assert np.abs(got.astype(int) - undo).mean() < 8
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_16_bit_colours_are_turned_like_8_bit_ones(orientation, photo):
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    chunk = b"eXIf" + exif.tobytes().removeprefix(b"Exif\0\0")
+    chunk = struct.pack(">I", len(chunk) - 4) + chunk + struct.pack(">I", zlib.crc32(chunk))
+    plain, deep = (cv2.imencode(".png", x[..., ::-1])[1].tobytes() for x in (photo, photo.astype(np.uint16) * 257))
+    expected, got = (rgb_of(decode_image(x[:33] + chunk + x[33:], "a")) for x in (plain, deep))
+    np.testing.assert_array_equal(got, expected)
+
+
+@pytest.mark.parametrize("form", ["JPEG", "PNG", "WEBP", "TIFF"])
+@pytest.mark.parametrize("share", [0.0, 0.01, 0.3, 0.9])
+def test_files_that_are_cut_off_are_named(form, share, photo):
+    whole = encoded(photo, form)
+    with pytest.raises(ValueError, match=r"a\.x cannot be read as an image"):
+        decode_image(whole[: int(share * len(whole))], "a.x")
+
+
+@pytest.mark.parametrize("form", ["AVIF", "GIF", "ICO", "BMP", "PPM"])
+def test_other_formats_are_read(form, photo):
+    try:
+        content = encoded(photo, form, **({"sizes": [photo.shape[1::-1]]} if form == "ICO" else {}))
+    except (OSError, KeyError):
+        pytest.skip(f"this Pillow does not write {form}")
+    got = rgb_of(decode_image(content, "a"))
+    assert np.abs(got.astype(int) - photo).mean() < 12
+
+
+def test_colours_of_a_wider_space_become_srgb():
+    # A profile whose red, green and blue are sRGB's in another order: what becomes of it is easily said.
+    srgb = bytearray(ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes())
+    other = bytes(srgb).replace(b"s\0R\0G\0B", b"w\0i\0d\0e").replace(b"rXYZ", b"tXYZ", 1)
+    other = other.replace(b"gXYZ", b"rXYZ", 1).replace(b"tXYZ", b"gXYZ", 1)
+    picture = np.zeros((8, 8, 3), np.uint8)
+    picture[..., 0] = 200
+    plain = rgb_of(decode_image(encoded(picture, "PNG", icc_profile=bytes(srgb)), "a"))
+    np.testing.assert_array_equal(plain, picture)
+    swapped = rgb_of(decode_image(encoded(picture, "PNG", icc_profile=other), "a"))
+    assert swapped[0, 0, 1] > 150 > 60 > swapped[0, 0, 0]
+    rgba = np.dstack([picture, np.full((8, 8), 77, np.uint8)])
+    got = decode_image(encoded(rgba, "PNG", icc_profile=other), "a")
+    assert (got[..., 3] == 77).all()
+    np.testing.assert_array_equal(got[..., :3], swapped)
+
+
+def test_a_profile_that_is_none_is_said_and_colours_stay(photo, caplog):
+    got = decode_image(encoded(photo, "PNG", icc_profile=b"no profile" * 20), "a.png")
+    np.testing.assert_array_equal(rgb_of(got), photo)
+    assert "a.png: its colour profile cannot be used" in caplog.text
+
+
+def test_grey_of_16_bits_keeps_its_values(photo):
+    deep = photo[..., 0].astype(np.uint16) * 257
+    for content in (cv2.imencode(".png", deep)[1].tobytes(), cv2.imencode(".tif", deep)[1].tobytes()):
+        np.testing.assert_array_equal(decode_image(content, "a"), deep)
+        np.testing.assert_array_equal(rgb_of(decode_image(content, "a"))[..., 1], photo[..., 0])
+
+
+def test_the_alpha_of_a_matte_is_the_matte(photo, tmp_path):
+    alpha = photo[..., 0]
+    rgba = np.dstack([photo, alpha])
+    (tmp_path / "rgba.png").write_bytes(encode_png(rgba))
+    (tmp_path / "grey.png").write_bytes(encode_png(np.ascontiguousarray(alpha)))
+    (tmp_path / "opaque.png").write_bytes(encode_png(np.dstack([alpha] * 3 + [np.full_like(alpha, 255)])))
+    (tmp_path / "la.png").write_bytes(encoded(np.dstack([photo[..., 1], alpha]), "PNG"))
+    for name in ("rgba", "grey", "opaque", "la"):
+        np.testing.assert_array_equal(read_matte(tmp_path / f"{name}.png"), alpha)
+    np.testing.assert_array_equal(matte_of(rgba), alpha)
+    assert not np.array_equal(read_grey(tmp_path / "rgba.png"), alpha)
+
+
+def test_a_picture_that_is_too_large_is_refused_by_its_header(tmp_path):
+    side = int((MAX_PIXELS) ** 0.5) + 1
+    header = b"IHDR" + struct.pack(">IIBBBBB", side, side, 8, 2, 0, 0, 0)
+    png = b"\x89PNG\r\n\x1a\n" + struct.pack(">I", 13) + header + struct.pack(">I", zlib.crc32(header))
+    png += struct.pack(">I", 0) + b"IDAT" + struct.pack(">I", zlib.crc32(b"IDAT"))
+    with pytest.raises(ValueError, match=r"large\.png"):
+        decode_image(png, "large.png")
+
+
+def test_names_that_are_no_utf_8_can_be_printed(photo, tmp_path):
+    path = Path(os.fsdecode(os.fsencode(tmp_path) + b"/Andr\xe9.png"))
+    path.write_bytes(encode_png(photo))
+    np.testing.assert_array_equal(read_rgb(path), photo)
+    path.write_bytes(b"")
+    with pytest.raises(ValueError, match="Andr") as caught:
+        read_rgb(path)
+    str(caught.value).encode()

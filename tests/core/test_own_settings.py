@@ -1,0 +1,98 @@
+"""Mattes do not depend on what the caller has set in PyTorch, and the caller's settings stay."""
+
+import os
+import signal
+import subprocess
+import sys
+from contextlib import suppress
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from infer_p3m_portrait_matting.p3m import PortraitMatting, WeightsError
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture(scope="module")
+def photo(astronaut):
+    return np.ascontiguousarray(astronaut[0:256:2, 120:312:2])
+
+
+@pytest.fixture(scope="module")
+def wanted(mobile, photo):
+    return mobile.matte(photo, input_size=256)
+
+
+def loaded(like):
+    return PortraitMatting("mobile", precision=like.precision)
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+def test_the_callers_autocast_changes_nothing(dtype, mobile, photo, wanted):
+    with torch.autocast("cpu", dtype=dtype):
+        assert np.array_equal(mobile.matte(photo, input_size=256), wanted)
+        assert torch.is_autocast_enabled("cpu")
+
+
+def test_the_callers_default_dtype_changes_nothing(mobile, photo, wanted):
+    torch.set_default_dtype(torch.float64)
+    try:
+        assert np.array_equal(loaded(mobile).matte(photo, input_size=256), wanted)
+        assert np.array_equal(mobile.matte(photo, input_size=256), wanted)
+        assert torch.get_default_dtype() == torch.float64
+    finally:
+        torch.set_default_dtype(torch.float32)
+
+
+def test_the_callers_default_device_changes_nothing(mobile, photo, wanted):
+    with torch.device("meta"):
+        assert np.array_equal(loaded(mobile).matte(photo, input_size=256), wanted)
+
+
+def test_the_callers_matmul_precision_changes_nothing(mobile, photo, wanted):
+    torch.set_float32_matmul_precision("medium")
+    try:
+        assert np.array_equal(mobile.matte(photo, input_size=256), wanted)
+        assert torch.get_float32_matmul_precision() == "medium"
+    finally:
+        torch.set_float32_matmul_precision("highest")
+
+
+@pytest.mark.parametrize("method", ["HYBRID", "RESIZE"])
+def test_a_matte_that_is_not_finite_is_an_error(method, photo):
+    matting = PortraitMatting("mobile")
+    last = [p for p in matting.model.segmentation.parameters() if p.ndim == 1][-1]
+    other = [p for p in matting.model.matting.parameters() if p.ndim == 1][-1]
+    with torch.no_grad():
+        last.fill_(float("nan"))
+        other.fill_(float("nan"))
+    with pytest.raises(WeightsError, match="not finite"):
+        matting.matte(photo, method, 128)
+
+
+FORK = """
+import os, sys
+import numpy as np, torch
+torch.set_num_threads(2)
+from infer_p3m_portrait_matting.p3m import PortraitMatting
+matting = PortraitMatting("mobile")
+assert torch.get_num_threads() == 2
+if os.fork():
+    sys.exit(os.waitstatus_to_exitcode(os.wait()[1]))
+matting.matte(np.zeros((200, 200, 3), np.uint8))
+os._exit(0)
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system does not fork")
+def test_a_process_may_load_and_then_fork():
+    environment = {**os.environ, "OMP_NUM_THREADS": "2", "PYTHONPATH": str(ROOT)}
+    process = subprocess.Popen([sys.executable, "-c", FORK], env=environment, start_new_session=True)
+    try:
+        assert process.wait(120) == 0
+    finally:
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
