@@ -175,6 +175,7 @@ class PortraitMatting:
                 mattes.update(zip(batch, found, strict=True))
         return [mattes[place] for place in range(len(photos))]
 
+    @takes_photo("image")
     @torch.inference_mode()
     def local_alpha(self, image: np.ndarray, input_size: int = 1024) -> np.ndarray:
         """Estimate the alpha of the local pass alone: HYBRID takes it inside the unknown area.
