@@ -1,5 +1,8 @@
 """From a network as trained to the one that inference runs: the same function in fewer passes over memory."""
 
+import ctypes
+from contextlib import suppress
+
 import torch
 from timm.layers import Conv2dSame
 from timm.models._efficientnet_blocks import InvertedResidual
@@ -137,7 +140,14 @@ def prepare_for_inference(
     model = model.to(device, memory_format=torch.channels_last)
     if device.type == "cpu":
         pack_for_cpu(model)
+        _give_back_memory()
     return model.eval()
+
+
+def _give_back_memory() -> None:
+    """Return to the system what the weights took on their way here: glibc would keep it (others have no such call)."""
+    with suppress(OSError, AttributeError):
+        ctypes.CDLL(None).malloc_trim(0)
 
 
 def _fits(module: nn.Module) -> bool:
