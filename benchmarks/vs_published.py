@@ -26,10 +26,7 @@ from skimage.data import astronaut
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-REPOSITORY = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(REPOSITORY))
-
-from infer_p3m_portrait_matting.p3m import (  # noqa: E402 - the repository must be importable first
+from infer_p3m_portrait_matting.p3m import (
     FOREGROUND,
     IMAGENET_MEAN,
     IMAGENET_STD,
@@ -40,8 +37,10 @@ from infer_p3m_portrait_matting.p3m import (  # noqa: E402 - the repository must
     load_weights,
     save_weights,
 )
-from infer_p3m_portrait_matting.p3m.model import decoders  # noqa: E402
-from infer_p3m_portrait_matting.p3m.model.encoders import resnet34, vitae_s  # noqa: E402
+from infer_p3m_portrait_matting.p3m.model import decoders
+from infer_p3m_portrait_matting.p3m.model.encoders import resnet34, vitae_s
+
+REPOSITORY = Path(__file__).resolve().parents[1]
 
 HEIGHT, WIDTH = 1620, 1080
 INPUT_SIZE = 1024
@@ -202,7 +201,8 @@ def in_fresh_process(script: str, *arguments: str) -> dict[str, float]:
         script: path of the script, which prints the figures as JSON in its last line.
         arguments: its command line.
     """
-    done = subprocess.run([sys.executable, script, *arguments], stdout=subprocess.PIPE, text=True, check=True)
+    command = [sys.executable, "-m", f"benchmarks.{Path(script).stem}", *arguments]
+    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True, cwd=REPOSITORY)
     return json.loads(done.stdout.splitlines()[-1])
 
 

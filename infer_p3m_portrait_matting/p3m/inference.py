@@ -1,10 +1,11 @@
-"""Mattes of whole photos: the HYBRID and RESIZE procedures of P3M-Net."""
+"""Matte whole photos with the HYBRID and RESIZE procedures of P3M-Net."""
 
 import logging
 import traceback
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from os import PathLike
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -12,7 +13,7 @@ from torch import Tensor
 
 from .checkpoints.weights import expected_weights, find_weights, load_weights
 from .imaging.images import check_image
-from .model.network import FOREGROUND, UNKNOWN
+from .model.network import FOREGROUND, UNKNOWN, classify
 from .model.registry import create_model, get_variant
 from .precision import choose_dtype
 from .prepare import prepare_for_inference
@@ -25,35 +26,37 @@ logger = logging.getLogger(__name__)
 #: RESIZE: one pass at low resolution, whose fused alpha is enlarged.
 METHODS = ("HYBRID", "RESIZE")
 
-#: Photos that go through the network at once on a GPU, unless the caller says otherwise.
+#: Default number of photos in the network at once on a GPU.
 _BATCH_ON_GPU = 8
 #: What errors say when a library below PyTorch finds no memory on the GPU.
 _NO_MEMORY = ("out of memory", "ALLOC_FAILED")
 
 
 class PortraitMatting:
-    """A loaded network that mattes photos; make one and keep it.
+    """A loaded network that mattes photos. Create it once and use it often.
 
-    The same photo gives the same bits on every run, on a CPU and on a GPU. On a GPU a photo goes up once, in its own
-    number format, and its matte comes down once.
+    The same photo gives the same bits on every run, on a CPU and on a GPU. A GPU receives each photo once, in the
+    photo's own number format, and sends its matte back once.
 
     Args:
         model_name: one of :func:`~.registry.list_models`.
         device: "cpu", "cuda", "cuda:1" or a torch.device.
         weights: a published .pth file or a .safetensors file of :func:`~.weights.save_weights`; None takes the bundled
             file ("mobile") or the published file from the cache folder ("resnet34", "vitae-s").
-        global_bound: long side in pixels that the global pass (and RESIZE) never exceeds; None takes the model's own.
+        global_bound: upper limit of the long side in pixels for the global pass and RESIZE; None takes the model's own.
+        unknown_above: HYBRID treats a pixel as unknown where that is more probable than this (see
+            :func:`~.model.network.classify`); None takes the model's own rule.
         precision: number format of the network, one of :data:`~.precision.PRECISIONS`: "auto" takes half precision
-            where the device computes it natively. Whatever it is, float32 computes what small differences decide: the
-            encoder's first layers, whose maxima say where unpooling puts its values, the head that tells background,
-            unknown and foreground apart, the sigmoid, resizing and fusion.
+            where the device computes it natively. In every format, float32 computes what small differences decide: the
+            first layers of the encoder, whose maxima decide where unpooling puts its values, the head that separates
+            background, unknown and foreground, the sigmoid, resizing and fusion.
 
     Attributes:
-        precision: what "auto" came to: "float32", "bfloat16" or "float16".
+        precision: the number format in use: "float32", "bfloat16" or "float16".
 
     Raises:
         ValueError: the model or the precision is unknown, or the device cannot compute it.
-        FileNotFoundError: the weights are not there; the message says where to put them.
+        FileNotFoundError: the weights are missing; the message says where to put them.
         WeightsError: the weights cannot be used.
     """
 
@@ -64,10 +67,13 @@ class PortraitMatting:
         weights: str | PathLike[str] | None = None,
         global_bound: int | None = None,
         precision: str = "auto",
+        unknown_above: float | None = None,
     ) -> None:
+        variant = get_variant(model_name)
         self.model_name = model_name
         self.device = torch.device(device)
-        self.global_bound = get_variant(model_name).global_bound if global_bound is None else global_bound
+        self.global_bound = variant.global_bound if global_bound is None else global_bound
+        self.unknown_above = variant.unknown_above if unknown_above is None else unknown_above
         dtype = choose_dtype(precision, self.device)
         if weights is None:
             weights = find_weights(model_name)
@@ -76,7 +82,8 @@ class PortraitMatting:
                     f"no weights for {model_name!r}: put the published file at {expected_weights(model_name)}, "
                     "name a file by weights=..., or use model_name='mobile', whose weights are bundled"
                 )
-        self.weights = weights
+        #: The weights file in use.
+        self.weights = Path(weights)
         self._load(dtype)
 
     def _load(self, dtype: torch.dtype) -> None:
@@ -107,7 +114,7 @@ class PortraitMatting:
         Raises:
             TypeError: the image is no array or of an unknown dtype.
             ValueError: the image, the method or the input size is out of range.
-            torch.OutOfMemoryError: the GPU has too little memory; what was taken is free again.
+            torch.OutOfMemoryError: the GPU has too little memory; everything that was allocated is free again.
         """
         check_image(image)
         _check_request(method, input_size)
@@ -122,23 +129,23 @@ class PortraitMatting:
     ) -> list[np.ndarray]:
         """Estimate the alpha mattes of several photos, which may differ in size.
 
-        Photos that go through the network at the same size go through it together. On a CPU that gains nothing, and
-        they go one by one. The mattes equal those of :meth:`matte`: bit for bit on a CPU; on a GPU up to the rounding
+        Photos that have the same size in the network go through it together. On a CPU this gains nothing, so they go
+        one by one. The mattes equal those of :meth:`matte`: bit for bit on a CPU; on a GPU up to the rounding
         of other kernels, within 1/255 on 99.9 % of the pixels.
 
         Args:
             images: each as for :meth:`matte`.
             method: one of :data:`METHODS`.
             input_size: as for :meth:`matte`.
-            batch_size: photos that go through the network at once, at least 1; None takes 8 on a GPU and 1 on a CPU.
+            batch_size: number of photos in the network at once, at least 1; None takes 8 on a GPU and 1 on a CPU.
                 If the GPU has too little memory for them, half as many are tried, with a warning.
 
         Returns:
             float32 [H, W] in [0, 1] for each image, in their order.
 
         Raises:
-            TypeError, ValueError: as for :meth:`matte`; the message begins with the image's place, from 0.
-            torch.OutOfMemoryError: the GPU has too little memory for a single one of them.
+            TypeError, ValueError: as for :meth:`matte`; the message begins with the index of the image.
+            torch.OutOfMemoryError: the GPU has too little memory for a single photo.
         """
         _check_request(method, input_size)
         if batch_size is None:
@@ -151,7 +158,8 @@ class PortraitMatting:
                 check_image(image)
             except (TypeError, ValueError) as error:
                 raise type(error)(f"images[{place}]: {error}") from error
-            sizes = tuple(self._pass_size(*image.shape[:2], input_size, local) for local in (False, True))
+            height, width = image.shape[:2]
+            sizes = tuple(self._pass_size(height, width, input_size, local) for local in (False, True))
             groups.setdefault(sizes[:1] if method == "RESIZE" else sizes, []).append(place)
         mattes: dict[int, np.ndarray] = {}
         for places in groups.values():
@@ -160,6 +168,28 @@ class PortraitMatting:
                 found = self._in_halves([images[place] for place in batch], method, input_size)
                 mattes.update(zip(batch, found, strict=True))
         return [mattes[place] for place in range(len(images))]
+
+    @torch.inference_mode()
+    def local_alpha(self, image: np.ndarray, input_size: int = 1024) -> np.ndarray:
+        """Estimate only the alpha of the local pass, which HYBRID uses inside the unknown area.
+
+        With a trimap of your own, ``np.where(trimap == 128, local_alpha, trimap / 255)`` is the matte.
+
+        Args:
+            image, input_size: as for :meth:`matte`.
+
+        Returns:
+            float32 [H, W] in [0, 1]; meaningless outside the unknown area.
+
+        Raises:
+            TypeError, ValueError: as for :meth:`matte`.
+        """
+        check_image(image)
+        _check_request("HYBRID", input_size)
+        photo = to_tensor(image, self.device)
+        with _repeatable(self.device):
+            local = self.model.local_alpha(self._inputs([photo], input_size, local=True))
+        return _download(resize(local, *photo.shape[:2]).clamp(0, 1))
 
     def _in_halves(self, images: list[np.ndarray], method: str, input_size: int) -> list[np.ndarray]:
         try:
@@ -175,7 +205,7 @@ class PortraitMatting:
     def _guarded(
         self, images: list[np.ndarray], method: str, input_size: int, done: Callable[[], None]
     ) -> list[np.ndarray]:
-        """Matte photos of one pass size, with what may go wrong on a GPU looked after."""
+        """Matte photos of one pass size, and handle the errors of a GPU."""
         try:
             return self._run(images, method, input_size, done)
         except _OutOfRange:
@@ -187,7 +217,7 @@ class PortraitMatting:
         except RuntimeError as error:
             if self.device.type != "cuda" or not any(words in str(error) for words in _NO_MEMORY):
                 raise
-            # The frames of the failed run hold its feature maps: they must go before their memory can.
+            # The frames of the failed run hold its feature maps, so clear them before freeing memory.
             traceback.clear_frames(error.__traceback__)
             torch.cuda.empty_cache()
             raise torch.OutOfMemoryError(str(error)) from None
@@ -214,7 +244,7 @@ class PortraitMatting:
     def _hybrid(self, photos: list[Tensor], input_size: int, done: Callable[[], None]) -> list[np.ndarray]:
         logits = self.model.segment(self._inputs(photos, input_size, local=False))
         self._check_range(logits)
-        classes = logits.argmax(1, keepdim=True)
+        classes = classify(logits, self.unknown_above)
         extremes = torch.stack([classes.amin((1, 2, 3)), classes.amax((1, 2, 3))], 1).tolist()
         done()
         # Background or foreground everywhere: no local alpha could change a pixel.
@@ -239,7 +269,8 @@ class PortraitMatting:
         return pass_size(height, width, input_size, halve=not local, bound=bound)
 
     def _inputs(self, photos: list[Tensor], input_size: int, local: bool) -> Tensor:
-        size = self._pass_size(*photos[0].shape[:2], input_size, local)
+        height, width = photos[0].shape[:2]
+        size = self._pass_size(height, width, input_size, local)
         inputs = [normalize(shrink(photo, *size)) for photo in photos]
         x = inputs[0] if len(inputs) == 1 else torch.cat(inputs)
         return x.contiguous(memory_format=torch.channels_last)
@@ -262,7 +293,7 @@ def _check_request(method: str, input_size: int) -> None:
 
 
 def _repeatable(device: torch.device) -> AbstractContextManager:
-    """On a GPU: convolutions whose result does not depend on the order of threads, and float32 that means it."""
+    """On a GPU, choose convolutions that do not depend on the order of threads, and full float32."""
     if device.type != "cuda":
         return nullcontext()
     return torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=True, allow_tf32=False)

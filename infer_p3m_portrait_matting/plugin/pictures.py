@@ -1,4 +1,4 @@
-"""From a photo and its matte to the three pictures that the plugin gives out. Knows neither Ikomia nor Qt."""
+"""Make the three pictures that the plugin returns, from a photo and its matte. Needs neither Ikomia nor Qt."""
 
 import logging
 from functools import lru_cache
@@ -26,7 +26,7 @@ logger = logging.getLogger("infer_p3m_portrait_matting")
 
 
 class Pictures(NamedTuple):
-    """What one run gives out, in the order of the output ports.
+    """The results of one run, in the order of the output ports.
 
     Attributes:
         composite: uint8 [H, W, 3] RGB; with a transparent background [H, W, 4] RGBA, like the cut-out.
@@ -46,13 +46,13 @@ def make_pictures(
     background_image: np.ndarray | None = None,
     faces: list[Face] | None = None,
 ) -> Pictures:
-    """Make all three.
+    """Make all three pictures.
 
     Args:
         image: the photo, as for :meth:`~.p3m.PortraitMatting.matte`.
         alpha: its matte, float [H, W] in [0, 1].
-        settings: which colours and which background.
-        background_image: for the background "image"; otherwise not looked at.
+        settings: parameters of the run.
+        background_image: image for the background "image"; ignored otherwise.
         faces: the photo's faces, from :func:`look_for_faces`.
     """
     if faces:
@@ -62,9 +62,10 @@ def make_pictures(
     if settings.background == TRANSPARENT:
         return Pictures(person.copy(), person[..., 3].copy(), person)
     if settings.background == BLUR:
-        background = blurred_background(image, alpha)
+        background: np.ndarray | tuple[int, int, int] = blurred_background(image, alpha)
     elif settings.background == IMAGE:
-        background = crop_to_fill(background_image, *alpha.shape)
+        # None is refused there, as anything else that is not an image.
+        background = crop_to_fill(background_image, *alpha.shape)  # type: ignore[arg-type]
     else:
         background = parse_color(settings.background)
     return Pictures(composite(foreground, alpha, background), to_uint8(alpha), person)

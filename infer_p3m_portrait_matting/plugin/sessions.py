@@ -1,4 +1,4 @@
-"""Loaded models, shared by all tasks of a process, and which one stands in for what is not there."""
+"""Load models, share them among all tasks of a process, and substitute what is missing."""
 
 import threading
 from pathlib import Path
@@ -19,7 +19,7 @@ _loaded: WeakValueDictionary[tuple, PortraitMatting] = WeakValueDictionary()
 
 
 class Opened(NamedTuple):
-    """A loaded model, and what stands in for something else that was asked for.
+    """A loaded model, and what it substitutes.
 
     Attributes:
         session: the model.

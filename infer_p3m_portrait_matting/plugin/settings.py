@@ -1,4 +1,4 @@
-"""The plugin's parameters: parsed, checked, and back to the strings that Ikomia stores. Knows neither Ikomia nor Qt."""
+"""Parse and check the plugin's parameters, and convert them to Ikomia's strings. Needs neither Ikomia nor Qt."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, fields
@@ -87,7 +87,7 @@ class Settings:
 
     @classmethod
     def names(cls) -> list[str]:
-        """Names of all parameters."""
+        """List the names of all parameters."""
         return [field.name for field in fields(cls)]
 
     @classmethod
@@ -103,26 +103,26 @@ class Settings:
 
     @classmethod
     def unknown(cls, names: Iterable[str]) -> list[str]:
-        """Those of some names that no parameter has, sorted."""
+        """List those names that no parameter has, sorted."""
         return sorted(set(names) - set(cls.names()))
 
     @classmethod
     def refuse_unknown(cls, names: Iterable[str]) -> None:
-        """Raise a ValueError that says which of some names no parameter has, if there are any."""
+        """Raise a ValueError if no parameter has one of these names; the message lists them."""
         unknown = cls.unknown(names)
         if unknown:
             raise ValueError(f"unknown parameter {', '.join(unknown)}: choose from {', '.join(cls.names())}")
 
     def to_strings(self) -> dict[str, str]:
-        """All parameters as Ikomia stores them."""
+        """Convert all parameters to the strings that Ikomia stores."""
         return {name: str(getattr(self, name)) for name in self.names()}
 
     def weights_path(self) -> Path | None:
-        """The weights file that was asked for, or None."""
+        """Return the requested weights file, or None."""
         return Path(self.model_weight_file).expanduser() if self.model_weight_file else None
 
     def background_path(self) -> Path | None:
-        """The background file that was asked for, or None."""
+        """Return the requested background file, or None."""
         return Path(self.background_file).expanduser() if self.background_file else None
 
 

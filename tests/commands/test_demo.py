@@ -23,20 +23,22 @@ def run(script: str, *arguments: object, home, cwd=None) -> subprocess.Completed
 
 
 @pytest.fixture(scope="module")
-def home(tmp_path_factory):
+def installed(tmp_path_factory):
     folder = tmp_path_factory.mktemp("home")
     done = run("tools/link_plugin.py", home=folder)
     assert done.returncode == 0, done.stderr
     return folder
 
 
-def test_link_points_to_the_package_and_can_be_made_again(home):
-    link = home / "Ikomia" / "Plugins" / "Python" / NAME
+@pytest.mark.slow
+def test_link_points_to_the_package_and_can_be_made_again(installed):
+    link = installed / "Ikomia" / "Plugins" / "Python" / NAME
     assert link.is_symlink()
     assert link.resolve() == ROOT / NAME
-    assert run("tools/link_plugin.py", home=home).returncode == 0
+    assert run("tools/link_plugin.py", home=installed).returncode == 0
 
 
+@pytest.mark.slow
 def test_another_plugin_of_that_name_is_never_replaced(tmp_path):
     other = tmp_path / "Ikomia" / "Plugins" / "Python" / NAME
     other.mkdir(parents=True)
@@ -81,10 +83,11 @@ def test_a_copy_of_another_package_is_never_replaced(tmp_path, no_links):
     assert (target / "plugin.py").read_text() == "one"
 
 
-def test_demo_mattes_a_photo_through_ik(home, tmp_path, astronaut):
+@pytest.mark.slow
+def test_demo_mattes_a_photo_through_ik(installed, tmp_path, astronaut):
     photo = tmp_path / "my photo.jpg"
     cv2.imwrite(str(photo), astronaut[:360, :, ::-1])
-    done = run("tools/demo.py", photo, "--output", tmp_path / "out", home=home, cwd=tmp_path)
+    done = run("tools/demo.py", photo, "--output", tmp_path / "out", home=installed, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     first, second = done.stdout.strip().splitlines()[-2:]
     assert first.startswith("weights: mobile, ")
@@ -99,19 +102,21 @@ def test_demo_mattes_a_photo_through_ik(home, tmp_path, astronaut):
     assert pictures["preview.png"].shape == (360, 4 * 512 + 3 * 8, 3)
 
 
-def test_demo_runs_without_a_photo(home, tmp_path):
-    done = run("tools/demo.py", "--output", tmp_path, "--method", "RESIZE", home=home, cwd=tmp_path)
+@pytest.mark.slow
+def test_demo_runs_without_a_photo(installed, tmp_path):
+    done = run("tools/demo.py", "--output", tmp_path, "--method", "RESIZE", home=installed, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert cv2.imread(str(tmp_path / "matte.png"), cv2.IMREAD_UNCHANGED).shape == (512, 512)
 
 
-def test_demo_says_what_is_wrong_in_one_line(home, tmp_path):
+@pytest.mark.slow
+def test_demo_says_what_is_wrong_in_one_line(installed, tmp_path):
     (tmp_path / "broken.jpg").write_bytes(b"no picture")
-    done = run("tools/demo.py", tmp_path / "broken.jpg", "--output", tmp_path / "out", home=home)
+    done = run("tools/demo.py", tmp_path / "broken.jpg", "--output", tmp_path / "out", home=installed)
     assert done.returncode == 1
     assert "broken.jpg could not be read as an image" in done.stderr
     assert not (tmp_path / "out").exists()
-    done = run("tools/demo.py", tmp_path / "none.jpg", home=home)
+    done = run("tools/demo.py", tmp_path / "none.jpg", home=installed)
     assert done.returncode == 2
     assert "there is no photo" in done.stderr
 

@@ -10,6 +10,8 @@ from infer_p3m_portrait_matting.evaluate.__main__ import FIELDS, main
 from infer_p3m_portrait_matting.evaluate.dataset import p3m_10k, two_folders
 from infer_p3m_portrait_matting.p3m import score, to_uint8, trimap_of
 
+pytestmark = pytest.mark.slow
+
 NAMES = ("p_1", "p_2, again", "p_3")
 
 

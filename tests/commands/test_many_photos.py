@@ -11,6 +11,8 @@ from ikomia_plugin import ROOT
 
 from infer_p3m_portrait_matting.p3m import PortraitMatting, cutout, estimate_foreground
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def photos(tmp_path_factory, astronaut):

@@ -9,6 +9,8 @@ import pytest
 from ikomia_plugin import ROOT
 from nbclient import NotebookClient
 
+pytestmark = pytest.mark.slow
+
 NOTEBOOK = ROOT / "examples" / "quickstart.ipynb"
 
 

@@ -19,6 +19,8 @@ from infer_p3m_portrait_matting.infer_p3m_portrait_matting_process import VERSIO
 from infer_p3m_portrait_matting.p3m import PortraitMatting, to_uint8
 from infer_p3m_portrait_matting.plugin.settings import Settings
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def archive(tmp_path_factory):

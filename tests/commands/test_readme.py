@@ -80,7 +80,7 @@ def web(tmp_path_factory, astronaut):
 
 
 @pytest.fixture(scope="module")
-def home(tmp_path_factory):
+def installed(tmp_path_factory):
     """A home where ``make install`` was run."""
     folder = tmp_path_factory.mktemp("home")
     link = [sys.executable, str(ROOT / "tools" / "link_plugin.py")]
@@ -88,12 +88,13 @@ def home(tmp_path_factory):
     return folder
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("guide", "index"), PYTHON, ids=[f"{name(guide)}-{index}" for guide, index in PYTHON])
-def test_python_runs(home, web, tmp_path, astronaut, guide, index):
+def test_python_runs(installed, web, tmp_path, astronaut, guide, index):
     block = re.sub(r"https://images\.pexels\.com", web, blocks("python", guide)[index])
     cv2.imwrite(str(tmp_path / "portrait.jpg"), astronaut[:360, :, ::-1])
     cv2.imwrite(str(tmp_path / "beach.jpg"), astronaut[400:, :, ::-1])
-    environment = {**os.environ, "HOME": str(home), "HTTPS_PROXY": "http://127.0.0.1:9"}
+    environment = {**os.environ, "HOME": str(installed), "HTTPS_PROXY": "http://127.0.0.1:9"}
     command = [sys.executable, "block.py"]
     titles = re.findall(r'display\(.*title="(\w+)"', block)
     no_screen = bool(titles) and shutil.which("xvfb-run") is None
@@ -189,6 +190,7 @@ def shell_commands(guide) -> list[list[str]]:
 
 
 # runpy warns of a module that another test has imported already.
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::RuntimeWarning")
 @pytest.mark.parametrize("guide", [guide for guide in GUIDES if shell_commands(guide)], ids=name)
 def test_shell_commands_exist(guide, options):

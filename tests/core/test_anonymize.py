@@ -33,6 +33,7 @@ def test_the_area_turns_with_the_eyes():
     assert face_area(Face(-50, -50, -10, -10, 0, 1), 100, 100).sum() == 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("obfuscation", OBFUSCATIONS)
 @given(seed=st.integers(0, 2**32 - 1))
 def test_faces_with_equal_averages_look_alike(obfuscation, seed):

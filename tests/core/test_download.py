@@ -172,6 +172,7 @@ def test_processes_that_start_together_download_once(server, tmp_path):
     assert server.asked["/slow"] == 1
 
 
+@pytest.mark.slow
 def test_killed_downloads_leave_no_half_file_and_the_next_one_works(server, tmp_path):
     target = tmp_path / "file"
     for attempt in range(20):
@@ -189,6 +190,7 @@ def test_killed_downloads_leave_no_half_file_and_the_next_one_works(server, tmp_
     verify_digest(target)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "file"),
     [("resnet34", "p3mnet_pretrained_on_p3m10k.pth"), ("vitae-s", "P3M-Net_ViTAE-S_trained_on_P3M-10k.pth")],
@@ -201,6 +203,7 @@ def test_published_weights_are_fetched_checked_and_loaded(server, checkpoints, t
     assert PortraitMatting(name).weights == path
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "content", ["other network", "NaN", "page", "half precision", "no unused head", "a repeated tensor left out"]
 )

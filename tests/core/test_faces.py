@@ -11,6 +11,8 @@ from infer_p3m_portrait_matting.p3m import (
 )
 from infer_p3m_portrait_matting.p3m.imaging.faces import INSTALL, load_detector
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def nobody():

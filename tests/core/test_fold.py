@@ -38,6 +38,7 @@ def test_folded_network_computes_the_same(variant):
         torch.testing.assert_close(b, a, rtol=0, atol=1e-4)
 
 
+@pytest.mark.slow
 def test_activation_that_comes_with_a_norm_is_kept():
     encoder = create_model("mobile").encoder.eval()
     x = torch.randn(1, 3, 64, 64, generator=torch.Generator().manual_seed(0))

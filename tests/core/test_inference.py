@@ -71,6 +71,7 @@ def hybrid_by_hand(model, image, global_size, local_size):
     return np.where(background, 0, np.where(foreground, 1, enlarge(local, size))), background, foreground
 
 
+@pytest.mark.slow
 def test_hybrid_is_the_published_fusion(mobile, astronaut):
     expected, background, foreground = hybrid_by_hand(mobile.model, astronaut, (256, 256), (512, 512))
     alpha = mobile.matte(astronaut)
@@ -79,6 +80,7 @@ def test_hybrid_is_the_published_fusion(mobile, astronaut):
     assert not (background | foreground).all()
 
 
+@pytest.mark.slow
 def test_hybrid_keeps_the_aspect_ratio_of_a_shrunk_photo(mobile, astronaut):
     image = astronaut[:, 60:385]
     expected, _, _ = hybrid_by_hand(mobile.model, image, (256, 160), (256, 160))
@@ -245,6 +247,7 @@ def test_the_network_is_folded_and_out_of_training(mobile):
     assert not any(isinstance(m, torch.nn.BatchNorm2d) for m in mobile.model.modules())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", ["HYBRID", "RESIZE"])
 def test_the_person_is_told_from_the_background(method, mobile, astronaut):
     alpha = mobile.matte(astronaut, method)

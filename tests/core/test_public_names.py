@@ -4,6 +4,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from infer_p3m_portrait_matting import p3m
 
 
@@ -12,6 +14,7 @@ def test_every_public_name_is_there_and_sorted_out():
     assert [name for name in p3m.__all__ if not hasattr(p3m, name)] == []
 
 
+@pytest.mark.slow
 def test_the_core_imports_neither_ikomia_nor_a_window_toolkit():
     code = (
         "import sys, infer_p3m_portrait_matting\n"

@@ -53,6 +53,7 @@ def write(tmp_path, state, wrapped=True):
     return path
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("variant", PUBLISHED)
 def test_every_published_tensor_lands_where_it_belongs(variant, checkpoints):
     model = create_model(variant)
@@ -81,6 +82,7 @@ def test_only_aliases_share_a_name(variant):
     assert len(used) == len(set(used))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("wrapped", [True, False], ids=["wrapped", "bare"])
 @pytest.mark.parametrize("prefix", ["module.", ""])
 @pytest.mark.parametrize("variant", PUBLISHED)
@@ -104,6 +106,7 @@ def test_missing_key_is_named(tmp_path, refuses):
     refuses("vitae-s", write(tmp_path, state), "1 difference", "missing encoder.stages.2.cells.11.mlp.fc2.bias")
 
 
+@pytest.mark.slow
 def test_unknown_key_is_named(tmp_path, refuses):
     state = hollow("resnet34") | {"resnet.layer5.0.conv1.weight": torch.zeros(1)}
     refuses("resnet34", write(tmp_path, state), "1 difference", "unknown encoder.layer5.0.conv1.weight")
@@ -117,6 +120,7 @@ def test_wrong_shape_is_named_with_both_shapes(tmp_path, refuses):
     refuses("vitae-s", write(tmp_path, state), "1 difference", *words)
 
 
+@pytest.mark.slow
 def test_wrong_kind_of_number_is_named(tmp_path, refuses):
     state = hollow("vitae-s")
     key = next(key for key in state if rename_published_key(key) == "matting.head.0.bias")

@@ -36,10 +36,12 @@ def flops(variant):
     return counter.get_total_flops()
 
 
+@pytest.mark.slow
 def test_resnet34_costs_what_is_documented():
     assert round(flops("resnet34") / 1e9) == 117
 
 
+@pytest.mark.slow
 def test_mobile_is_small():
     assert sum(p.numel() for p in p3m.create_model("mobile").parameters()) <= 5_000_000
     assert flops("mobile") <= 14e9

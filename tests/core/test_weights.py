@@ -35,6 +35,7 @@ def saved(original, tmp_path):
     return path
 
 
+@pytest.mark.slow
 def test_what_was_saved_comes_back_rounded_to_half_precision(original, saved):
     model = create_model("mobile")
     load_weights(model, saved)
@@ -174,6 +175,11 @@ def test_portrait_matting_takes_the_published_file_from_the_cache_folder(monkeyp
     monkeypatch.setenv("P3M_WEIGHTS_DIR", str(tmp_path))
     (tmp_path / NAMES["vitae-s"]).symlink_to(checkpoints["vitae-s"])
     assert PortraitMatting("vitae-s").weights == tmp_path / NAMES["vitae-s"]
+
+
+def test_portrait_matting_gives_the_path_of_a_file_that_was_named_by_text():
+    path = find_weights("mobile")
+    assert PortraitMatting("mobile", weights=str(path)).weights == path
 
 
 def test_portrait_matting_refuses_named_files_that_are_missing_or_of_another_network(tmp_path, checkpoints):

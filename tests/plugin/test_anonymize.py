@@ -13,6 +13,8 @@ from infer_p3m_portrait_matting.p3m import (
 )
 from infer_p3m_portrait_matting.p3m.imaging.faces import load_detector
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def portrait(astronaut):

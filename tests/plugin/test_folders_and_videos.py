@@ -10,6 +10,8 @@ from ikomia_plugin import workflow_with
 
 from infer_p3m_portrait_matting.p3m import PortraitMatting, TemporalFilter, to_uint8
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def photo(astronaut):

@@ -27,6 +27,7 @@ def photos(draw):
     return picture(height, width, *channels), alpha, background_image
 
 
+@pytest.mark.slow
 @given(
     photo=photos(),
     background=st.sampled_from([*BACKGROUNDS, "#102030"]),

@@ -177,6 +177,7 @@ def test_a_gpu_without_memory_says_what_to_lower_and_the_next_run_works(photo):
         np.testing.assert_array_equal(got, want)
 
 
+@pytest.mark.slow
 def test_a_computer_without_memory_says_what_to_lower_and_the_next_run_works():
     command = [sys.executable, str(ROOT / "tests" / "scripts" / "little_memory.py")]
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join((str(ROOT), str(ROOT / "tests" / "scripts")))}

@@ -7,11 +7,13 @@ import sys
 
 import cv2
 import numpy as np
+import pytest
 from ikomia_plugin import ROOT
 
 from infer_p3m_portrait_matting.plugin.settings import Settings
 
 
+@pytest.mark.slow
 def test_the_form_works_on_pyqt5(tmp_path):
     picture = tmp_path / "form.png"
     command = [sys.executable, str(ROOT / "tests" / "scripts" / "form_on_pyqt5.py"), str(picture)]

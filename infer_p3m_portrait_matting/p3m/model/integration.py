@@ -16,7 +16,7 @@ def _add(x: Tensor, fresh: Tensor) -> Tensor:
 
 
 class TFI(nn.Module):
-    """Tripartite-feature integration: segmentation decoder, matting decoder and encoder meet in the matting decoder.
+    """Tripartite-feature integration (TFI): join segmentation decoder, matting decoder and encoder.
 
     Args:
         channels: channels of each of the three inputs and of the output; even.
@@ -24,7 +24,7 @@ class TFI(nn.Module):
 
     def __init__(self, channels: int) -> None:
         super().__init__()
-        # One transform serves all three inputs: so it was published.
+        # One transform for all three inputs, as published.
         self.transform = nn.Conv2d(channels, channels // 2, 1, bias=False)
         self.conv1 = nn.Conv2d(3 * channels // 2, channels, 3, padding=1, bias=False)
         self.bn1 = nn.BatchNorm2d(channels)
@@ -37,12 +37,12 @@ class TFI(nn.Module):
 
 
 class SBFI(nn.Module):
-    """Shallow bipartite-feature integration: the encoder's finest feature e0 sharpens the matting decoder.
+    """Shallow bipartite-feature integration (sBFI): sharpen the matting decoder with the encoder's finest feature, e0.
 
     Args:
         channels: channels of the decoder feature; even.
         e0_channels: channels of e0.
-        stride: how many times smaller the decoder feature is than e0.
+        stride: factor by which the decoder feature is smaller than e0.
     """
 
     def __init__(self, channels: int, e0_channels: int, stride: int) -> None:
@@ -65,12 +65,12 @@ class SBFI(nn.Module):
 
 
 class DBFI(nn.Module):
-    """Deep bipartite-feature integration: the encoder's deepest feature e4 guides the segmentation decoder.
+    """Deep bipartite-feature integration (dBFI): guide the segmentation decoder by the encoder's deepest feature, e4.
 
     Args:
         channels: channels of the decoder feature; even.
         e4_channels: channels of e4.
-        scale: how many times larger the decoder feature is than e4.
+        scale: factor by which the decoder feature is larger than e4.
     """
 
     def __init__(self, channels: int, e4_channels: int, scale: int) -> None:
@@ -90,5 +90,5 @@ class DBFI(nn.Module):
         return _add(decoder, self.relu(self.bn1(self.conv1(x))))
 
     def side(self, x: Tensor) -> Tensor:
-        """Side logits of what ``forward`` gave, at the network's input size: float [N, 3, H, W] (training only)."""
+        """Compute side logits from the result of ``forward``, at the input size: float [N, 3, H, W] (for training)."""
         return upsample(self.conv2(x), 32 // self.scale)

@@ -1,4 +1,4 @@
-"""The variants of P3M-Net by name: what tells them apart is data."""
+"""Define the variants of P3M-Net as data, and build them by name."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -19,16 +19,18 @@ class Variant:
     Attributes:
         encoder: builds the encoder, without weights.
         channels: the decoders' channel table.
-        global_bound: long side in pixels that the global pass (and RESIZE) never exceeds, or None for input_size alone.
+        global_bound: upper limit of the long side in pixels for the global pass and RESIZE, or None for no limit.
+        unknown_above: HYBRID's rule for the unknown area (see :func:`~.network.classify`); it belongs to the weights.
         published_file: name of the checkpoint that the paper's authors published, or None.
         published_layout: the published checkpoint's :func:`~.published.layout_digest`, or None.
-        bundled_file: name of the weights file shipped with this package, or None.
+        bundled_file: name of the weights file that is part of this package, or None.
         exact: modules of the network that half precision leaves in float32, besides the segmentation's head.
     """
 
     encoder: Callable[[], nn.Module]
     channels: Channels
     global_bound: int | None = None
+    unknown_above: float | None = None
     published_file: str | None = None
     published_layout: str | None = None
     bundled_file: str | None = None
@@ -88,7 +90,7 @@ _VARIANTS = {
 
 
 def list_models() -> list[str]:
-    """Names that :func:`create_model` knows."""
+    """List the names that :func:`create_model` accepts."""
     return list(_VARIANTS)
 
 

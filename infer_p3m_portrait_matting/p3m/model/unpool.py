@@ -1,4 +1,4 @@
-"""Max-unpooling that gives the same numbers on every run."""
+"""Max-unpooling with the same result on every run."""
 
 import torch
 from torch import Tensor
@@ -19,7 +19,7 @@ _STRIP = 2**17
 
 
 def max_unpool(x: Tensor, indices: Tensor, overlapping: bool) -> Tensor:
-    """Put values back to where a stride-2 max-pool took them from; zeros elsewhere.
+    """Put values back where a stride-2 max-pool took them from; the rest is zero.
 
     Pools with overlapping windows (ResNet-34's: 3 x 3) take one place several times. Then the last value in row-major
     order of the pooled map wins, as in PyTorch's contiguous CPU kernel, which made the published numbers. In PyTorch's
@@ -40,7 +40,7 @@ def max_unpool(x: Tensor, indices: Tensor, overlapping: bool) -> Tensor:
     layout = torch.channels_last if channels_last else torch.contiguous_format
     x, indices = x.contiguous(memory_format=layout), indices.contiguous(memory_format=layout)
     if x.requires_grad and torch.is_grad_enabled():
-        return F.max_unpool2d(_settle(x, indices) if overlapping else x, indices, 2, 2)
+        return F.max_unpool2d(_settle(x, indices) if overlapping else x, indices, (2, 2), (2, 2))
     steps = to_steps(indices) if indices.dtype == torch.int64 else indices
     n, c, h, w = x.shape
     out = torch.empty((n, c, 2 * h, 2 * w), dtype=x.dtype, device=x.device, memory_format=layout)
@@ -50,7 +50,7 @@ def max_unpool(x: Tensor, indices: Tensor, overlapping: bool) -> Tensor:
 
 
 def to_steps(indices: Tensor, first_row: int = 0) -> Tensor:
-    """Say where in its window each maximum was, which takes a quarter of the memory and is compared at once.
+    """Turn indices into steps from the window's centre, which take a quarter of the memory.
 
     Args:
         indices: int64 [N, C, h, W/2], places in a map of width W, row-major.
@@ -105,7 +105,7 @@ def unpool_rows(x: Tensor, steps: Tensor, overlapping: bool, first: int, last: i
 
 
 def _settle(x: Tensor, indices: Tensor) -> Tensor:
-    """Give every pooled value the value of the last one that claims its place; the gradient is the last one's alone."""
+    """Give every pooled value the value of the last one that claims its place. Only that one receives a gradient."""
     settled = x.clone()
     for here, there in _LATER:
         same = indices[here] == indices[there]

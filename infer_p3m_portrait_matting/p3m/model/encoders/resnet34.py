@@ -38,7 +38,7 @@ class ResNet34Encoder(nn.Module):
 
         Args:
             x: float [N, 3, H, W], H and W multiples of 32.
-            skips: False when only e4 is wanted.
+            skips: False to compute only e4.
 
         Returns:
             The features (see :class:`Features`).

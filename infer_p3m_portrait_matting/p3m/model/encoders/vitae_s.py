@@ -1,6 +1,7 @@
 """The ViTAE-S encoder of P3M-Net (Ma et al. 2023, section 4.2): convolutions and attention side by side."""
 
 import math
+from typing import Any
 
 import numpy as np
 import torch
@@ -40,7 +41,9 @@ def performer_features(heads: int, m: int, head_dim: int, seed: int) -> Tensor:
 
 
 class PerformerAttention(nn.Module):
-    """Linear attention with positive random features: time and memory grow linearly with the tokens."""
+    """Linear attention with positive random features; time and memory are linear in the number of tokens."""
+
+    w: Tensor
 
     def __init__(self, dim: int, heads: int, seed: int) -> None:
         super().__init__()
@@ -59,7 +62,7 @@ class PerformerAttention(nn.Module):
         """Attend over tokens, float [N, tokens, dim] in and out."""
         n, t, dim = x.shape
         k, q, v = self.kqv(x).view(n, t, 3, self.heads, -1).permute(2, 0, 3, 1, 4)
-        # The exponentials leave the range of half precision, whatever the surrounding autocast says.
+        # The exponentials exceed the range of half precision, so autocast is off here.
         with torch.autocast(x.device.type, enabled=False):
             k, q, v = self._phi(k.float()), self._phi(q.float()), v.float()
             total = k.sum(2).unsqueeze(-1)
@@ -128,11 +131,11 @@ class Stem(nn.Module):
     def forward(
         self, x: Tensor, skips: bool, dtype: torch.dtype
     ) -> tuple[Tensor, PooledConvolution, Tensor | None, tuple]:
-        """Give the map at 1/4 (before its LayerNorm), e0 and what is pooled of it, e0p, and the indices of both pools.
+        """Return the map at 1/4 (before its LayerNorm), e0 with its pooled maps, e0p, and the indices of both pools.
 
         Args:
             x: float [N, 3, H, W].
-            skips: whether e0, e0p and indices are wanted.
+            skips: whether to return e0, e0p and indices.
             dtype: dtype of e0p, and of what is pooled of e0, for the decoder.
         """
         if isinstance(self.proj1, FusedConv2d) and self.proj1.on_cpu:
@@ -178,6 +181,9 @@ class ViTAESEncoder(nn.Module):
     embedding.
     """
 
+    #: Four of :class:`Stage`; torch's own types do not say so.
+    stages: Any
+
     def __init__(self) -> None:
         super().__init__()
         self.stages = nn.ModuleList(Stage(i) for i in range(4))
@@ -187,7 +193,7 @@ class ViTAESEncoder(nn.Module):
 
         Args:
             x: float [N, 3, H, W], H and W multiples of 32.
-            skips: False when only e4 is wanted.
+            skips: False to compute only e4.
 
         Returns:
             The features (see :class:`Features`).
@@ -212,4 +218,5 @@ class ViTAESEncoder(nn.Module):
             x = as_map(tokens, height, width)
         if not skips:
             return Features.deepest(x)
-        return Features(stem.e0, e0p, *maps, x, indices, e0_pooled=stem.e0_pooled)
+        e1, e2, e3 = maps
+        return Features(stem.e0, e0p, e1, e2, e3, x, indices, e0_pooled=stem.e0_pooled)
