@@ -1,5 +1,7 @@
 """Prepare a trained network for inference: the same function with fewer passes over memory."""
 
+import ctypes
+from contextlib import suppress
 from typing import TypeGuard
 
 import torch
@@ -139,7 +141,14 @@ def prepare_for_inference(
     model = model.to(device).to(memory_format=torch.channels_last)
     if device.type == "cpu":
         pack_for_cpu(model)
+        _give_back_memory()
     return model.eval()
+
+
+def _give_back_memory() -> None:
+    """Return to the system what the weights took on their way here: glibc would keep it (others have no such call)."""
+    with suppress(OSError, AttributeError):
+        ctypes.CDLL(None).malloc_trim(0)
 
 
 def _fits(module: nn.Module) -> TypeGuard[nn.Conv2d]:

@@ -45,6 +45,8 @@ class ResNet34Encoder(nn.Module):
         """
         e0, e0_pooled, e0p, i0 = self._stem(x, skips)
         x, i1 = pool(e0p, 3, 1, skips)
+        # The decoders take it so; the larger one need not stay.
+        e0p = match(e0p, self.layer1)
         e1 = self.layer1(match(x, self.layer1))
         x, i2 = pool(e1, 3, 1, skips)
         e2 = self.layer2(x)

@@ -136,7 +136,7 @@ class Stem(nn.Module):
         Args:
             x: float [N, 3, H, W].
             skips: whether to return e0, e0p and indices.
-            dtype: dtype of e0 for the decoder, where it differs.
+            dtype: dtype of e0p, and of what is pooled of e0, for the decoder.
         """
         if isinstance(self.proj1, FusedConv2d) and self.proj1.on_cpu:
             stem = stem_in_strips(self.proj1, x, 2, 0, skips, dtype)
@@ -145,7 +145,7 @@ class Stem(nn.Module):
             stem = PooledConvolution(e0 if skips else None, None, *pool(e0, 2, 0, skips))
         e0p = conv_relu(self.proj2, stem.pooled)
         x, i1 = pool(e0p, 2, 0, skips)
-        return self.proj3(x), stem, e0p if skips else None, (stem.indices, i1)
+        return self.proj3(x), stem, e0p.to(dtype) if skips else None, (stem.indices, i1)
 
 
 class Reduction(nn.Module):
