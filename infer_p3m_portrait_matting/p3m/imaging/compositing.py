@@ -3,6 +3,7 @@
 import numpy as np
 from PIL import ImageColor
 
+from .hidden_colors import replace_hidden_colors
 from .images import as_rgb, check_matte, to_uint8
 
 
@@ -33,14 +34,17 @@ def cutout(foreground: np.ndarray, alpha: np.ndarray) -> np.ndarray:
         alpha: float [H, W] in [0, 1].
 
     Returns:
-        uint8 [H, W, 4] RGBA, with straight (not premultiplied) alpha.
+        uint8 [H, W, 4] RGBA, with straight (not premultiplied) alpha. Where alpha is 0 or all but 0, nothing of
+        ``foreground`` is left: see :func:`~.hidden_colors.replace_hidden_colors`.
 
     Raises:
         ValueError: the sizes differ.
         TypeError: the matte is not floating point.
     """
     check_matte(foreground, alpha)
-    return np.dstack([to_uint8(as_rgb(foreground)), to_uint8(alpha)])
+    person = np.dstack([to_uint8(as_rgb(foreground)), to_uint8(alpha)])
+    replace_hidden_colors(person)
+    return person
 
 
 def composite(
