@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from ikomia import core, dataprocess, utils
 
-from infer_p3m_portrait_matting.p3m import PortraitMatting, TemporalFilter
+from infer_p3m_portrait_matting.p3m import FaceTracker, PortraitMatting, TemporalFilter
 from infer_p3m_portrait_matting.p3m.imaging.images import check_image
 from infer_p3m_portrait_matting.plugin import asked
 from infer_p3m_portrait_matting.plugin.openmp import all_threads
@@ -83,6 +83,7 @@ class InferP3mPortraitMatting(dataprocess.C2dImageTask):
         self._substitutes: dict[str, str] = {}
         self._stopping = False
         self._temporal = TemporalFilter()
+        self._tracker = FaceTracker()
         self._frame: tuple[str, int] | None = None
         #: Photos that could not be matted, file to message: Ikomia goes on after such a file in a folder.
         self.failures: dict[str, str] = {}
@@ -136,7 +137,9 @@ class InferP3mPortraitMatting(dataprocess.C2dImageTask):
         settings = self._settings()
         image = self._image()
         background = self._background(image, settings) if settings.background == IMAGE else None
-        faces = look_for_faces(image, settings, self._name(source))
+        moving = self._is_moving()
+        self._follow(settings, moving)
+        faces = look_for_faces(image, settings, self._name(source), self._tracker if moving else None)
         # All that can fail for a known reason fails here: what begin_task_run raises is wrapped beyond reading.
         session = self._open_session(settings)
         self.begin_task_run()
@@ -212,15 +215,22 @@ class InferP3mPortraitMatting(dataprocess.C2dImageTask):
         frame = f"frame {self.get_input(PHOTO).get_current_pos()} of " if self._is_moving() else ""
         return frame + (source or "the photo")
 
-    def _steady(self, image, alpha, settings: Settings):
+    def _follow(self, settings: Settings, moving: bool) -> None:
+        """Forget the frames before, unless this one follows them in the same video."""
         port = self.get_input(PHOTO)
+        last, self._frame = self._frame, (port.source_file_path, port.get_current_pos()) if moving else None
+        if moving and last is not None:
+            follows = last == (self._frame[0], self._frame[1] - 1) or port.data_type == core.IODataType.LIVE_STREAM
+        else:
+            follows = False
+        if not (follows and settings.temporal):
+            self._temporal.reset()
+        if not (follows and settings.anonymize != "none"):
+            self._tracker.reset()
+
+    def _steady(self, image, alpha, settings: Settings):
         if not (settings.temporal and self._is_moving()):
             return alpha
-        frame = port.source_file_path, port.get_current_pos()
-        follows = self._frame == (frame[0], frame[1] - 1) or port.data_type == core.IODataType.LIVE_STREAM
-        if not follows:
-            self._temporal.reset()
-        self._frame = frame
         return self._temporal(image, alpha)
 
     def _after_pass(self) -> None:

@@ -9,6 +9,7 @@ import numpy as np
 
 from ..p3m import (
     Face,
+    FaceTracker,
     blurred_background,
     composite,
     crop_to_fill,
@@ -70,7 +71,9 @@ def make_pictures(
     return Pictures(composite(foreground, alpha, background), to_uint8(alpha), person)
 
 
-def look_for_faces(image: np.ndarray, settings: Settings, name: str) -> list[Face]:
+def look_for_faces(
+    image: np.ndarray, settings: Settings, name: str, tracker: FaceTracker | None = None
+) -> list[Face]:
     """Find the faces to hide: none when none are to be hidden.
 
     When faces are to be hidden and none is found, a WARNING says so: someone asked for privacy and did not get it.
@@ -79,6 +82,7 @@ def look_for_faces(image: np.ndarray, settings: Settings, name: str) -> list[Fac
         image: the photo, as for :meth:`~.p3m.PortraitMatting.matte`.
         settings: whether, and how strictly.
         name: what to call the photo in messages.
+        tracker: for the frames of a video: keeps the faces of those before.
 
     Raises:
         ValueError: none was found, and ``anonymize_strict`` is set.
@@ -87,6 +91,8 @@ def look_for_faces(image: np.ndarray, settings: Settings, name: str) -> list[Fac
     if settings.anonymize == "none":
         return []
     faces = find_faces(image)
+    if tracker is not None:
+        faces = tracker(image, faces)
     if not faces:
         message = f"anonymize: no face was found in {name}; it may be turned away, covered, or cut off"
         if settings.anonymize_strict:

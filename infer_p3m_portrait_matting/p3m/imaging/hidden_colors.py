@@ -14,7 +14,7 @@ FAINT = 3
 
 _SHRINK = 4
 #: Pixels less opaque than this hold too much of the background.
-_OPAQUE = 128
+_OPAQUE = 240
 #: Standard deviations of the blurs on the small copy, from narrow to wide: the first that finds the person gives the colour.
 _BLURS = (2.0, 6.0, 18.0)
 _EPSILON = 1e-3
@@ -26,7 +26,7 @@ def replace_hidden_colors(rgba: np.ndarray) -> None:
     """Replace the colours where alpha is 0 (or all but 0), in place: alpha and all other colours stay.
 
     Up to :data:`REACH` pixels from the person they become a smooth continuation of the person's own colours close by,
-    made of pixels with an alpha of at least one half; beyond, and where there is no person at all, zero.
+    made of its all but opaque pixels; beyond, and where there is no person at all, zero.
 
     Args:
         rgba: uint8 [H, W, 4], straight alpha; changed.
