@@ -26,7 +26,9 @@ _MARGIN = 0.5
 #: A face from brows to chin: x to its left and y down, from the middle between the eyes, in units of the distance from
 #: there to the mouth or between the eyes, whichever is longer (turning or nodding a head shortens one of them).
 _INNER_FACE = ((0.5, -0.6), (0.95, -0.5), (1.1, 0.0), (1.1, 0.7), (0.9, 1.25), (0.55, 1.7), (0.2, 1.9))
-#: Where the middle between the eyes and the mouth are in the detector's boxes, from the top: medians of 60 portraits.
+#: Half the width and half the height of a face with its forehead in these units, and how far its middle is below the eyes;
+#: where the middle between the eyes and the mouth are in the detector's boxes, from the top: medians of 30 portraits.
+_WHOLE_FACE, _MIDDLE = (1.05, 1.45), 0.29
 _EYES, _MOUTH = 0.40, 0.73
 
 
@@ -45,7 +47,7 @@ class _Areas(NamedTuple):
 
 
 def face_area(face: Face, height: int, width: int) -> np.ndarray:
-    """The area of a face that is hidden: from brows to chin, and the ellipse in its box, turned with the face.
+    """The area of a face that is hidden: from brows to chin, its forehead, and the ellipse in its box, turned with it.
 
     Returns:
         bool [height, width].
@@ -99,7 +101,8 @@ def hide_faces(image: np.ndarray, alpha: np.ndarray, faces: list[Face], obfuscat
 
 def _areas(face: Face, height: int, width: int) -> _Areas | None:
     """Draw a face; nothing when it lies outside of the picture."""
-    polygon = _inner_face(face)
+    frame = _frame(face)
+    polygon = _inner_face(face, frame)
     corners = np.vstack([polygon, [(face.left, face.top), (face.right, face.bottom)]])
     margin = _MARGIN * max(face.right - face.left, face.bottom - face.top)
     left, top = (max(math.floor(v - margin), 0) for v in corners.min(0))
@@ -109,35 +112,54 @@ def _areas(face: Face, height: int, width: int) -> _Areas | None:
     inner = np.zeros((bottom - top, right - left), np.uint8)
     cv2.fillConvexPoly(inner, np.rint(polygon - (left, top)).astype(np.int32), 1)
     whole = inner.copy()
-    center = (face.left + face.right) / 2 - left, (face.top + face.bottom) / 2 - top
+    # By the landmarks, and by the box. That is upright: of a face that lies, its width is the face's length.
+    middle = frame.eyes + _MIDDLE * frame.down
+    size = tuple(2 * frame.unit * v for v in _WHOLE_FACE)
+    cv2.ellipse(whole, (tuple((middle - (left, top)).tolist()), size, face.roll), 1, -1)
+    middle = (face.left + face.right) / 2 - left, (face.top + face.bottom) / 2 - top
     size = face.right - face.left, face.bottom - face.top
-    # The box is upright: of a face that lies, its width is the face's length.
-    if round(face.roll / 90) % 2:
-        size = size[::-1]
-    cv2.ellipse(whole, (center, size, face.roll), 1, -1)
+    cv2.ellipse(whole, (middle, size[::-1] if round(face.roll / 90) % 2 else size, face.roll), 1, -1)
     if not whole.any():
         return None
     return _Areas((slice(top, bottom), slice(left, right)), whole.astype(bool), inner.astype(bool))
 
 
-def _inner_face(face: Face) -> np.ndarray:
-    """The outline of a face from brows to chin: float [n, 2], x and y in pixels of the picture, convex."""
+class _Frame(NamedTuple):
+    """Where a face's own coordinates lie in the picture: float [2] each, but for ``unit``, all in pixels.
+
+    Attributes:
+        eyes: the middle between the eyes.
+        across: one unit to the left of the face.
+        down: one unit down the face.
+        unit: length of these.
+    """
+
+    eyes: np.ndarray
+    across: np.ndarray
+    down: np.ndarray
+    unit: float
+
+
+def _frame(face: Face) -> _Frame:
     roll = math.radians(face.roll)
     across, down = np.array([math.cos(roll), math.sin(roll)]), np.array([-math.sin(roll), math.cos(roll)])
     if face.points:
         points = np.array(face.points)
         eyes, mouth = points[:2].mean(0), points[3:].mean(0)
-        unit = max(np.linalg.norm(mouth - eyes), np.linalg.norm(points[1] - points[0]))
+        unit = float(max(np.linalg.norm(mouth - eyes), np.linalg.norm(points[1] - points[0])))
     else:
-        points = np.empty((0, 2))
-        length = face.bottom - face.top, face.right - face.left
-        length = length[round(face.roll / 90) % 2]
+        length = (face.bottom - face.top, face.right - face.left)[round(face.roll / 90) % 2]
         eyes = np.array([face.left + face.right, face.top + face.bottom]) / 2 + (_EYES - 0.5) * length * down
         unit = (_MOUTH - _EYES) * length
-    outline = np.array([(side * x, y) for side in (1, -1) for x, y in _INNER_FACE]) * unit
+    return _Frame(eyes, unit * across, unit * down, unit)
+
+
+def _inner_face(face: Face, frame: _Frame) -> np.ndarray:
+    """The outline of a face from brows to chin: float [n, 2], x and y in pixels of the picture, convex."""
+    outline = [frame.eyes + side * x * frame.across + y * frame.down for side in (1, -1) for x, y in _INNER_FACE]
     # Eyes, nose and mouth are in it wherever a turned head puts them.
-    outline = np.vstack([eyes + outline[:, :1] * across + outline[:, 1:] * down, points])
-    return cv2.convexHull(outline.astype(np.float32))[:, 0].astype(float)
+    outline = np.array([*outline, *face.points], np.float32)
+    return cv2.convexHull(outline)[:, 0].astype(float)
 
 
 def _transition(alpha: np.ndarray) -> np.ndarray:

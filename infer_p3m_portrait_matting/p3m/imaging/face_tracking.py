@@ -19,8 +19,8 @@ _SIDE = 640
 _GRID, _ENOUGH = 6, 8
 #: How far, in pixels of the copy, a point followed forth and back may be off.
 _ROUND_TRIP = 1.0
-#: Boxes that overlap by so much, as intersection over union, are of one face.
-_SAME = 0.2
+#: Boxes that overlap by so much, as intersection over union, are of one face; by so much, they agree on its place.
+_SAME, _AGREE = 0.2, 0.75
 
 
 @dataclass
@@ -37,8 +37,9 @@ class FaceTracker:
 
     A face that is found again follows the detector. One that is not is kept for :data:`KEEP` frames and moved along: as
     the picture inside of it moves (Lucas-Kanade optical flow), and as fast as it moved before, as something may pass in
-    front of it; where the two differ, both places count. A face that was never found is not known, and what follows a
-    cut hides a wrong place for a while rather than none.
+    front of it; where the two differ, both places count. So does the place expected of a face that is found elsewhere, as
+    when half of it is covered. A face that was never found is not known, and what follows a cut hides a wrong place for a
+    while rather than none.
     """
 
     def __init__(self) -> None:
@@ -76,7 +77,8 @@ class FaceTracker:
             if track is None or _likeness(track, face) < _SAME:
                 kept.append(_Track([face], np.zeros(2)))
                 continue
-            free.remove(track)
+            if _likeness(track, face) >= _AGREE:
+                free.remove(track)
             # The first place was moved by the speed known: what it is off by is how much the speed has changed.
             speed = track.speed + 0.5 * (_center(face) - _center(track.places[0])) if not track.missed else track.speed
             kept.append(_Track([face], speed))
