@@ -172,7 +172,7 @@ def drawn_face(roll: float):
 
 
 def made_up_mattes(face: Face):
-    """Mattes that are wrong about a face of 320 x 320 px: transitions where there are none, which reach the background."""
+    """Mattes that are wrong about a face in 320 x 320 px: transitions where none are, and they reach the background."""
     eyes = np.mean(face.points[:2], 0)
     y, x = np.mgrid[:320, :320].astype(np.float32)
     roll = np.radians(face.roll)

@@ -71,9 +71,7 @@ def make_pictures(
     return Pictures(composite(foreground, alpha, background), to_uint8(alpha), person)
 
 
-def look_for_faces(
-    image: np.ndarray, settings: Settings, name: str, tracker: FaceTracker | None = None
-) -> list[Face]:
+def look_for_faces(image: np.ndarray, settings: Settings, name: str, tracker: FaceTracker | None = None) -> list[Face]:
     """Find the faces to hide: none when none are to be hidden.
 
     When faces are to be hidden and none is found, a WARNING says so: someone asked for privacy and did not get it.

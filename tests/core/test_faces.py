@@ -15,7 +15,7 @@ def portrait(astronaut):
 
 @pytest.fixture(scope="module")
 def upright(portrait):
-    """The upright portrait's face, its area, and the part from brows to chin: what must be covered however it is turned."""
+    """The upright portrait's face, its area, and the part from brows to chin: to be covered however it is turned."""
     (face,) = find_faces(portrait)
     areas = _areas(face, 384, 384)
     inner = np.zeros((384, 384), np.uint8)
@@ -68,6 +68,6 @@ def test_small_faces_in_large_photos_are_found_beside_a_large_one(astronaut, upr
     found = find_faces(photo)
     middle = np.array([upright[0].left + upright[0].right + 80, upright[0].top + upright[0].bottom]) / 2 * scale
     for top, left in places:
-        x, y = middle + (left, top)
+        x, y = middle[0] + left, middle[1] + top
         assert any(one.left < x < one.right and one.top < y < one.bottom for one in found), (top, left)
     assert len(found) == 3

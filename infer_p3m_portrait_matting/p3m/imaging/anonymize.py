@@ -1,5 +1,5 @@
-"""Hiding who a person is: the inner area of a face is replaced (Li et al. 2021, section 3.1: from brows to chin), by what
-can be made of a few averages of it and nothing else.
+"""Hiding who a person is: the inner area of a face is replaced (Li et al. 2021, section 3.1: from brows to chin), by
+what can be made of a few averages of it and nothing else.
 """
 
 import math
@@ -26,8 +26,9 @@ _MARGIN = 0.5
 #: A face from brows to chin: x to its left and y down, from the middle between the eyes, in units of the distance from
 #: there to the mouth or between the eyes, whichever is longer (turning or nodding a head shortens one of them).
 _INNER_FACE = ((0.5, -0.6), (0.95, -0.5), (1.1, 0.0), (1.1, 0.7), (0.9, 1.25), (0.55, 1.7), (0.2, 1.9))
-#: Half the width and half the height of a face with its forehead in these units, and how far its middle is below the eyes;
-#: where the middle between the eyes and the mouth are in the detector's boxes, from the top: medians of 30 portraits.
+#: Half the width and half the height of a face with its forehead in these units, and how far its middle is below the
+#: eyes; where the middle between the eyes and the mouth are in the detector's boxes, from the top: medians of 30
+#: portraits.
 _WHOLE_FACE, _MIDDLE = (1.05, 1.45), 0.29
 _EYES, _MOUTH = 0.40, 0.73
 

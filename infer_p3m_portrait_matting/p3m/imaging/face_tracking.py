@@ -37,9 +37,9 @@ class FaceTracker:
 
     A face that is found again follows the detector. One that is not is kept for :data:`KEEP` frames and moved along: as
     the picture inside of it moves (Lucas-Kanade optical flow), and as fast as it moved before, as something may pass in
-    front of it; where the two differ, both places count. So does the place expected of a face that is found elsewhere, as
-    when half of it is covered. A face that was never found is not known, and what follows a cut hides a wrong place for a
-    while rather than none.
+    front of it; where the two differ, both places count. So does the place expected of a face that is found elsewhere,
+    as when half of it is covered. A face that was never found is not known, and after a cut a wrong place is hidden for
+    a while rather than none.
     """
 
     def __init__(self) -> None:

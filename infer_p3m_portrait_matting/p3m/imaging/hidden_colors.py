@@ -1,7 +1,7 @@
 """Colours that nobody sees: what lies under an alpha of 0 in a picture with straight alpha.
 
-A viewer ignores them, a file keeps them: the photo's whole background would lie there, other people included. They become
-the person's colours where a resizer may mix them in (known as alpha bleeding), and zero beyond, which also packs best.
+A viewer ignores them, a file keeps them: the photo's whole background would lie there, other people included. They
+become the person's colours where a resizer may mix them in (alpha bleeding), and zero beyond, which also packs best.
 """
 
 import cv2
@@ -15,7 +15,7 @@ FAINT = 3
 _SHRINK = 4
 #: Pixels less opaque than this hold too much of the background.
 _OPAQUE = 240
-#: Standard deviations of the blurs on the small copy, from narrow to wide: the first that finds the person gives the colour.
+#: Standard deviations of the blurs on the small copy: the narrowest that reaches the person gives the colour.
 _BLURS = (2.0, 6.0, 18.0)
 _EPSILON = 1e-3
 #: Rows at a time, so that no large copy is made.
