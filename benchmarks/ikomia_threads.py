@@ -16,10 +16,9 @@ from pathlib import Path
 
 import torch
 
-REPOSITORY = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(REPOSITORY))
+from benchmarks.vs_published import photo
 
-from benchmarks.vs_published import photo  # noqa: E402 - the repository must be importable first
+REPOSITORY = Path(__file__).resolve().parents[1]
 
 NAME = "infer_p3m_portrait_matting"
 PARAMETERS = {"model_name": "mobile", "input_size": "1024", "method": "HYBRID", "cuda": "False"}

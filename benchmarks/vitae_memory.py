@@ -14,17 +14,14 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-REPOSITORY = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(REPOSITORY))
-
-from benchmarks.vs_published import (  # noqa: E402 - the repository must be importable first
+from benchmarks.vs_published import (
     HEIGHT,
     WIDTH,
     in_fresh_process,
     measure_memory,
     write_random_weights,
 )
-from infer_p3m_portrait_matting.p3m import PortraitMatting  # noqa: E402
+from infer_p3m_portrait_matting.p3m import PortraitMatting
 
 INPUT_SIZE = 1600
 MAX_BYTES = 3.5e9

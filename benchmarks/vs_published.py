@@ -22,10 +22,7 @@ import torch
 from skimage.data import astronaut
 from torch import nn
 
-REPOSITORY = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(REPOSITORY))
-
-from infer_p3m_portrait_matting.p3m import (  # noqa: E402 - the repository must be importable first
+from infer_p3m_portrait_matting.p3m import (
     FOREGROUND,
     IMAGENET_MEAN,
     IMAGENET_STD,
@@ -36,6 +33,8 @@ from infer_p3m_portrait_matting.p3m import (  # noqa: E402 - the repository must
     load_weights,
     save_weights,
 )
+
+REPOSITORY = Path(__file__).resolve().parents[1]
 
 HEIGHT, WIDTH = 1620, 1080
 INPUT_SIZE = 1024
@@ -182,7 +181,8 @@ def in_fresh_process(script: str, *arguments: str) -> dict[str, float]:
         script: path of the script, which prints the figures as JSON in its last line.
         arguments: its command line.
     """
-    done = subprocess.run([sys.executable, script, *arguments], stdout=subprocess.PIPE, text=True, check=True)
+    command = [sys.executable, "-m", f"benchmarks.{Path(script).stem}", *arguments]
+    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True, cwd=REPOSITORY)
     return json.loads(done.stdout.splitlines()[-1])
 
 

@@ -250,6 +250,7 @@ class InferP3mPortraitMattingFactory(dataprocess.CTaskFactory):
         info.path = "Plugins/Python/Matting"
         info.version = VERSION
         info.min_ikomia_version = "0.15.0"
+        info.min_python_version = "3.10"
         info.icon_path = "icon.png"
         info.authors = "Sihan Ma, Jizhizi Li, Jing Zhang, He Zhang, Dacheng Tao"
         info.article = "Rethinking Portrait Matting with Privacy Preserving"
@@ -263,6 +264,11 @@ class InferP3mPortraitMattingFactory(dataprocess.CTaskFactory):
         info.keywords = "portrait, matting, alpha, matte, hair, background removal, privacy, P3M, ResNet, ViTAE"
         info.algo_type = core.AlgoType.INFER
         info.algo_tasks = "IMAGE_MATTING"
+        # Peak memory of a run is 1 to 2.5 GB, with Ikomia and Python; see benchmarks/.
+        info.hardware_config.min_cpu = 2
+        info.hardware_config.min_ram = 4
+        info.hardware_config.gpu_required = False
+        info.hardware_config.min_vram = 0
 
     def create(self, param: InferP3mPortraitMattingParam | None = None) -> InferP3mPortraitMatting:
         """Make a task."""

@@ -19,7 +19,6 @@ for _name in ("P3M_WEIGHTS_DIR", "TORCH_HOME", "HF_HOME", *(name for name in os.
 import numpy as np  # noqa: E402
 import published_rule  # noqa: E402
 import pytest  # noqa: E402
-import torch  # noqa: E402
 from hypothesis import settings  # noqa: E402
 from skimage import data  # noqa: E402
 
@@ -72,7 +71,7 @@ def matting(checkpoints, golden) -> Callable[[str], PortraitMatting]:
     @cache
     def load(variant: str) -> PortraitMatting:
         loaded = PortraitMatting(variant, weights=checkpoints[variant])
-        use_golden_features(loaded.model, golden(variant))
+        published_rule.use_golden_features(loaded.model, golden(variant))
         return loaded
 
     return load
@@ -90,11 +89,3 @@ def astronaut() -> np.ndarray:
     image = data.astronaut()
     image.setflags(write=False)
     return image
-
-
-def use_golden_features(model: torch.nn.Module, arrays: dict[str, np.ndarray]) -> None:
-    """Give a "vitae-s" the Performer features that its golden numbers were made with; others stay."""
-    for name, values in arrays.items():
-        if name.startswith("extra/"):
-            cell = int(name.split(".NC.")[1].split(".")[0])
-            model.encoder.stages[0].cells[cell].attn.w.copy_(torch.from_numpy(values))

@@ -78,5 +78,6 @@ def draw() -> np.ndarray:
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("output", type=Path, nargs="?", default=Path(__file__).resolve().parent.parent / "icon.png")
+    root = Path(__file__).resolve().parent.parent
+    parser.add_argument("output", type=Path, nargs="?", default=root / "infer_p3m_portrait_matting" / "icon.png")
     cv2.imwrite(str(parser.parse_args().output), cv2.cvtColor(draw(), cv2.COLOR_RGBA2BGRA))

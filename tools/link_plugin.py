@@ -1,26 +1,62 @@
-"""Link the plugin into the Ikomia of whoever runs this (~/Ikomia), so that ``ik.infer_p3m_portrait_matting`` exists."""
+"""Put the plugin into the Ikomia of whoever runs this (~/Ikomia), so that ``ik.infer_p3m_portrait_matting`` exists.
 
+It is linked, so that changes here take effect at once; where links are not allowed, as on Windows by default, it is
+copied, and this must be run again after a change.
+"""
+
+import shutil
 import sys
 from importlib.util import find_spec
 from pathlib import Path
 
 NAME = "infer_p3m_portrait_matting"
 
+#: Marks a copy made here, with the folder it was made from: a copy may be replaced, another plugin may not.
+MARK = ".copied_from"
 
-def link(package: Path, home: Path) -> Path:
-    """Make ``home``/Ikomia/Plugins/Python/<name> a link to the package; what is already there is never replaced.
+
+def put(package: Path, home: Path) -> Path:
+    """Make ``home``/Ikomia/Plugins/Python/<name> a link to the package, or a copy where it cannot be a link.
+
+    A link to this package and a copy of it are brought up to date. Anything else that is already there stays.
+
+    Returns:
+        The link or the copy.
 
     Raises:
         FileExistsError: another plugin of that name is installed.
     """
+    package = package.resolve()
     target = home / "Ikomia" / "Plugins" / "Python" / NAME
-    if target.exists() and target.resolve() == package.resolve():
+    if target.exists() and target.resolve() == package:
         return target
-    if target.exists() or target.is_symlink():
-        raise FileExistsError(f"{target} is already there and is another plugin: move it away, then try again")
+    if target.is_symlink() or (target.exists() and not _is_copy(target, package)):
+        raise FileExistsError(f"{target} is another plugin: move it away, then try again")
     target.parent.mkdir(parents=True, exist_ok=True)
-    target.symlink_to(package.resolve(), target_is_directory=True)
+    if not target.exists():
+        try:
+            target.symlink_to(package, target_is_directory=True)
+            return target
+        except OSError as error:
+            print(f"note: {target} cannot be a link ({error}), so the plugin is copied: run this again after a change")
+    _copy(package, target)
     return target
+
+
+def _is_copy(target: Path, package: Path) -> bool:
+    mark = target / MARK
+    return mark.is_file() and mark.read_text(encoding="utf-8") == str(package)
+
+
+def _copy(package: Path, target: Path) -> None:
+    """Copy the package in full under another name first, so that the target is never half a plugin."""
+    new = target.with_name(f"{NAME}.new")
+    shutil.rmtree(new, ignore_errors=True)
+    shutil.copytree(package, new, ignore=shutil.ignore_patterns("__pycache__"))
+    (new / MARK).write_text(str(package), encoding="utf-8")
+    if target.exists():
+        shutil.rmtree(target)
+    new.rename(target)
 
 
 def main() -> int:
@@ -29,14 +65,14 @@ def main() -> int:
     if find_spec("ikomia") is None:
         print("note: this Python has no Ikomia; the one that has will find the plugin at its next start")
     elif missing:
-        print(f"error: first run pip install -r {package.parent / 'requirements.txt'}", file=sys.stderr)
+        print(f"error: first run pip install -r {package / 'requirements.txt'}", file=sys.stderr)
         return 1
     else:
-        # Before the link is there: Ikomia loads a plugin that is new at its import twice, and complains of itself.
+        # Before the plugin is there: Ikomia loads a plugin that is new at its import twice, and complains of itself.
         from ikomia.dataprocess.registry import ik_registry
         from ikomia.utils import autocomplete
     try:
-        target = link(package, Path.home())
+        target = put(package, Path.home())
     except OSError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1

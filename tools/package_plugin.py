@@ -11,13 +11,15 @@ from pathlib import Path
 NAME = "infer_p3m_portrait_matting"
 ROOT = Path(__file__).resolve().parent.parent
 
-#: What the plugin consists of; anything else in its folder stays at home.
+#: What the plugin consists of; anything else in its folder is left out.
 SUFFIXES = {".py", ".md", ".txt", ".png", ".safetensors"}
+NAMES = {"LICENSE"}
 
 
 def members(package: Path) -> list[Path]:
-    """The plugin's files, relative to its folder, sorted."""
-    found = (path.relative_to(package) for path in package.rglob("*") if path.suffix in SUFFIXES and path.is_file())
+    """List the plugin's files, relative to its folder, sorted."""
+    files = (path for path in package.rglob("*") if path.is_file())
+    found = (path.relative_to(package) for path in files if path.suffix in SUFFIXES or path.name in NAMES)
     return sorted(found, key=lambda path: path.as_posix())
 
 
@@ -26,7 +28,7 @@ def build(target: Path, package: Path = ROOT / NAME) -> Path:
 
     Args:
         target: the zip file; its folder is made if need be.
-        package: the plugin folder. Links in it (icon, README, requirements) are packed as files.
+        package: the plugin folder.
 
     Returns:
         ``target``.

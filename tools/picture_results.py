@@ -1,7 +1,6 @@
 """Write docs/results.png: what the plugin makes of one photo with its parameters, on the bundled model."""
 
 import argparse
-import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,12 +8,11 @@ import cv2
 import numpy as np
 from skimage.data import astronaut
 
-ROOT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT))
+from infer_p3m_portrait_matting.p3m import PortraitMatting
+from infer_p3m_portrait_matting.plugin.pictures import look_for_faces, make_pictures
+from infer_p3m_portrait_matting.plugin.settings import Settings
 
-from infer_p3m_portrait_matting.p3m import PortraitMatting  # noqa: E402
-from infer_p3m_portrait_matting.plugin.pictures import look_for_faces, make_pictures  # noqa: E402
-from infer_p3m_portrait_matting.plugin.settings import Settings  # noqa: E402
+ROOT = Path(__file__).resolve().parent.parent
 
 SIDE, GAP, TEXT = 384, 8, 30
 

@@ -3,8 +3,8 @@
 python -m infer_p3m_portrait_matting.evaluate --data P3M-10k/validation/P3M-500-P --model resnet34
 python -m infer_p3m_portrait_matting.evaluate --photos DIR --mattes DIR --model mobile
 
-Into --output go mattes/NAME.png, scores.csv (a row per photo), settings.json and worst.png. The same command goes on
-where it was interrupted.
+It writes mattes/NAME.png, scores.csv (one row per photo), settings.json and worst.png to the --output folder. After an
+interruption, the same command continues where it was.
 """
 
 import argparse
@@ -29,14 +29,14 @@ FIELDS = ("name", *Scores._fields)
 
 
 class Run:
-    """The output folder of one evaluation: what is measured already, and under which settings.
+    """The output folder of one evaluation: what has been measured, and with which settings.
 
     Args:
-        folder: made if need be.
-        settings: all that decides the numbers; must be JSON.
+        folder: created if needed.
+        settings: everything that the scores depend on; must be JSON.
 
     Raises:
-        ValueError: the folder holds the results of other settings.
+        ValueError: the folder has the results of other settings.
     """
 
     def __init__(self, folder: Path, settings: dict[str, object]) -> None:
@@ -50,23 +50,23 @@ class Run:
         self.scores = self._read()
 
     def add(self, name: str, matte: np.ndarray, scores: Scores) -> None:
-        """Keep one photo's matte (uint8 [H, W]) and figures."""
+        """Store one photo's matte (uint8 [H, W]) and scores."""
         write_whole(self.matte(name), encode_png(matte))
         self.scores[name] = scores
         with self.table.open("a", newline="", encoding="utf-8") as file:
             csv.writer(file).writerow((name, *(f"{value:.7g}" for value in scores)))
 
     def matte(self, name: str) -> Path:
-        """Where a photo's predicted matte lies."""
+        """Return the path of a photo's predicted matte."""
         return self.folder / "mattes" / f"{name}.png"
 
     def mean(self) -> Scores:
-        """The mean of each figure over all photos."""
+        """Compute the mean of each metric over all photos."""
         return Scores(*np.mean(list(self.scores.values()), axis=0).tolist())
 
     def _read(self) -> dict[str, Scores]:
         rows = list(csv.reader(self.table.read_text(encoding="utf-8").splitlines())) if self.table.exists() else []
-        # An interruption may have cut the last row off; then that photo is measured again.
+        # An interruption may have cut off the last row; then that photo is measured again.
         whole = [row for row in rows[1:] if len(row) == len(FIELDS) and self.matte(row[0]).exists()]
         text = io.StringIO(newline="")
         csv.writer(text).writerows([FIELDS, *whole])
@@ -75,12 +75,12 @@ class Run:
 
 
 def evaluate(session: PortraitMatting, pairs: list[Pair], run: Run, method: str, input_size: int) -> list[str]:
-    """Measure every pair that the run does not hold yet, with a progress bar on stderr.
+    """Measure every pair that has no scores yet, with a progress bar on stderr.
 
-    The figures are those of the matte as it is saved, in 8 bits.
+    The scores are those of the matte as it is saved, in 8 bits. A photo that cannot be read does not stop the others.
 
     Returns:
-        What could not be measured, one line each; the rest goes on.
+        One message for each photo that could not be measured.
     """
     failures = []
     todo = [pair for pair in pairs if pair.name not in run.scores]
@@ -96,7 +96,7 @@ def evaluate(session: PortraitMatting, pairs: list[Pair], run: Run, method: str,
 
 
 def worst(pairs: list[Pair], run: Run, count: int) -> np.ndarray:
-    """The contact sheet of the photos with the highest SAD."""
+    """Draw the contact sheet of the photos with the highest SAD."""
     measured = [pair for pair in pairs if pair.name in run.scores]
     measured.sort(key=lambda pair: run.scores[pair.name].sad, reverse=True)
     rows = []
@@ -108,7 +108,7 @@ def worst(pairs: list[Pair], run: Run, count: int) -> np.ndarray:
 
 
 def table(mean: Scores) -> str:
-    """The means as a Markdown table; MSE and MAD times 1000."""
+    """Format the means as a Markdown table; MSE and MAD are multiplied by 1000."""
     values = {
         name.upper().replace("_", "-") + (" x 1000" if name.startswith(("mse", "mad")) else ""): value
         * (1000 if name.startswith(("mse", "mad")) else 1)
@@ -119,7 +119,7 @@ def table(mean: Scores) -> str:
 
 
 def parser() -> argparse.ArgumentParser:
-    """The command's options."""
+    """Define the options of the command."""
     made = argparse.ArgumentParser(
         prog="python -m infer_p3m_portrait_matting.evaluate",
         description=__doc__,
@@ -132,19 +132,19 @@ def parser() -> argparse.ArgumentParser:
     source.add_argument("--photos", type=Path, help="folder of photos, with --mattes")
     made.add_argument("--mattes", type=Path, help="folder of true mattes NAME.png")
     made.add_argument("--trimaps", type=Path, help="folder of trimaps NAME.png (default: drawn from the mattes, 21 px)")
-    made.add_argument("--suffix", default="", help="what follows NAME in the files of --mattes and --trimaps")
+    made.add_argument("--suffix", default="", help="text after NAME in the file names of --mattes and --trimaps")
     made.add_argument("--model", default="resnet34", choices=list_models())
     made.add_argument("--weights", type=Path, help="weights file (default: the published or bundled one)")
     made.add_argument("--method", default="HYBRID", choices=METHODS)
     made.add_argument("--input-size", type=int, default=1024, help="in pixels (default 1024)")
     made.add_argument("--device", default="cpu", help="cpu or cuda")
     made.add_argument("--output", type=Path, default=Path("evaluation"), help="folder for the results")
-    made.add_argument("--worst", type=int, default=12, help="how many cases worst.png shows")
+    made.add_argument("--worst", type=int, default=12, help="number of cases in worst.png")
     return made
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run the command; returns its exit status: 1 when a photo could not be measured."""
+    """Run the command and return its exit status, which is 1 if a photo could not be measured."""
     options = parser()
     args = options.parse_args(arguments)
     if args.photos and not args.mattes:
@@ -152,11 +152,12 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         pairs = p3m_10k(args.data) if args.data else two_folders(args.photos, args.mattes, args.trimaps, args.suffix)
         session = PortraitMatting(args.model, args.device, args.weights)
+        first = pairs[0]
         settings = {
             "photos": str((args.data or args.photos).resolve()),
-            "mattes": str(pairs[0].matte.parent.resolve()),
+            "mattes": str(first.matte.parent.resolve()) if first.matte else "alpha",
             "suffix": args.suffix,
-            "trimaps": str(pairs[0].trimap.parent.resolve()) if pairs[0].trimap else "drawn",
+            "trimaps": str(first.trimap.parent.resolve()) if first.trimap else "drawn",
             "model": args.model,
             "weights": hashlib.sha256(session.weights.read_bytes()).hexdigest(),
             "method": args.method,

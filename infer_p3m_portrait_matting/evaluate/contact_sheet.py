@@ -1,4 +1,4 @@
-"""A picture of an evaluation's worst cases."""
+"""Draw the worst cases of an evaluation."""
 
 import cv2
 import numpy as np
@@ -9,13 +9,13 @@ _TEXT = 28
 
 
 def contact_sheet(rows: list[tuple[str, np.ndarray, np.ndarray, np.ndarray]]) -> np.ndarray:
-    """Show, row by row: the photo, the true matte, the predicted one, and where they differ (white: entirely).
+    """Draw one row per case: the photo, the true matte, the predicted matte, and their difference (white is 1).
 
     Args:
         rows: for each case a caption, the photo (uint8 [H, W, 3] RGB), the true and the predicted matte (uint8 [H, W]).
 
     Returns:
-        uint8 [h, w, 3] RGB; white when there are no rows.
+        uint8 [h, w, 3] RGB; white if there are no rows.
     """
     width = 4 * (_CELL + _GAP) + _GAP
     parts = [_row(*row, width) for row in rows]

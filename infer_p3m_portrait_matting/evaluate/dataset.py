@@ -1,4 +1,4 @@
-"""Photos with mattes on disk: RGBA images, two folders, and the layout of P3M-10k. Training reads them here too."""
+"""Read photos with mattes: RGBA images, two folders, or the layout of P3M-10k. Training uses this module too."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,19 +8,19 @@ import numpy as np
 from ..p3m import trimap_of
 from ..p3m.imaging.files import list_images, read_grey, read_rgb, read_rgba
 
-#: Folders of P3M-10k's layout: the photos (the first that is there), their mattes, their trimaps.
+#: Folders of P3M-10k's layout: photos (the first folder that exists), mattes, trimaps.
 PHOTOS, MATTES, TRIMAPS = ("blurred_image", "original_image"), "mask", "trimap"
 
 
 @dataclass(frozen=True)
 class Pair:
-    """One photo and what belongs to it.
+    """A photo with its matte.
 
     Attributes:
         name: the photo's file name without its suffix.
         photo: its file.
-        matte: file of the true matte, or None: then it is the photo's own alpha channel.
-        trimap: file of the trimap, or None: then it is drawn from the matte.
+        matte: file of the true matte, or None if it is the photo's own alpha channel.
+        trimap: file of the trimap, or None to draw it from the matte.
     """
 
     name: str
@@ -33,7 +33,7 @@ class Pair:
 
         Raises:
             OSError: a file cannot be read.
-            ValueError: a file is no image, the sizes differ, or the photo should have an alpha channel and has none.
+            ValueError: a file is no image, the sizes differ, or an alpha channel is missing.
         """
         if self.matte is None:
             image = read_rgba(self.photo)
@@ -61,10 +61,10 @@ class Pair:
 
 
 def p3m_10k(folder: Path) -> list[Pair]:
-    """The pairs of a test set of P3M-10k, for example ``P3M-10k/validation/P3M-500-P``.
+    """List the pairs of a test set of P3M-10k, for example ``P3M-10k/validation/P3M-500-P``.
 
-    Its photos lie in ``blurred_image/`` (P3M-500-P) or ``original_image/`` (P3M-500-NP), the mattes in ``mask/``, the
-    trimaps in ``trimap/``.
+    The photos are in ``blurred_image/`` (P3M-500-P) or ``original_image/`` (P3M-500-NP), the mattes in ``mask/`` and
+    the trimaps in ``trimap/``.
 
     Raises:
         FileNotFoundError: a folder or the matte of a photo is missing.
@@ -79,17 +79,17 @@ def p3m_10k(folder: Path) -> list[Pair]:
 
 
 def two_folders(photos: Path, mattes: Path, trimaps: Path | None = None, suffix: str = "") -> list[Pair]:
-    """Every photo of one folder with the matte of the same name in another, sorted by name.
+    """Pair every photo of one folder with the matte of the same name in another, sorted by name.
 
     Args:
-        photos: folder of the photos; may be that of the mattes when there is a suffix.
+        photos: folder of the photos; with a suffix, it may be the folder of the mattes.
         mattes: folder of the true mattes, PNG.
         trimaps: folder of the trimaps, PNG, or None.
-        suffix: what mattes and trimaps have after the photo's name, for example ".resnet34".
+        suffix: text after the photo's name in the file names of mattes and trimaps, for example ".resnet34".
 
     Raises:
         FileNotFoundError: a folder is missing or empty, or a photo has no matte or trimap.
-        ValueError: two photos have one name.
+        ValueError: two photos have the same name.
     """
     for folder in filter(None, (photos, mattes, trimaps)):
         if not folder.is_dir():
@@ -118,7 +118,7 @@ def list_photos(folder: Path) -> list[Path]:
 
 
 def pair_of(photo: Path) -> Pair:
-    """The pair of one file of :func:`list_photos`; nothing is read yet."""
+    """Return the pair of a file of :func:`list_photos`, without reading it."""
     if photo.parent.name in PHOTOS:
         return Pair(photo.stem, photo, _partner(photo.parent.parent / MATTES, photo))
     return Pair(photo.stem, photo)

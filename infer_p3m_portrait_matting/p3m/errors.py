@@ -1,4 +1,4 @@
-"""The errors of the core that callers may want to tell from others."""
+"""Errors that callers may want to catch."""
 
 
 class WeightsError(ValueError):
@@ -6,8 +6,8 @@ class WeightsError(ValueError):
 
 
 class DownloadError(RuntimeError):
-    """A weights file could not be fetched. The message says from where, and why."""
+    """A weights file could not be downloaded. The message gives the address and the reason."""
 
 
 class MissingPackageError(RuntimeError):
-    """An optional package is not installed. The message says which, for what, and the command that installs it."""
+    """An optional package is not installed. The message says what needs it and gives the command that installs it."""

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from os import PathLike
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -53,7 +54,8 @@ class PortraitMatting:
                     f"no weights for {model_name!r}: put the published file at {expected_weights(model_name)}, "
                     "name a file by weights=..., or use model_name='mobile', whose weights are bundled"
                 )
-        self.weights = weights
+        #: The weights file in use.
+        self.weights = Path(weights)
         model = create_model(model_name)
         load_weights(model, weights)
         model = fold_batch_norms(model.eval()).requires_grad_(False)

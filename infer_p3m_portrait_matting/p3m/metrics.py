@@ -1,7 +1,7 @@
-"""How far a matte is off: the figures of the matting literature, as the P3M papers report them.
+"""Errors of a matte: the metrics of the matting literature, as the P3M papers report them.
 
 SAD, MSE, MAD, GRAD and CONN follow Rhemann et al., "A Perceptually Motivated Online Benchmark for Image Matting" (CVPR
-2009), section 3; which of them are taken inside a trimap's unknown area is as in Li et al. 2021, section 5.1.
+2009), section 3. As in Li et al. 2021, section 5.1, some are also computed inside the unknown area of a trimap.
 """
 
 from typing import NamedTuple
@@ -12,7 +12,7 @@ import numpy as np
 #: Values of a trimap.
 TRIMAP_BACKGROUND, TRIMAP_UNKNOWN, TRIMAP_FOREGROUND = 0, 128, 255
 
-#: Diameter in pixels of the ellipse that :func:`trimap_of` widens a matte's edge by.
+#: Diameter in pixels of the ellipse by which :func:`trimap_of` widens the edge of a matte.
 BAND = 21
 
 _GRADIENT_SIGMA = 1.4
@@ -21,7 +21,7 @@ _CONNECTIVITY_TOLERANCE = 0.15
 
 
 class Scores(NamedTuple):
-    """All figures of one pair of mattes; 0 is perfect.
+    """All metrics of one pair of mattes; 0 is perfect.
 
     Attributes:
         sad: sum of absolute differences / 1000.
@@ -49,7 +49,7 @@ class Scores(NamedTuple):
 
 
 def score(predicted: np.ndarray, true: np.ndarray, trimap: np.ndarray) -> Scores:
-    """Compare a matte with the true one.
+    """Compare a predicted matte with the true one.
 
     Args:
         predicted: float [H, W] in [0, 1].
@@ -57,10 +57,10 @@ def score(predicted: np.ndarray, true: np.ndarray, trimap: np.ndarray) -> Scores
         trimap: uint8 [H, W]; 0 background, 128 unknown, 255 foreground.
 
     Returns:
-        All figures. Those of the unknown area are 0 where there is none.
+        All metrics. Those of the unknown area are 0 if there is none.
 
     Raises:
-        ValueError: shapes differ, values leave [0, 1], or the trimap holds other values.
+        ValueError: the shapes differ, a value lies outside [0, 1], or the trimap has other values.
         TypeError: a matte is not floating point.
     """
     _check(predicted, true, trimap)
@@ -84,11 +84,11 @@ def score(predicted: np.ndarray, true: np.ndarray, trimap: np.ndarray) -> Scores
 
 
 def trimap_of(matte: np.ndarray, diameter: int = BAND) -> np.ndarray:
-    """Draw a trimap from a true matte: unknown is what an ellipse reaches from all that is neither 0 nor 1.
+    """Draw a trimap from a matte: every pixel within an ellipse of a value that is neither 0 nor 1 is unknown.
 
     Args:
         matte: float [H, W] in [0, 1].
-        diameter: of the ellipse, in pixels.
+        diameter: diameter of the ellipse in pixels.
 
     Returns:
         uint8 [H, W]; 0 background, 128 unknown, 255 foreground.
@@ -103,7 +103,10 @@ def trimap_of(matte: np.ndarray, diameter: int = BAND) -> np.ndarray:
 
 
 def gradient_error(predicted: np.ndarray, true: np.ndarray) -> float:
-    """Sum of squared differences of gradient magnitudes / 10; the gradients are Gaussian derivatives of sigma 1.4.
+    """Compute GRAD: the sum of squared differences of gradient magnitudes, divided by 10.
+
+    The gradients are Gaussian derivatives with sigma 1.4.
+
 
     Args:
         predicted: float [H, W] in [0, 1].
@@ -114,13 +117,17 @@ def gradient_error(predicted: np.ndarray, true: np.ndarray) -> float:
 
 
 def connectivity_error(predicted: np.ndarray, true: np.ndarray) -> float:
-    """Sum / 1000 of the differences in how firmly each pixel hangs together with the body of the person.
+    """Compute CONN: the sum of differences in connectedness, divided by 1000.
+
+    The connectedness of a pixel says how far its alpha lies above the level at which the pixel is connected to the
+    largest region that both mattes share.
+
 
     Args:
         predicted: float [H, W] in [0, 1].
         true: float [H, W] in [0, 1].
     """
-    # The highest level at which a pixel still belongs to the largest area that both mattes share.
+    # The highest level at which a pixel still belongs to the largest region that both mattes share.
     level = np.ones(true.shape, np.float32)
     settled = np.zeros(true.shape, bool)
     for step in range(1, _CONNECTIVITY_STEPS + 1):

@@ -1,8 +1,9 @@
-"""Letting torch use all of its threads in a thread where OpenMP was told to choose their number itself.
+"""Let torch use all of its threads in a thread where OpenMP was told to choose their number itself.
 
-``import ikomia`` switches OpenMP's dynamic teams on in the thread that imports it. The GNU runtime then counts the
-machine's load against every parallel region, and torch computes on one core although it reports several threads.
-oneDNN kernels whose threads wait for one another (convolution's backward pass has one) then wait for ever.
+``import ikomia`` switches OpenMP's dynamic teams on in the thread that imports it. The GNU runtime then
+reduces the threads of every parallel region by the load of the machine, and torch computes on one core although it
+reports several threads. oneDNN kernels whose threads wait for one another, such as one in the backward pass of
+convolution, then wait for ever.
 """
 
 import ctypes
@@ -16,9 +17,9 @@ import torch
 
 @cache
 def _runtime() -> ctypes.CDLL | None:
-    """The OpenMP runtime that torch has loaded, or None where torch brings none of its own."""
+    """Return the OpenMP runtime that torch has loaded, or None if torch comes without one."""
     for path in sorted(Path(torch.__file__).parent.glob("lib/*omp*")):
-        # Opening a library that is already in the process gives the very same one.
+        # Opening a library that is already loaded returns the loaded one.
         try:
             library = ctypes.CDLL(str(path))
             library.omp_get_dynamic, library.omp_set_dynamic  # noqa: B018 - raises where the symbols are missing
@@ -30,7 +31,7 @@ def _runtime() -> ctypes.CDLL | None:
 
 @contextmanager
 def all_threads() -> Iterator[None]:
-    """Switch dynamic teams off in this thread, and back to what they were afterwards."""
+    """Switch dynamic teams off in this thread, and restore the previous state afterwards."""
     runtime = _runtime()
     if runtime is None:
         yield

@@ -93,6 +93,7 @@ def test_frames_of_every_dtype_are_taken_and_left_alone(texture, dtype):
         tracker(np.zeros((4, 4, 2), np.uint8), [])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("bars", "misses"), [([(105, 135), (150, 160)], 0), ([(90, 160)], 2), ([(60, 140)], 2)])
 def test_two_covered_frames_in_the_middle_show_no_open_face(astronaut, bars, misses):
     tracker, missed = FaceTracker(), 0

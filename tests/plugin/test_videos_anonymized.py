@@ -7,6 +7,8 @@ from ikomia_plugin import workflow_with
 
 from infer_p3m_portrait_matting.p3m import face_area, find_faces
 
+pytestmark = pytest.mark.slow
+
 COVERED = (4, 5)
 
 

@@ -1,4 +1,4 @@
-"""Fetching a weights file once, completely, or not at all."""
+"""Download a weights file once, completely, or not at all."""
 
 import hashlib
 import os
@@ -11,33 +11,33 @@ from tqdm import tqdm
 
 from ..errors import DownloadError, WeightsError
 
-#: Seconds to wait for a connection, and between two pieces of the answer.
+#: Seconds to wait for a connection, and for the next piece of the response.
 CONNECT_TIMEOUT, STALL_TIMEOUT = 5.0, 20.0
 
 _CHUNK = 1 << 20
 
-#: What failed in this process: it is not tried again at every photo.
+#: Addresses that failed in this process, with the reason: they are not tried again at every photo.
 _failed: dict[str, str] = {}
 
 
 def download(url: str, target: Path, check: Callable[[Path], None]) -> Path:
-    """Download a file to a place where a complete, checked file already is or nothing.
+    """Download a file, unless it is already there. The target is always either a complete, checked file or absent.
 
-    The answer goes to a temporary file beside the target, which takes the target's name only after its status, its
-    length and its content have been checked and its SHA-256 has been written beside it. Of several processes that start
-    together one downloads, the others wait for it. After a failure, the same process does not try that address again.
+    The response goes to a temporary file beside the target. That file takes the target's name only after its status,
+    length and content have been checked and its SHA-256 has been written beside it. If several processes start
+    together, one downloads and the others wait. After a failure, the process does not try that address again.
 
     Args:
         url: http or https address.
-        target: where the file shall be; its folder is made if need be.
-        check: raises WeightsError for content that is not what it should be.
+        target: where to store the file; its folder is created if needed.
+        check: raises WeightsError if the content is wrong.
 
     Returns:
         ``target``.
 
     Raises:
-        DownloadError: the address does not answer, or not with this file, or the file cannot be stored; the message
-            says which. Nothing is left behind under the target's name.
+        DownloadError: the server does not respond, the response is not this file, or the file cannot be stored; the
+            message says which. Nothing is left under the target's name.
     """
     if target.is_file():
         return target
@@ -63,12 +63,12 @@ def download(url: str, target: Path, check: Callable[[Path], None]) -> Path:
 
 
 def write_digest(target: Path, digest: str) -> None:
-    """Write a file's SHA-256 beside it, in the layout of ``sha256sum``."""
+    """Write a file's SHA-256 beside it, in the format of ``sha256sum``."""
     _digest_file(target).write_text(f"{digest}  {target.name}\n")
 
 
 def verify_digest(path: Path) -> None:
-    """Compare a file with the SHA-256 beside it; a file without one (put there by hand) passes.
+    """Compare a file with the SHA-256 beside it. A file without one, which a user put there, passes.
 
     Raises:
         WeightsError: the file has changed since it was downloaded.
@@ -92,7 +92,7 @@ def _digest_file(path: Path) -> Path:
 
 
 def _fetch(url: str, part: Path) -> str:
-    """Store an answer completely; returns the SHA-256."""
+    """Store a response completely and return its SHA-256."""
     digest, received = hashlib.sha256(), 0
     with requests.get(url, stream=True, timeout=(CONNECT_TIMEOUT, STALL_TIMEOUT)) as answer:
         if answer.status_code != requests.codes.ok:

@@ -1,4 +1,4 @@
-"""The names of the checkpoints published with the two P3M papers, and ours for the same tensors."""
+"""Translate tensor names of the checkpoints published with the two P3M papers into ours."""
 
 import hashlib
 import re
@@ -9,7 +9,7 @@ from torch import Tensor
 
 from ..errors import WeightsError
 
-#: Published key -> our key: every rule that matches the whole key is applied, in this order.
+#: Published key -> our key: each rule that matches the whole key is applied, in this order.
 _RENAMES = (
     # ResNet-34 follows torchvision's names; its layers appear a second time, under encoder0 to encoder4.
     (r"resnet\.(.*)", r"encoder.\1"),
@@ -31,7 +31,7 @@ _RENAMES = (
     (r"(dbfi_\d)\.(.*)", r"segmentation.\1.\2"),
 )
 
-#: Known and unused: classifier heads, and a LayerNorm that no forward pass calls.
+#: Tensors that are in the file but not used: classifier heads, and a LayerNorm that no forward pass calls.
 _UNUSED = (r"encoder\.fc\..*", r"encoder\.head\..*", r"encoder\.stages\.\d+\.cells\.\d+\.attn\.norm1\..*")
 
 
@@ -42,7 +42,7 @@ def rename_published_key(key: str) -> str | None:
         key: the published name, with or without a leading ``module.``.
 
     Returns:
-        Our name of the same tensor, or None for a tensor that is known to be unused.
+        Our name for the tensor, or None if the tensor is known to be unused.
     """
     key = key.removeprefix("module.")
     for pattern, replacement in _RENAMES:
@@ -51,14 +51,17 @@ def rename_published_key(key: str) -> str | None:
 
 
 def rename_published(published: dict[str, Tensor], path: str | PathLike[str]) -> dict[str, Tensor]:
-    """Translate a published state_dict: our names to its tensors, without those that are known to be unused.
+    """Translate a published state_dict and leave out the tensors that are known to be unused.
 
     Args:
         published: the state_dict, with or without a ``module.`` prefix on its keys.
-        path: where it came from, for the message.
+        path: its file, for the message.
+
+    Returns:
+        The same tensors under our names.
 
     Raises:
-        WeightsError: two keys name one tensor of ours, and their values differ.
+        WeightsError: two keys stand for the same tensor and their values differ.
     """
     ours: dict[str, Tensor] = {}
     for key, tensor in published.items():
@@ -72,9 +75,9 @@ def rename_published(published: dict[str, Tensor], path: str | PathLike[str]) ->
 
 
 def layout_digest(tensors: dict[str, Tensor]) -> str:
-    """SHA-256 over the names, shapes and dtypes of a state_dict: equal for files of one layout, whatever their values.
+    """Compute the SHA-256 of the names, shapes and dtypes in a state_dict; values do not count.
 
-    A ``module.`` prefix and the order of the keys do not count.
+    A ``module.`` prefix and the order of the keys do not count either.
     """
     lines = sorted(
         f"{key.removeprefix('module.')} {list(value.shape)} {str(value.dtype).removeprefix('torch.')}"

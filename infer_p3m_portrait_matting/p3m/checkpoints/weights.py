@@ -1,4 +1,4 @@
-"""Weights files: the ones that ship with this package, and where the published ones are looked for."""
+"""Find, fetch, load and save weights files."""
 
 import os
 from os import PathLike
@@ -17,26 +17,26 @@ from ..model.registry import create_model, get_variant
 from .download import download, verify_digest
 from .published import layout_digest, rename_published
 
-#: Environment variable that names the folder of published checkpoints.
+#: Environment variable that names the cache folder.
 CACHE_VARIABLE = "P3M_WEIGHTS_DIR"
 
 _BUNDLED = Path(__file__).resolve().parents[2] / "weights"
 
 
 def cache_folder() -> Path:
-    """Folder where published checkpoints are looked for: ``$P3M_WEIGHTS_DIR``, or ~/.cache/p3m_portrait_matting."""
+    """Return the folder of published checkpoints: ``$P3M_WEIGHTS_DIR``, or ~/.cache/p3m_portrait_matting."""
     named = os.environ.get(CACHE_VARIABLE)
     return Path(named).expanduser() if named else Path.home() / ".cache" / "p3m_portrait_matting"
 
 
 def find_weights(name: str) -> Path | None:
-    """Look for a variant's weights: the bundled file, or the published file in the cache folder.
+    """Find a variant's weights: the bundled file, or the published file in the cache folder.
 
     Args:
         name: a variant's name.
 
     Returns:
-        The file, or None when there is none on this machine.
+        The file, or None if it is not on this computer.
 
     Raises:
         ValueError: the name is unknown.
@@ -46,20 +46,27 @@ def find_weights(name: str) -> Path | None:
 
 
 def expected_weights(name: str) -> Path:
-    """Where :func:`find_weights` looks for a variant's weights, whether they are there or not."""
+    """Return the path where :func:`find_weights` looks for a variant's weights, whether the file exists or not.
+
+    Raises:
+        ValueError: the name is unknown.
+    """
     variant = get_variant(name)
-    return _BUNDLED / variant.bundled_file if variant.bundled_file else cache_folder() / variant.published_file
+    if variant.bundled_file is not None:
+        return _BUNDLED / variant.bundled_file
+    assert variant.published_file is not None, f"the variant {name} names no weights file"
+    return cache_folder() / variant.published_file
 
 
 def fetch_weights(name: str, base_url: str) -> Path:
-    """Download a variant's published checkpoint into the cache folder, unless it is there.
+    """Download a variant's published checkpoint into the cache folder, unless it is already there.
 
-    Before the file takes its place, it is read as it will be later: every tensor must be there, with the published
-    shape and dtype, and finite.
+    Before the file takes its final name, it is read as for inference: every tensor must be present, finite, and of the
+    published shape and dtype.
 
     Args:
-        name: a variant with a published file.
-        base_url: address of the folder that holds the published file.
+        name: a variant with a published checkpoint.
+        base_url: address of the folder that contains the checkpoint.
 
     Returns:
         The file.
@@ -76,7 +83,7 @@ def fetch_weights(name: str, base_url: str) -> Path:
     def check(path: Path) -> None:
         published = read_checkpoint(path)
         fill(create_model(name), rename_published(published, path), path)
-        # Filling passes over repeated and unused tensors; the published file has all of them, in float32.
+        # fill() does not see repeated and unused tensors; the published file has all of them, in float32.
         if layout_digest(published) != variant.published_layout:
             raise WeightsError(f"weights file {path} differs from the published one in its keys, shapes or dtypes")
 
@@ -84,15 +91,15 @@ def fetch_weights(name: str, base_url: str) -> Path:
 
 
 def load_weights(model: P3MNet, path: str | PathLike[str]) -> None:
-    """Fill a network from a file: ``.safetensors`` as written by :func:`save_weights`, else a published checkpoint.
+    """Load a network's weights from a ``.safetensors`` file of :func:`save_weights` or from a published checkpoint.
 
     Args:
-        model: the network; it stays as it was when anything is wrong.
+        model: the network. If anything is wrong, it stays as it was.
         path: the file.
 
     Raises:
         FileNotFoundError: there is no such file.
-        WeightsError: the file is unreadable, unsafe, of another network, or not what was once downloaded.
+        WeightsError: the file is unreadable, unsafe or of another network, or it changed since it was downloaded.
     """
     path = Path(path)
     verify_digest(path)
@@ -109,10 +116,10 @@ def load_weights(model: P3MNet, path: str | PathLike[str]) -> None:
 
 
 def load_published_checkpoint(model: P3MNet, path: str | PathLike[str]) -> None:
-    """Fill a network with a published checkpoint.
+    """Load a network's weights from a published checkpoint.
 
-    Every tensor of the file must be used or known to be unused, and every tensor of the network must be filled; the
-    network stays as it was otherwise. The Performer features of "vitae-s" are in no checkpoint and stay.
+    Every tensor in the file must be used or known to be unused, and every tensor of the network must be filled;
+    otherwise the network stays as it was. No checkpoint contains the Performer features of "vitae-s"; they are kept.
 
     Args:
         model: "resnet34" or "vitae-s" from :func:`~.registry.create_model`.
@@ -126,17 +133,17 @@ def load_published_checkpoint(model: P3MNet, path: str | PathLike[str]) -> None:
 
 
 def read_checkpoint(path: str | PathLike[str]) -> dict[str, Tensor]:
-    """Read the tensors of a PyTorch checkpoint without running any code it may hold.
+    """Read the tensors of a PyTorch checkpoint without running any code that it may contain.
 
     Args:
-        path: a .pth file holding a state_dict, alone or under the key "state_dict".
+        path: a .pth file with a state_dict, either at the top or under the key "state_dict".
 
     Returns:
-        The state_dict, on the CPU, with its keys as they are in the file.
+        The state_dict, on the CPU, with the keys of the file.
 
     Raises:
         FileNotFoundError: there is no such file.
-        WeightsError: the file is not such a checkpoint, is truncated, or would run code when loaded.
+        WeightsError: the file is no such checkpoint, is truncated, or would run code.
     """
     path = Path(path)
     if not path.is_file():
@@ -148,7 +155,7 @@ def read_checkpoint(path: str | PathLike[str]) -> dict[str, Tensor]:
             f"weights file {path} is not a plain PyTorch checkpoint of tensors, and anything else is refused because "
             f"it could run code: {_first_line(error)}"
         ) from error
-    except Exception as error:  # what damaged bytes make the reader raise is nowhere limited
+    except Exception as error:  # damaged bytes can make the reader raise anything
         raise WeightsError(
             f"weights file {path} cannot be read; it may be truncated, so fetch it again: {_first_line(error)}"
         ) from error
@@ -164,17 +171,17 @@ def read_checkpoint(path: str | PathLike[str]) -> dict[str, Tensor]:
 
 
 def _first_line(error: Exception) -> str:
-    # An error may come without any text.
+    # Some errors have no text.
     return (str(error).splitlines() or [type(error).__name__])[0]
 
 
 def fill(model: P3MNet, tensors: dict[str, Tensor], source: str | PathLike[str]) -> None:
-    """Load a complete state_dict into a network, or change nothing.
+    """Load a complete state_dict into a network, or leave the network as it is.
 
     Args:
         model: the network.
-        tensors: our names to tensors; floats of any precision (they are cast).
-        source: where the tensors came from, for the message.
+        tensors: tensors by our names; floating-point values of any precision, which are cast.
+        source: file of the tensors, for the message.
 
     Raises:
         WeightsError: names or shapes differ, or a value is not finite; the message lists the difference.
@@ -198,10 +205,10 @@ def fill(model: P3MNet, tensors: dict[str, Tensor], source: str | PathLike[str])
 
 
 def save_weights(model: P3MNet, path: str | PathLike[str]) -> None:
-    """Write a network's weights as safetensors: convolutions in float16, everything one-dimensional in float32.
+    """Write a network's weights as safetensors: one-dimensional tensors in float32, all others in float16.
 
-    The batch-norm counters, which inference never reads, stay in the file as int64, so that reading can be strict.
-    A file that exists is replaced in one step, by a complete one.
+    The file also contains the batch-norm counters (int64), which inference never reads, so that loading can be strict.
+    An existing file is replaced in one step.
 
     Args:
         model: the network.

@@ -1,11 +1,11 @@
-"""Backgrounds other than a plain colour: an image that fills the frame, or the photo's own background, blurred."""
+"""Make backgrounds: an image that fills the frame, or the photo's own background, blurred."""
 
 import cv2
 import numpy as np
 
 from .images import as_rgb, check_image, check_matte, to_uint8
 
-#: Standard deviation of the background blur, as a share of the photo's long side.
+#: Standard deviation of the background blur, as a fraction of the photo's longest side.
 BLUR = 0.015
 
 _SHRINK = 4
@@ -13,7 +13,7 @@ _EPSILON = 1e-4
 
 
 def crop_to_fill(image: np.ndarray, height: int, width: int) -> np.ndarray:
-    """Scale an image until it covers the wanted size, and cut off evenly what is too much; nothing is squashed.
+    """Scale an image until it covers a size and crop the rest evenly; the aspect ratio is kept.
 
     Args:
         image: as for :meth:`~.inference.PortraitMatting.matte`.
@@ -24,12 +24,12 @@ def crop_to_fill(image: np.ndarray, height: int, width: int) -> np.ndarray:
         uint8 [height, width, 3] RGB.
 
     Raises:
-        ValueError, TypeError: the image is none.
+        ValueError, TypeError: the image is invalid; see :func:`~.images.check_image`.
     """
     check_image(image)
     rgb = to_uint8(as_rgb(image))
     h, w = rgb.shape[:2]
-    # In the image's own pixels; cut first, so that no more is scaled than is shown.
+    # Crop first, in the image's own pixels, so that only what is shown is scaled.
     scale = max(height / h, width / w)
     cut_h, cut_w = min(max(round(height / scale), 1), h), min(max(round(width / scale), 1), w)
     top, left = (h - cut_h) // 2, (w - cut_w) // 2
@@ -38,15 +38,15 @@ def crop_to_fill(image: np.ndarray, height: int, width: int) -> np.ndarray:
 
 
 def blurred_background(image: np.ndarray, alpha: np.ndarray, blur: float = BLUR) -> np.ndarray:
-    """Blur the photo's own background as if it were out of focus, without the person smearing into it.
+    """Blur the photo's own background as if it were out of focus; the person does not bleed into it.
 
-    Each pixel is a mean over its surroundings that are background, weighted by 1 - alpha; far inside the person, where
-    there is none and nothing will be seen, it is the mean of the whole background.
+    Each pixel is the mean of its surroundings, weighted by 1 - alpha. Far inside the person, where no background is
+    near and nothing of it will be seen, it is the mean of the whole background.
 
     Args:
         image: as for :meth:`~.inference.PortraitMatting.matte`.
         alpha: float [H, W] in [0, 1].
-        blur: standard deviation as a share of the long side.
+        blur: standard deviation as a fraction of the longest side.
 
     Returns:
         uint8 [H, W, 3] RGB.
@@ -61,7 +61,8 @@ def blurred_background(image: np.ndarray, alpha: np.ndarray, blur: float = BLUR)
     sigma = max(blur * max(small), 0.5)
     rest = 1 - alpha.astype(np.float32)
     pixels = to_uint8(as_rgb(image)).astype(np.float32) * rest[..., None]
-    pixels, rest = (cv2.resize(x, small, interpolation=cv2.INTER_AREA) for x in (pixels, rest))
+    pixels = np.asarray(cv2.resize(pixels, small, interpolation=cv2.INTER_AREA), np.float32)
+    rest = np.asarray(cv2.resize(rest, small, interpolation=cv2.INTER_AREA), np.float32)
     mean = pixels.reshape(-1, 3).sum(0) / (rest.sum() + _EPSILON)
     weight = cv2.GaussianBlur(rest, (0, 0), sigma)[..., None]
     blurred = (cv2.GaussianBlur(pixels, (0, 0), sigma) + _EPSILON * mean) / (weight + _EPSILON)

@@ -1,4 +1,4 @@
-"""Image files: which ones count as such, and how they are read."""
+"""List and read image files."""
 
 from pathlib import Path
 
@@ -7,17 +7,17 @@ import numpy as np
 
 from .images import to_uint8
 
-#: Suffixes of the image files that are looked for in folders, in lower case; files may have them in any case.
+#: Suffixes of image files, in lower case; files may have them in any case.
 SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff")
 
 
 def list_images(folder: Path) -> list[Path]:
-    """List the image files of a folder, sorted by name; folders in it are left out of account."""
+    """List the image files of a folder, sorted by name, without those of its subfolders."""
     return [path for path in sorted(folder.iterdir()) if path.suffix.lower() in SUFFIXES]
 
 
 def read_rgb(path: Path) -> np.ndarray:
-    """Read a file as uint8 [H, W, 3] RGB, turned as its EXIF orientation says.
+    """Read a file as uint8 [H, W, 3] RGB, rotated according to its EXIF orientation.
 
     Raises:
         OSError: the file cannot be read.
@@ -27,7 +27,7 @@ def read_rgb(path: Path) -> np.ndarray:
 
 
 def read_grey(path: Path) -> np.ndarray:
-    """Read a file as uint8 [H, W], otherwise as :func:`read_rgb`."""
+    """Read a file as uint8 [H, W]; everything else is as in :func:`read_rgb`."""
     return _decode(path, cv2.IMREAD_GRAYSCALE)
 
 
@@ -36,7 +36,7 @@ def read_rgba(path: Path) -> np.ndarray:
 
     Raises:
         OSError: the file cannot be read.
-        ValueError: the file is no image, or has no alpha channel.
+        ValueError: the file is no image or has no alpha channel.
     """
     image = _decode(path, cv2.IMREAD_UNCHANGED)
     if image.ndim != 3 or image.shape[2] != 4:

@@ -1,23 +1,23 @@
-"""Steadier mattes for video: where the picture stands still, so does the matte."""
+"""Reduce flicker in the mattes of a video: where the picture stands still, so does the matte."""
 
 import cv2
 import numpy as np
 
 from .images import as_rgb, check_matte, to_uint8
 
-#: Share of the new matte where nothing moves; the rest is what came before.
+#: Weight of the new matte where nothing moves; the previous matte has the rest.
 STILL = 0.25
-#: Change of a smoothed pixel, of 255, from which on the new matte counts alone.
+#: Change of a smoothed pixel, out of 255, above which only the new matte counts.
 MOTION = 16.0
-#: Mean change of the whole picture, of 255, that is a cut to another scene.
+#: Mean change of the whole picture, out of 255, that counts as a cut to another scene.
 CUT = 30.0
 
 
 class TemporalFilter:
-    """Damps the flicker of mattes that follow one another; one filter for one video.
+    """Filter the mattes of consecutive frames. Use one filter for each video.
 
-    Each pixel's alpha moves towards the new one: by a quarter where the picture stands still, wholly where it changes.
-    At a cut, or when the size changes, nothing of the past is kept.
+    Each pixel's alpha moves towards the new one: by a quarter where the picture stands still, completely where it
+    changes. A cut or a change of size resets the filter.
     """
 
     def __init__(self) -> None:
@@ -25,7 +25,7 @@ class TemporalFilter:
         self._alpha: np.ndarray | None = None
 
     def reset(self) -> None:
-        """Forget what came before."""
+        """Forget the previous frames."""
         self._smooth = self._alpha = None
 
     def __call__(self, image: np.ndarray, alpha: np.ndarray) -> np.ndarray:
@@ -45,11 +45,11 @@ class TemporalFilter:
         check_matte(image, alpha)
         smooth = cv2.blur(to_uint8(as_rgb(image)), (7, 7)).astype(np.float32)
         alpha = alpha.astype(np.float32)
-        if self._alpha is not None and self._alpha.shape == alpha.shape:
-            # Any one channel may tell; noise is in all of them and was smoothed away.
+        if self._smooth is not None and self._alpha is not None and self._alpha.shape == alpha.shape:
+            # A change in one channel is enough; the noise was smoothed away.
             change = np.abs(smooth - self._smooth).max(-1)
             if change.mean() < CUT:
-                # What moved nearby may show itself in the matte first.
+                # Motion may appear in the matte before it appears in the pixel itself.
                 share = np.clip(cv2.dilate(change, np.ones((9, 9), np.uint8)) / MOTION, STILL, 1)
                 alpha = self._alpha + share * (alpha - self._alpha)
         self._smooth, self._alpha = smooth, alpha

@@ -1,0 +1,135 @@
+"""The evaluation command on folders laid out as P3M-10k's, with photos and mattes drawn here."""
+
+import csv
+
+import cv2
+import numpy as np
+import pytest
+
+from infer_p3m_portrait_matting.evaluate.__main__ import FIELDS, main
+from infer_p3m_portrait_matting.evaluate.dataset import p3m_10k, two_folders
+from infer_p3m_portrait_matting.p3m import score, to_uint8, trimap_of
+
+pytestmark = pytest.mark.slow
+
+NAMES = ("p_1", "p_2, again", "p_3")
+
+
+@pytest.fixture(scope="module")
+def dataset(tmp_path_factory, mobile, astronaut):
+    """A test set of three photos; its "true" mattes are shifted ones of the model itself."""
+    root = tmp_path_factory.mktemp("P3M-500-P")
+    for folder in ("blurred_image", "mask", "trimap"):
+        (root / folder).mkdir()
+    for shift, name in enumerate(NAMES):
+        photo = astronaut[: 320 + 32 * shift, :320]
+        true = np.roll(to_uint8(mobile.matte(photo, "HYBRID", 256)), 4 * shift, axis=1)
+        cv2.imwrite(str(root / "blurred_image" / f"{name}.jpg"), photo[..., ::-1])
+        cv2.imwrite(str(root / "mask" / f"{name}.png"), true)
+        cv2.imwrite(str(root / "trimap" / f"{name}.png"), trimap_of(true / 255, 31))
+    return root
+
+
+def run(dataset, output, *more) -> int:
+    arguments = ["--data", dataset, "--model", "mobile", "--input-size", 256, "--output", output, *more]
+    return main([str(a) for a in arguments])
+
+
+def read(output) -> dict[str, dict[str, float]]:
+    with (output / "scores.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert list(rows[0]) == list(FIELDS)
+    return {row.pop("name"): {key: float(value) for key, value in row.items()} for row in rows}
+
+
+def test_every_photo_is_measured_against_its_matte_and_trimap(dataset, tmp_path, capsys):
+    assert run(dataset, tmp_path) == 0
+    got = read(tmp_path)
+    assert tuple(got) == NAMES
+    for pair in p3m_10k(dataset):
+        _, true, trimap = pair.read()
+        matte = cv2.imread(str(tmp_path / "mattes" / f"{pair.name}.png"), cv2.IMREAD_GRAYSCALE)
+        assert got[pair.name] == pytest.approx(score(matte / 255, true, trimap)._asdict(), rel=1e-5, abs=1e-9)
+    assert got["p_3"]["sad"] > 4 * got["p_1"]["sad"]
+    printed = capsys.readouterr()
+    assert "mobile, HYBRID at 256, mean of 3 photos:" in printed.out
+    mean = np.mean([row["sad"] for row in got.values()])
+    assert printed.out.splitlines()[-1].startswith(f"| {mean:.2f} |")
+    assert "3/3" in printed.err
+
+
+def test_the_contact_sheet_shows_the_worst_cases(dataset, tmp_path):
+    assert run(dataset, tmp_path, "--worst", 2) == 0
+    sheet = cv2.imread(str(tmp_path / "worst.png"))
+    # The photos are higher than wide: each row is 360 px of picture, a caption and a gap.
+    assert sheet.shape == (2 * (360 + 28 + 8), 4 * 368 + 8, 3)
+    # The last column of the first row is where the mattes differ: somewhere, but not nearly everywhere.
+    different = sheet[28:388, -368:-8].max(-1) > 128
+    assert 0 < different[:, :300].mean() < 0.3
+
+
+def test_an_interrupted_evaluation_goes_on(dataset, tmp_path, mobile, monkeypatch):
+    calls = []
+
+    def matte(self, photo, *arguments, **keywords):
+        calls.append(photo.shape)
+        if len(calls) == 2:
+            raise KeyboardInterrupt
+        return original(self, photo, *arguments, **keywords)
+
+    original = type(mobile).matte
+    monkeypatch.setattr(type(mobile), "matte", matte)
+    with pytest.raises(KeyboardInterrupt):
+        run(dataset, tmp_path / "one")
+    assert tuple(read(tmp_path / "one")) == NAMES[:1]
+    # As if the power had failed in the middle of a row.
+    with (tmp_path / "one" / "scores.csv").open("a") as file:
+        file.write("p_3,1.0,0.")
+    assert run(dataset, tmp_path / "one") == 0
+    assert len(calls) == 4
+    assert run(dataset, tmp_path / "two") == 0
+    one, two = read(tmp_path / "one"), read(tmp_path / "two")
+    assert {name: pytest.approx(row, rel=1e-5) for name, row in one.items()} == two
+
+
+def test_results_of_other_settings_are_never_mixed(dataset, tmp_path, capsys):
+    assert run(dataset, tmp_path) == 0
+    before = (tmp_path / "scores.csv").read_bytes()
+    assert run(dataset, tmp_path, "--method", "RESIZE") == 1
+    assert "holds results of other settings" in capsys.readouterr().err
+    assert (tmp_path / "scores.csv").read_bytes() == before
+
+
+def test_a_broken_photo_is_named_and_the_rest_is_measured(astronaut, tmp_path, capsys):
+    for folder in ("photos", "mattes"):
+        (tmp_path / folder).mkdir()
+    for name in ("a", "b", "c"):
+        cv2.imwrite(str(tmp_path / "photos" / f"{name}.png"), astronaut[:96, :96])
+        cv2.imwrite(str(tmp_path / "mattes" / f"{name}.png"), astronaut[: 96 if name != "c" else 80, :96, 0])
+    (tmp_path / "photos" / "b.png").write_bytes(b"no picture")
+    arguments = ["--photos", tmp_path / "photos", "--mattes", tmp_path / "mattes", "--model", "mobile"]
+    status = main([str(a) for a in [*arguments, "--output", tmp_path / "out"]])
+    printed = capsys.readouterr()
+    assert status == 1
+    assert "b.png cannot be read as an image" in printed.err
+    assert "they must have one size" in printed.err
+    assert "mean of 1 photos" in printed.out
+    assert tuple(read(tmp_path / "out")) == ("a",)
+
+
+def test_what_is_missing_is_named(tmp_path, capsys):
+    with pytest.raises(FileNotFoundError, match="neither blurred_image/ nor original_image/"):
+        p3m_10k(tmp_path)
+    (tmp_path / "original_image").mkdir()
+    (tmp_path / "mask").mkdir()
+    (tmp_path / "original_image" / "a.jpg").write_bytes(b"")
+    with pytest.raises(FileNotFoundError, match=r"a\.jpg has no .*mask/a\.png"):
+        p3m_10k(tmp_path)
+    (tmp_path / "original_image" / "a.png").write_bytes(b"")
+    with pytest.raises(ValueError, match="one name and different formats"):
+        p3m_10k(tmp_path)
+    with pytest.raises(FileNotFoundError, match="no folder"):
+        two_folders(tmp_path / "none", tmp_path)
+    with pytest.raises(SystemExit):
+        main(["--photos", str(tmp_path)])
+    assert "--photos needs --mattes" in capsys.readouterr().err

@@ -1,0 +1,152 @@
+"""The zip for the HUB: its contents, its bytes, and that Ikomia installs and runs it."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import sysconfig
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+from ikomia_plugin import NAME, ROOT
+from package_plugin import build
+from packaging.requirements import Requirement
+
+from infer_p3m_portrait_matting.infer_p3m_portrait_matting_process import VERSION
+from infer_p3m_portrait_matting.p3m import PortraitMatting, to_uint8
+from infer_p3m_portrait_matting.plugin.settings import Settings
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def archive(tmp_path_factory):
+    return build(tmp_path_factory.mktemp("dist") / f"{NAME}.zip")
+
+
+def test_the_zip_holds_the_plugin_and_nothing_else(archive):
+    with zipfile.ZipFile(archive) as file:
+        assert file.testzip() is None
+        names = set(file.namelist())
+        contents = {name: file.read(name) for name in ("README.md", "LICENSE", "requirements.txt", "icon.png")}
+    for name in (f"{NAME}.py", f"{NAME}_process.py", f"{NAME}_widget.py", "__init__.py", "p3m/inference.py"):
+        assert name in names
+    assert "weights/p3m_mobile.safetensors" in names
+    assert "weights/MODEL_CARD.md" in names
+    for name, content in contents.items():
+        assert content == (ROOT / NAME / name).read_bytes()
+    assert contents["LICENSE"] == (ROOT / "LICENSE").read_bytes()
+    allowed = (".py", ".md", ".txt", ".png", ".safetensors", "LICENSE")
+    assert [n for n in names if not n.endswith(allowed) or "__pycache__" in n or n.startswith(("/", ".."))] == []
+    # Ikomia, loading a plugin again, drops all modules whose name contains that of a folder with an __init__.py.
+    assert {n for n in names if n.endswith("__init__.py")} == {"__init__.py", "p3m/__init__.py"}
+    assert {"plugin/settings.py", "evaluate/__main__.py", "p3m/model/encoders/mobile.py"} <= names
+    # Ikomia installs every top-level file that looks like a requirements file.
+    assert [n for n in names if "requirements" in n.lower()] == ["requirements.txt"]
+
+
+def test_the_same_contents_give_the_same_bytes(archive, tmp_path):
+    copy = tmp_path / NAME
+    with zipfile.ZipFile(archive) as file:
+        file.extractall(copy)
+    (copy / "__pycache__").mkdir()
+    (copy / "__pycache__" / "x.pyc").write_bytes(b"left at home")
+    assert build(tmp_path / "again.zip", copy).read_bytes() == archive.read_bytes()
+
+
+def test_ikomia_installs_the_zip_and_runs_it(archive, tmp_path, astronaut):
+    environment = {**os.environ, "HOME": str(tmp_path), "PIP_NO_INDEX": "1"}
+    command = [
+        sys.executable,
+        str(ROOT / "tests" / "scripts" / "hub_install.py"),
+        str(archive),
+        str(tmp_path / "matte.npy"),
+    ]
+    done = subprocess.run(command, capture_output=True, text=True, env=environment, cwd=tmp_path, timeout=600)
+    assert done.returncode == 0, done.stdout + done.stderr
+    installed = tmp_path / "Ikomia" / "Plugins" / "Python" / NAME
+    assert f"plugin {installed}" in done.stdout
+    assert f"weights {installed}" in done.stdout
+    assert "Could not" not in done.stdout + done.stderr, "pip had something to install"
+    alpha = PortraitMatting("mobile").matte(astronaut[:256, :256], "HYBRID", 256)
+    np.testing.assert_array_equal(np.load(tmp_path / "matte.npy"), to_uint8(alpha))
+
+
+def environment_of_its_own(folder: Path) -> Path:
+    """A new environment in which the packages of this one can be imported; returns its Python."""
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(folder)], check=True, timeout=600)
+    (site_packages,) = folder.glob("lib/python3.*/site-packages")
+    (site_packages / "outer.pth").write_text(sysconfig.get_path("purelib"))
+    return folder / "bin" / "python"
+
+
+def install(python: Path, *requirements: str) -> subprocess.CompletedProcess:
+    """Let this environment's pip install into that of another Python."""
+    command = [sys.executable, "-m", "pip", "--python", str(python), "install", "--quiet", *requirements]
+    return subprocess.run(command, capture_output=True, text=True, timeout=600)
+
+
+def test_pip_installs_the_library_with_its_weights(tmp_path):
+    source = tmp_path / "source"
+    shutil.copytree(ROOT / NAME, source / NAME, ignore=shutil.ignore_patterns("__pycache__"))
+    for name in ("pyproject.toml", "LICENSE"):
+        shutil.copy(ROOT / name, source)
+    python = environment_of_its_own(tmp_path / "environment")
+    done = install(python, "--no-deps", "--no-build-isolation", str(source))
+    assert done.returncode == 0, done.stderr
+    shutil.rmtree(source)
+    code = (
+        "from importlib.metadata import metadata, requires\n"
+        "import infer_p3m_portrait_matting.plugin.settings, infer_p3m_portrait_matting.evaluate.__main__ as command\n"
+        "from infer_p3m_portrait_matting.p3m import PortraitMatting\n"
+        f"print(PortraitMatting('mobile').weights, metadata({NAME!r})['Version'], *requires({NAME!r}), sep='\\n')\n"
+    )
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    done = subprocess.run(
+        [python, "-c", code], capture_output=True, text=True, cwd=tmp_path, env=environment, timeout=600
+    )
+    assert done.returncode == 0, done.stderr
+    weights, version, *requirements = done.stdout.splitlines()
+    assert Path(weights).is_relative_to(tmp_path / "environment")
+    assert version == VERSION
+    wanted = [line for line in (ROOT / NAME / "requirements.txt").read_text().splitlines() if line[0] != "#"]
+    found = {Requirement(line).name: Requirement(line) for line in requirements if "extra ==" not in line}
+    assert found == {Requirement(line).name: Requirement(line) for line in wanted}
+
+
+@pytest.fixture(scope="module")
+def ikcli(tmp_path_factory):
+    """A Python that has ikcli: what it pins goes into an environment of its own, the rest comes from this one."""
+    python = environment_of_its_own(tmp_path_factory.mktemp("ikcli"))
+    done = install(python, "--disable-pip-version-check", "ikomia-cli[full]>=0.9,<1")
+    if done.returncode:
+        pytest.skip(f"ikcli cannot be installed here: {done.stderr.strip().splitlines()[-1]}")
+    return python
+
+
+def test_the_hub_publisher_reads_the_plugin(ikcli, archive, tmp_path):
+    installed = tmp_path / "Ikomia" / "Plugins" / "Python" / NAME
+    with zipfile.ZipFile(archive) as file:
+        file.extractall(installed)
+        names = set(file.namelist())
+    environment = {**os.environ, "HOME": str(tmp_path), "HTTPS_PROXY": "http://127.0.0.1:9"}
+    command = [ikcli, str(ROOT / "tests" / "scripts" / "hub_publish.py")]
+    done = subprocess.run(command, capture_output=True, text=True, env=environment, cwd=tmp_path, timeout=600)
+    assert done.returncode == 0, done.stdout + done.stderr
+    read = json.loads(done.stdout.splitlines()[-1])
+    info = read["info"]
+    assert (info["name"], info["language"], info["algo_type"]) == (NAME, "PYTHON", "INFER")
+    assert info["algo_task"] == ["IMAGE_MATTING"]
+    assert set(info["os"]) == {"LINUX", "WINDOWS"}
+    assert info["description"] == (ROOT / NAME / "README.md").read_text()
+    assert info["short_description"]
+    assert info["paper"]["link"].startswith("https://arxiv.org/")
+    assert (info["paper"]["year"], info["python_min_version"]) == (2023, "3.10")
+    assert read["icon"] == str(installed / "icon.png")
+    assert set(read["files"]) == names
+    assert read["files"]["weights/p3m_mobile.safetensors"] > 8e6
+    (task,) = (t for t in read["workflow"]["tasks"] if t["task_data"]["name"] == NAME)
+    assert {p["name"] for p in task["task_data"]["parameters"]} == set(Settings.names())

@@ -1,0 +1,221 @@
+"""README.md and the other guides: their code runs, and what they name exists."""
+
+import os
+import re
+import runpy
+import shlex
+import shutil
+import subprocess
+import sys
+import threading
+import zipfile
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import cv2
+import numpy as np
+import pytest
+from ikomia_plugin import NAME, ROOT
+from package_plugin import build
+
+from infer_p3m_portrait_matting.plugin.settings import Settings
+
+README = (ROOT / "README.md").read_text()
+#: What the HUB shows, and what the zip for it holds.
+PAGE = ROOT / NAME / "README.md"
+GUIDES = [
+    *(ROOT / path for path in ("README.md", "CONTRIBUTING.md", "training/README.md", "benchmarks/README.md")),
+    *sorted((ROOT / "docs").glob("*.md")),
+    PAGE,
+    ROOT / NAME / "weights" / "MODEL_CARD.md",
+]
+#: Addresses of files of this project: of the page of a file, and of its content.
+OURS = re.compile(
+    rf"https://(?:github\.com|raw\.githubusercontent\.com)/Ikomia-hub/{NAME}/(?:blob/)?main/([^)\s\"#]+)#?([^)\s\"]*)"
+)
+
+# Nobody is there to close a window: draw it for real, keep a picture of it, and go on.
+DISPLAY = """
+from ikomia.utils import displayIO
+draw = displayIO.plt.show
+def show():
+    draw(block=False)
+    figure = displayIO.plt.gcf()
+    figure.canvas.flush_events()
+    figure.savefig(figure.axes[0].get_title() + ".png")
+    displayIO.plt.close(figure)
+displayIO.plt.show = show
+"""
+
+
+def name(guide) -> str:
+    return guide.relative_to(ROOT).as_posix()
+
+
+def blocks(language: str, guide) -> list[str]:
+    return re.findall(rf"```{language}\n(.*?)```", guide.read_text(), re.DOTALL)
+
+
+PYTHON = [(guide, index) for guide in GUIDES for index in range(len(blocks("python", guide)))]
+
+
+@pytest.fixture(scope="module")
+def web(tmp_path_factory, astronaut):
+    """Address of a server that has one photo, under every name that ends in .jpeg."""
+    photo = cv2.imencode(".jpg", np.ascontiguousarray(astronaut[:360, :, ::-1]))[1].tobytes()
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self):
+            self.send_response(200 if self.path.endswith(".jpeg") else 404)
+            self.send_header("Content-Length", str(len(photo)))
+            self.end_headers()
+            self.wfile.write(photo)
+
+        def log_message(self, *_):
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_address[1]}"
+        server.shutdown()
+
+
+@pytest.fixture(scope="module")
+def installed(tmp_path_factory):
+    """A home where ``make install`` was run."""
+    folder = tmp_path_factory.mktemp("home")
+    link = [sys.executable, str(ROOT / "tools" / "link_plugin.py")]
+    subprocess.run(link, check=True, env={**os.environ, "HOME": str(folder)}, timeout=600)
+    return folder
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("guide", "index"), PYTHON, ids=[f"{name(guide)}-{index}" for guide, index in PYTHON])
+def test_python_runs(installed, web, tmp_path, astronaut, guide, index):
+    block = re.sub(r"https://images\.pexels\.com", web, blocks("python", guide)[index])
+    cv2.imwrite(str(tmp_path / "portrait.jpg"), astronaut[:360, :, ::-1])
+    cv2.imwrite(str(tmp_path / "beach.jpg"), astronaut[400:, :, ::-1])
+    environment = {**os.environ, "HOME": str(installed), "HTTPS_PROXY": "http://127.0.0.1:9"}
+    command = [sys.executable, "block.py"]
+    titles = re.findall(r'display\(.*title="(\w+)"', block)
+    no_screen = bool(titles) and shutil.which("xvfb-run") is None
+    if no_screen:
+        block, titles = re.sub(r"^display\(.*", "", block, flags=re.M), []
+    elif titles:
+        # Without -noreset, Xvfb restarts when its last client leaves, and the next client may find no server.
+        command = ["xvfb-run", "-a", "-s", "-screen 0 1280x1024x24 -noreset", *command]
+        block = DISPLAY + block
+    if "ikomia." not in block:
+        environment["PYTHONPATH"] = str(ROOT)
+    (tmp_path / "block.py").write_text(block)
+    done = subprocess.run(command, capture_output=True, text=True, env=environment, cwd=tmp_path, timeout=600)
+    assert done.returncode == 0, done.stderr
+    assert all(cv2.imread(str(tmp_path / f"{title}.png")).std() > 10 for title in titles)
+    saved = re.findall(r"portrait_\w+\.png", block)
+    assert all((tmp_path / file).is_file() for file in saved)
+    if no_screen:
+        pytest.skip("the rest runs; display() needs a screen, and Xvfb is not installed")
+
+
+def test_the_card_s_call_is_shown_as_it_is():
+    assert 'wf.add_task(ik.infer_p3m_portrait_matting(cuda="True"), auto_connect=True)' in README
+    assert "from ikomia.utils.displayIO import display\n" in README
+
+
+def anchors(guide) -> set[str]:
+    headings = re.findall(r"^#+ (.*)", guide.read_text(), re.M)
+    return {re.sub(r"[^\w -]", "", heading).lower().replace(" ", "-") for heading in headings}
+
+
+@pytest.mark.parametrize("guide", GUIDES, ids=name)
+def test_links_lead_somewhere(guide):
+    text = guide.read_text()
+    targets = re.findall(r"\]\((?!https?://)([^)]+)\)", text) + re.findall(r'src="(?!https?://)([^"]+)"', text)
+    for target in targets:
+        path, _, anchor = target.partition("#")
+        file = guide.parent / path if path else guide
+        assert file.exists(), target
+        assert not anchor or anchor in anchors(file), target
+    for path, anchor in OURS.findall(text):
+        assert (ROOT / path).exists(), path
+        assert not anchor or anchor in anchors(ROOT / path), anchor
+
+
+def test_the_page_of_the_hub_has_absolute_links_alone_and_the_zip_has_what_they_name(tmp_path):
+    text = PAGE.read_text()
+    assert len(text.encode()) <= 5 * 1024
+    assert re.findall(r"\]\((?!https://)[^)]*\)", text) + re.findall(r'(?:src|href)="(?!https://)[^"]*"', text) == []
+    with zipfile.ZipFile(build(tmp_path / "plugin.zip")) as archive:
+        files = set(archive.namelist())
+    inside = [path.removeprefix(f"{NAME}/") for path, _ in OURS.findall(text) if path.startswith(f"{NAME}/")]
+    assert {"icon.png", "weights/MODEL_CARD.md"} <= set(inside) <= files
+    order = [
+        "results.png",
+        "Use with Ikomia API",
+        "pip install ikomia",
+        'add_task(name="',
+        "url=",
+        "Use with Ikomia STUDIO",
+    ]
+    order += ["Set algorithm parameters", "Explore algorithm outputs", "Advanced usage"]
+    places = [text.index(words) for words in order]
+    assert places == sorted(places)
+
+
+def test_the_readme_is_short():
+    assert len(README.encode()) <= 9 * 1024
+
+
+def test_every_parameter_is_in_the_table():
+    for name, value in Settings().to_strings().items():
+        assert f"| `{name}` | `{value}` |" in README or (not value and f"| `{name}` | *(empty)* |" in README)
+
+
+@pytest.fixture
+def options(monkeypatch, capsys):
+    """The --help of a module that ``python -m`` runs: module name -> text."""
+
+    def read(module: str) -> str:
+        monkeypatch.setattr(sys, "argv", [module, "--help"])
+        with pytest.raises(SystemExit) as caught:
+            runpy.run_module(module, run_name="__main__", alter_sys=True)
+        assert caught.value.code == 0
+        return capsys.readouterr().out
+
+    return read
+
+
+def shell_commands(guide) -> list[list[str]]:
+    lines = (line for block in blocks("sh", guide) for line in block.replace("\\\n", " ").splitlines())
+    return list(filter(None, (shlex.split(line, comments=True) for line in lines)))
+
+
+# runpy warns of a module that another test has imported already.
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")
+@pytest.mark.parametrize("guide", [guide for guide in GUIDES if shell_commands(guide)], ids=name)
+def test_shell_commands_exist(guide, options):
+    makefile = (ROOT / "Makefile").read_text()
+    for program, *arguments in shell_commands(guide):
+        assert program in {"make", "python", "pip"}, program
+        if program == "make":
+            for word in arguments:
+                pattern = rf"^{word.split('=')[0]} \?=" if "=" in word else rf"^{word}:"
+                assert re.search(pattern, makefile, re.M), word
+        elif program == "python":
+            assert arguments[0] == "-m", arguments
+            known = options(arguments[1])
+            for word in arguments[2:]:
+                assert not word.startswith("--") or f"{word.split('=')[0]} " in known, arguments
+
+
+def test_the_guides_show_commands():
+    shown = {program for guide in GUIDES for program, *_ in shell_commands(guide)}
+    assert shown == {"make", "python", "pip"}
+    for guide in ("README.md", "training/README.md", "benchmarks/README.md", "docs/evaluation.md"):
+        assert shell_commands(ROOT / guide), guide
+
+
+def test_make_targets_named_in_the_text_exist():
+    targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.M))
+    named = {target for guide in GUIDES for target in re.findall(r"`make ([a-z-]+)", guide.read_text())}
+    assert {"demo", "test", "test-fast", "lint", "install", "bench", "package"} <= named <= targets

@@ -1,0 +1,266 @@
+"""Mattes of whole photos with the bundled model."""
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+from torch.nn import functional as F
+
+from infer_p3m_portrait_matting.p3m import PortraitMatting
+
+MEAN, STD = np.array([0.485, 0.456, 0.406]), np.array([0.229, 0.224, 0.225])
+
+
+@pytest.fixture(scope="module")
+def photo(astronaut):
+    """A small portrait: uint8 [128, 96, 3]."""
+    return np.ascontiguousarray(astronaut[0:256:2, 120:312:2])
+
+
+@pytest.fixture
+def calls(mobile, monkeypatch):
+    """Names of the network's methods in the order in which they are called."""
+    names = []
+
+    def watch(name):
+        method = getattr(mobile.model, name)
+
+        def call(*args):
+            names.append(name)
+            return method(*args)
+
+        monkeypatch.setattr(mobile.model, name, call)
+
+    for name in ("forward", "segment", "local_alpha", "fused_alpha"):
+        watch(name)
+    return names
+
+
+def one_class_everywhere(mobile, monkeypatch, number):
+    """Let the segmentation say one class for every pixel."""
+
+    def segment(x):
+        logits = torch.zeros(x.shape)
+        logits[:, number] = 1
+        return logits
+
+    monkeypatch.setattr(mobile.model, "segment", segment)
+
+
+def enlarge(x, size):
+    """Bilinear, anti-aliased where it shrinks: float array [..., H, W]."""
+    x = torch.from_numpy(np.ascontiguousarray(x, np.float32))
+    return F.interpolate(x[None, None], size, mode="bilinear", antialias=True)[0, 0].numpy()
+
+
+def network_input(image, size):
+    planes = [(enlarge(image[..., c] / 255, size) - MEAN[c]) / STD[c] for c in range(3)]
+    return torch.from_numpy(np.stack(planes).astype(np.float32))[None]
+
+
+def hybrid_by_hand(model, image, global_size, local_size):
+    """The published procedure: where the scaled trimap is exactly 0 or 255 it decides, elsewhere the local alpha."""
+    with torch.inference_mode():
+        classes = model.segment(network_input(image, global_size))[0].argmax(0).numpy()
+        local = model.local_alpha(network_input(image, local_size))[0, 0].numpy()
+    size = image.shape[:2]
+    # A scaled map is exactly 0 only where nothing but zeros went in.
+    background = enlarge(classes != 0, size) == 0
+    foreground = enlarge(classes != 2, size) == 0
+    return np.where(background, 0, np.where(foreground, 1, enlarge(local, size))), background, foreground
+
+
+@pytest.mark.slow
+def test_hybrid_is_the_published_fusion(mobile, astronaut):
+    expected, background, foreground = hybrid_by_hand(mobile.model, astronaut, (256, 256), (512, 512))
+    alpha = mobile.matte(astronaut)
+    np.testing.assert_allclose(alpha, expected, rtol=0, atol=1e-4)
+    assert background.any()
+    assert not (background | foreground).all()
+
+
+@pytest.mark.slow
+def test_hybrid_keeps_the_aspect_ratio_of_a_shrunk_photo(mobile, astronaut):
+    image = astronaut[:, 60:385]
+    expected, _, _ = hybrid_by_hand(mobile.model, image, (256, 160), (256, 160))
+    np.testing.assert_allclose(mobile.matte(image, input_size=256), expected, rtol=0, atol=1e-4)
+
+
+def test_unknown_everywhere_gives_the_local_alpha(mobile, monkeypatch, astronaut):
+    one_class_everywhere(mobile, monkeypatch, 1)
+    image = astronaut[:128, 128:256]
+    with torch.inference_mode():
+        local = mobile.model.local_alpha(network_input(image, (128, 128)))[0, 0].numpy()
+    np.testing.assert_allclose(mobile.matte(image), local, rtol=0, atol=1e-4)
+
+
+def test_resize_is_the_enlarged_fused_alpha(mobile, astronaut):
+    with torch.inference_mode():
+        fused = mobile.model.fused_alpha(network_input(astronaut, (256, 256)))[0, 0].numpy()
+    alpha = mobile.matte(astronaut, "RESIZE")
+    np.testing.assert_allclose(alpha, enlarge(fused, (512, 512)), rtol=0, atol=1e-4)
+
+
+def test_hybrid_runs_one_segmentation_and_one_local_pass(mobile, photo, calls):
+    after = []
+    mobile.matte(photo, after_pass=lambda: after.append(list(calls)))
+    assert calls == ["segment", "local_alpha"]
+    assert after == [["segment"], ["segment", "local_alpha"]]
+
+
+def test_resize_runs_one_pass(mobile, photo, calls):
+    after = []
+    mobile.matte(photo, "RESIZE", after_pass=lambda: after.append(list(calls)))
+    assert calls == ["fused_alpha"]
+    assert after == [["fused_alpha"]]
+
+
+@pytest.mark.parametrize(("method", "expected"), [("HYBRID", ["segment"]), ("RESIZE", ["fused_alpha"])])
+def test_an_exception_after_a_pass_ends_the_run(method, expected, mobile, photo, calls):
+    def stop():
+        raise InterruptedError("enough")
+
+    with pytest.raises(InterruptedError, match="enough"):
+        mobile.matte(photo, method, after_pass=stop)
+    assert calls == expected
+
+
+@pytest.mark.parametrize(("number", "value"), [(0, 0.0), (2, 1.0)])
+def test_one_class_everywhere_needs_no_local_pass(number, value, mobile, photo, monkeypatch):
+    one_class_everywhere(mobile, monkeypatch, number)
+    monkeypatch.setattr(mobile.model, "local_alpha", lambda _: pytest.fail("the local pass ran"))
+    passes = []
+    alpha = mobile.matte(photo, after_pass=lambda: passes.append(1))
+    assert alpha.shape == photo.shape[:2]
+    assert (alpha == value).all()
+    assert alpha.flags.writeable
+    assert len(passes) == 1
+
+
+@pytest.mark.parametrize("method", ["HYBRID", "RESIZE"])
+def test_other_dtypes_of_the_same_photo_give_the_same_matte(method, mobile, photo):
+    expected = mobile.matte(photo, method)
+    assert np.array_equal(mobile.matte(photo.astype(np.uint16) * 257, method), expected)
+    assert expected.dtype == np.float32
+    for dtype in (np.float32, np.float64, ">f4"):
+        alpha = mobile.matte((photo / 255).astype(dtype), method)
+        assert alpha.dtype == np.float32
+        np.testing.assert_allclose(alpha, expected, rtol=0, atol=1e-5)
+
+
+def test_half_precision_photos_will_do(mobile, photo):
+    halves = (photo / 255).astype(np.float16)
+    assert np.array_equal(mobile.matte(halves), mobile.matte(halves.astype(np.float32)))
+
+
+def test_grey_is_repeated_rgb(mobile, photo):
+    grey = np.ascontiguousarray(photo[..., 1])
+    expected = mobile.matte(np.dstack([grey] * 3))
+    assert np.array_equal(mobile.matte(grey), expected)
+    assert np.array_equal(mobile.matte(grey[..., None]), expected)
+
+
+def test_alpha_of_rgba_is_ignored(mobile, photo):
+    expected = mobile.matte(photo)
+    for opacity in (0, 255):
+        assert np.array_equal(mobile.matte(np.dstack([photo, np.full(photo.shape[:2], opacity, np.uint8)])), expected)
+
+
+@pytest.mark.parametrize(
+    "view",
+    [
+        lambda x: x[::2, ::2],
+        lambda x: x[::-1],
+        lambda x: x[:, ::-1],
+        lambda x: x[..., ::-1],
+        lambda x: x[5:70, 7:80],
+        lambda x: np.asfortranarray(x),
+        lambda x: x.transpose(1, 0, 2),
+    ],
+    ids=["strided", "upside down", "mirrored", "BGR", "cut", "Fortran order", "turned"],
+)
+def test_views_give_what_their_copies_give(view, mobile, photo):
+    image = view(photo)
+    assert np.array_equal(mobile.matte(image), mobile.matte(np.array(image, order="C")))
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.float32, np.float64])
+def test_the_callers_array_stays_as_it_was(dtype, mobile, photo):
+    image = photo.astype(dtype) if dtype in (np.uint8, np.uint16) else (photo / 255).astype(dtype)
+    before = image.copy()
+    expected = mobile.matte(image)
+    assert np.array_equal(image, before)
+    image.setflags(write=False)
+    alpha = mobile.matte(image)
+    assert np.array_equal(alpha, expected)
+    assert alpha.flags.writeable
+    assert not np.shares_memory(alpha, expected)
+
+
+@settings(max_examples=6)
+@given(
+    st.integers(1, 700), st.integers(1, 700), st.sampled_from([32, 96, 200, 256]), st.sampled_from(["HYBRID", "RESIZE"])
+)
+@example(1, 1, 1024, "HYBRID")
+@example(1, 700, 1024, "HYBRID")
+@example(700, 1, 1024, "RESIZE")
+@example(31, 33, 1024, "HYBRID")
+@example(64, 64, 1024, "HYBRID")
+@example(63, 65, 1024, "RESIZE")
+@example(100, 130, 32, "HYBRID")
+def test_every_size_gives_a_matte_of_its_size_and_the_same_one_again(
+    mobile, astronaut, height, width, input_size, method
+):
+    image = np.tile(astronaut, (2, 2, 1))[:height, :width]
+    alpha = mobile.matte(image, method, input_size)
+    assert alpha.shape == (height, width)
+    assert alpha.dtype == np.float32
+    assert np.isfinite(alpha).all()
+    assert alpha.min() >= 0
+    assert alpha.max() <= 1
+    assert np.array_equal(mobile.matte(image, method, input_size), alpha)
+
+
+@pytest.mark.parametrize("value", [0, 255])
+def test_pictures_of_one_colour_give_a_matte(value, mobile):
+    alpha = mobile.matte(np.full((70, 50, 3), value, np.uint8))
+    assert alpha.shape == (70, 50)
+    assert np.isfinite(alpha).all()
+
+
+@pytest.mark.parametrize("method", ["", "hybrid", "BOTH", None])
+def test_unknown_methods_are_refused(method, mobile, photo):
+    with pytest.raises(ValueError, match="HYBRID, RESIZE"):
+        mobile.matte(photo, method)
+
+
+@pytest.mark.parametrize("input_size", [31, 0, -1024])
+def test_too_small_an_input_size_is_refused(input_size, mobile, photo):
+    with pytest.raises(ValueError, match="at least 32"):
+        mobile.matte(photo, input_size=input_size)
+
+
+def test_the_network_is_folded_and_out_of_training(mobile):
+    assert not any(m.training for m in mobile.model.modules() if not isinstance(m, torch.nn.Identity))
+    assert not any(p.requires_grad for p in mobile.model.parameters())
+    assert not any(isinstance(m, torch.nn.BatchNorm2d) for m in mobile.model.modules())
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("method", ["HYBRID", "RESIZE"])
+def test_the_person_is_told_from_the_background(method, mobile, astronaut):
+    alpha = mobile.matte(astronaut, method)
+    person = {"face": alpha[95:160, 190:265], "chest": alpha[290:330, 80:220], "collar": alpha[200:300, 180:260]}
+    behind = {"left": alpha[10:80, 95:140], "middle": alpha[10:120, 310:345], "right": alpha[10:230, 475:505]}
+    assert {name: part.mean().item() for name, part in person.items() if part.mean() <= 0.9} == {}
+    assert {name: part.mean().item() for name, part in behind.items() if part.mean() >= 0.1} == {}
+
+
+def test_the_bound_of_the_global_pass_may_be_given(mobile, astronaut, monkeypatch):
+    assert mobile.global_bound == 384
+    bounded, seen = PortraitMatting("mobile", global_bound=128), []
+    segment = bounded.model.segment
+    monkeypatch.setattr(bounded.model, "segment", lambda x: (seen.append(tuple(x.shape[2:])), segment(x))[1])
+    bounded.matte(astronaut, "HYBRID", 512)
+    assert seen == [(128, 128)]

@@ -1,0 +1,45 @@
+"""The public face of the core, and what importing it loads."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from infer_p3m_portrait_matting import p3m
+
+
+def test_every_public_name_is_there_and_sorted_out():
+    assert len(set(p3m.__all__)) == len(p3m.__all__)
+    assert [name for name in p3m.__all__ if not hasattr(p3m, name)] == []
+
+
+@pytest.mark.slow
+def test_the_core_imports_neither_ikomia_nor_a_window_toolkit():
+    code = (
+        "import sys, infer_p3m_portrait_matting\n"
+        "assert 'torch' not in sys.modules, 'the plugin alone'\n"
+        "from infer_p3m_portrait_matting.p3m import *\n"
+        "assert 'torch' in sys.modules\n"
+        "unwanted = {'ikomia', 'PyQt5', 'PyQt6', 'PySide2', 'PySide6', 'qtpy', 'matplotlib'}\n"
+        "print(*sorted(unwanted & {name.split('.')[0] for name in sys.modules}))\n"
+    )
+    root = Path(p3m.__file__).parents[2]
+    result = subprocess.run([sys.executable, "-c", code], cwd=root, capture_output=True, text=True, check=False)
+    assert result.returncode == 0, result.stderr
+    assert result.stdout.strip() == ""
+
+
+def test_imaging_needs_no_torch():
+    code = (
+        "import sys, pkgutil, importlib\n"
+        "from infer_p3m_portrait_matting.p3m import imaging\n"
+        "names = [module.name for module in pkgutil.iter_modules(imaging.__path__)]\n"
+        "for name in names: importlib.import_module(f'{imaging.__name__}.{name}')\n"
+        "from infer_p3m_portrait_matting.p3m import composite, estimate_foreground, hide_faces\n"
+        "print(len(names), *sorted({'torch', 'timm', 'ikomia'} & {n.split('.')[0] for n in sys.modules}))\n"
+    )
+    root = Path(p3m.__file__).parents[2]
+    result = subprocess.run([sys.executable, "-c", code], cwd=root, capture_output=True, text=True, check=False)
+    assert result.returncode == 0, result.stderr
+    assert result.stdout.strip() == "9"

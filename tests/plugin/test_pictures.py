@@ -1,0 +1,68 @@
+"""The three pictures of a run, for every kind of photo and every choice of colours, background and faces."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from infer_p3m_portrait_matting.p3m import OBFUSCATIONS, Face
+from infer_p3m_portrait_matting.plugin.pictures import make_pictures
+from infer_p3m_portrait_matting.plugin.settings import BACKGROUNDS, FOREGROUNDS, Settings
+
+
+@st.composite
+def photos(draw):
+    """A photo of any size, dtype and channels, a matte, and a picture for the background."""
+    height, width = draw(st.integers(1, 700)), draw(st.integers(1, 700))
+    channels = draw(st.sampled_from([(), (1,), (3,), (4,)]))
+    dtype = draw(st.sampled_from([np.uint8, np.uint16, np.float32, np.float64]))
+    rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
+
+    def picture(*shape):
+        values = rng.random(shape)
+        return values.astype(dtype) if np.dtype(dtype).kind == "f" else (values * np.iinfo(dtype).max).astype(dtype)
+
+    alpha = np.clip(rng.normal(0.5, 1, (height, width)), 0, 1).astype(np.float32)
+    background_image = picture(int(rng.integers(1, 60)), int(rng.integers(1, 60)), *channels)
+    return picture(height, width, *channels), alpha, background_image
+
+
+@pytest.mark.slow
+@given(
+    photo=photos(),
+    background=st.sampled_from([*BACKGROUNDS, "#102030"]),
+    foreground=st.sampled_from(FOREGROUNDS),
+    anonymize=st.sampled_from(OBFUSCATIONS),
+    corners=st.lists(st.integers(-50, 750), min_size=4, max_size=4),
+    roll=st.integers(-180, 180),
+)
+def test_every_choice_gives_whole_pictures_and_gives_them_again(
+    photo, background, foreground, anonymize, corners, roll
+):
+    image, alpha, background_image = photo
+    (left, right), (top, bottom) = sorted(corners[:2]), sorted(corners[2:])
+    faces = [Face(left, top, right, bottom, roll, 1.0)]
+    settings = Settings(background=background, foreground=foreground, anonymize=anonymize)
+    before = image.copy(), alpha.copy(), background_image.copy()
+    first, again = (make_pictures(image, alpha, settings, background_image, faces) for _ in range(2))
+    for given_array, kept in zip((image, alpha, background_image), before, strict=True):
+        np.testing.assert_array_equal(given_array, kept)
+    for one, two in zip(first, again, strict=True):
+        np.testing.assert_array_equal(one, two)
+        assert one.dtype == np.uint8
+        assert not np.shares_memory(one, image)
+    assert first.matte.shape == alpha.shape
+    assert first.cutout.shape == (*alpha.shape, 4)
+    assert first.composite.shape == (*alpha.shape, 4 if background == "transparent" else 3)
+    np.testing.assert_array_equal(first.cutout[..., 3], first.matte)
+    if background != "transparent":
+        # Where the person is opaque, composite and cut-out show the same colours.
+        opaque = alpha == 1
+        np.testing.assert_array_equal(first.composite[opaque], first.cutout[opaque][:, :3])
+
+
+def test_a_picture_for_the_background_is_needed_only_for_that_background():
+    image, alpha = np.zeros((4, 6, 3), np.uint8), np.zeros((4, 6), np.float32)
+    assert make_pictures(image, alpha, Settings()).composite.min() == 255
+    with pytest.raises(TypeError, match="must be a numpy array, got NoneType"):
+        make_pictures(image, alpha, Settings(background="image"))

@@ -1,0 +1,88 @@
+"""The real widget in Ikomia's real window, offscreen."""
+
+import gc
+
+import pytest
+from ikomia_plugin import QtTest, QtWidgets
+
+from infer_p3m_portrait_matting.infer_p3m_portrait_matting_process import InferP3mPortraitMattingParam
+from infer_p3m_portrait_matting.infer_p3m_portrait_matting_widget import InferP3mPortraitMattingWidgetFactory
+from infer_p3m_portrait_matting.plugin.settings import Settings
+
+QT = pytest.importorskip("PyQt6.QtCore")
+
+
+@pytest.fixture(scope="module")
+def application():
+    return QtWidgets.QApplication.instance() or QtWidgets.QApplication([])
+
+
+@pytest.fixture
+def widget(application):
+    made = InferP3mPortraitMattingWidgetFactory().create(InferP3mPortraitMattingParam())
+    window = made.form.window()
+    window.show()
+    yield made
+    window.close()
+    del made, window
+    gc.collect()
+
+
+def apply(widget) -> list[dict[str, str]]:
+    """Click Ikomia's own Apply button; what reaches Ikomia."""
+    got = []
+    widget.emit_apply = lambda param: got.append(param.get_values())
+    (button,) = [b for b in widget.form.window().findChildren(QtWidgets.QPushButton) if b.text() == "Apply"]
+    QtTest.QTest.mouseClick(button, QT.Qt.MouseButton.LeftButton)
+    return got
+
+
+def test_the_form_shows_every_parameter_and_its_default(widget):
+    assert widget.form.isVisible()
+    assert widget.form.settings() == Settings()
+
+
+def test_applied_changes_arrive_as_parameters(widget):
+    form = widget.form
+    form.model.setCurrentText("vitae-s")
+    form.method.setCurrentText("RESIZE")
+    form.input_size.setValue(1600)
+    form.weights.setText("/tmp/weights.pth")
+    form.set_color("#336699")
+    form.foreground.setCurrentText("original")
+    form.anonymize.setCurrentText("blur")
+    form.strict.setChecked(True)
+    form.temporal.setChecked(True)
+    form.fallback.setChecked(False)
+    assert apply(widget) == [
+        {
+            "model_name": "vitae-s",
+            "input_size": "1600",
+            "method": "RESIZE",
+            "cuda": "True",
+            "model_weight_file": "/tmp/weights.pth",
+            "background": "#336699",
+            "background_file": "",
+            "foreground": "original",
+            "anonymize": "blur",
+            "anonymize_strict": "True",
+            "temporal": "True",
+            "allow_fallback": "False",
+        }
+    ]
+
+
+def test_keys_and_arrows_change_the_input_size_by_32(widget):
+    spin = widget.form.input_size
+    QtTest.QTest.keyClick(spin, QT.Qt.Key.Key_Up)
+    assert spin.value() == 1056
+    assert (spin.minimum(), spin.maximum()) == (64, 8192)
+
+
+def test_nothing_changes_before_apply(application):
+    param = InferP3mPortraitMattingParam()
+    widget = InferP3mPortraitMattingWidgetFactory().create(param)
+    widget.form.method.setCurrentText("RESIZE")
+    assert param.get_values()["method"] == "HYBRID"
+    del widget
+    gc.collect()
