@@ -217,12 +217,13 @@ class InferP3mPortraitMatting(dataprocess.C2dImageTask):
 
     def _follow(self, settings: Settings, moving: bool) -> None:
         """Forget the frames before, unless this one follows them in the same video."""
-        port = self.get_input(PHOTO)
-        last, self._frame = self._frame, (port.source_file_path, port.get_current_pos()) if moving else None
-        if moving and last is not None:
-            follows = last == (self._frame[0], self._frame[1] - 1) or port.data_type == core.IODataType.LIVE_STREAM
-        else:
-            follows = False
+        port, last, follows = self.get_input(PHOTO), self._frame, False
+        self._frame = None
+        if moving:
+            source, position = port.source_file_path, port.get_current_pos()
+            self._frame = source, position
+            stream = port.data_type == core.IODataType.LIVE_STREAM
+            follows = last is not None and (stream or last == (source, position - 1))
         if not (follows and settings.temporal):
             self._temporal.reset()
         if not (follows and settings.anonymize != "none"):

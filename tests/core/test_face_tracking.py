@@ -94,9 +94,10 @@ def test_frames_of_every_dtype_are_taken_and_left_alone(texture, dtype):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("bars", "misses"), [([(105, 135), (150, 160)], 0), ([(90, 160)], 2), ([(60, 140)], 2)])
-def test_two_covered_frames_in_the_middle_show_no_open_face(astronaut, bars, misses):
-    tracker, missed = FaceTracker(), 0
+@pytest.mark.parametrize("bars", [[], [(105, 135), (150, 160)], [(90, 160)]])
+@pytest.mark.parametrize("seen", [False, True])
+def test_two_covered_frames_in_the_middle_show_no_open_face(astronaut, bars, seen):
+    tracker = FaceTracker()
     for step in range(8):
         frame = np.roll(astronaut, 5 * step, 1)
         (true,) = find_faces(frame)
@@ -105,8 +106,7 @@ def test_two_covered_frames_in_the_middle_show_no_open_face(astronaut, bars, mis
             frame = frame.copy()
             for top, bottom in bars:
                 frame[top:bottom] = 30
-        found = find_faces(frame)
-        missed += not found
+        # Whether the detector finds what it can of it, or nothing.
+        found = find_faces(frame) if seen or step not in (4, 5) else []
         wanted = face_area(true, 512, 512)
         assert area(tracker(frame, found), (512, 512))[wanted].mean() > 0.95, step
-    assert missed >= misses, "the detector saw the covered face: this test has lost its point"

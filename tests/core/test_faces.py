@@ -95,16 +95,16 @@ def test_a_face_is_covered_at_every_roll(portrait, upright, roll):
     whole, inner = (cv2.warpAffine(area, turn, (544, 544)).astype(bool) for area in areas)
     found = find_faces(turned)
     covered = np.any([face_area(one, 544, 544) for one in found], 0)
-    assert covered[inner].mean() >= 0.97
-    assert covered[whole].mean() >= 0.93
-    assert covered.sum() <= 1.8 * whole.sum()
+    assert covered[inner].mean() >= 0.95
+    assert covered[whole].mean() >= 0.95
+    assert covered.sum() <= 1.4 * whole.sum()
     # Eyes, nose and mouth, with what is around them.
     points = np.array(face.points) @ turn[:, :2].T + turn[:, 2]
     core = np.zeros((544, 544), np.uint8)
     cv2.fillConvexPoly(core, cv2.convexHull(points.round().astype(np.int32)), 1)
     core = cv2.dilate(core, np.ones((15, 15), np.uint8)).astype(bool)
     assert covered[core].all()
-    assert min(abs((one.roll - face.roll - roll + 180) % 360 - 180) for one in found) < 15
+    assert min(abs((one.roll - face.roll - roll + 180) % 360 - 180) for one in found) < 10
 
 
 def test_landmarks_are_where_they_belong(portrait, upright):
