@@ -1,7 +1,8 @@
 """Our way of matting a photo against the published procedure: seconds and memory, on the same weights.
 
-Run as ``python -m benchmarks.vs_published``. The last line reads ``ratio resnet34 X mobile Y``: the published procedure
-takes X times as long as our resnet34, and our resnet34 takes Y times as long as our mobile.
+Run as ``python -m benchmarks.vs_published``. The last line reads ``ratio resnet34 X mobile Y vitae-s Z``: the published
+procedure takes X times as long as our resnet34 and Z times as long as our vitae-s, and our resnet34 takes Y times as
+long as our mobile. With ``--device cuda`` it runs on an NVIDIA GPU instead (:mod:`benchmarks.vs_published_cuda`).
 """
 
 import argparse
@@ -13,14 +14,17 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from unittest.mock import patch
 
 import cv2
 import numpy as np
 import torch
 from skimage.data import astronaut
-from torch import nn
+from torch import Tensor, nn
+from torch.nn import functional as F
 
 from infer_p3m_portrait_matting.p3m import (
     FOREGROUND,
@@ -33,23 +37,28 @@ from infer_p3m_portrait_matting.p3m import (
     load_weights,
     save_weights,
 )
+from infer_p3m_portrait_matting.p3m.model import decoders
+from infer_p3m_portrait_matting.p3m.model.encoders import resnet34, vitae_s
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 
 HEIGHT, WIDTH = 1620, 1080
 INPUT_SIZE = 1024
 WARM_UPS, MIN_ROUNDS = 1, 5
-MIN_RESNET34, MIN_MOBILE = 2.3, 4.0
+#: What the ratios of the last line must reach, in half precision and in float32.
+BARS = {"auto": {"resnet34": 5.0, "mobile": 4.5, "vitae-s": 3.0}, "float32": {"resnet34": 3.0}}
+MODELS = ("resnet34", "vitae-s", "mobile")
 
 Matte = Callable[[np.ndarray], np.ndarray]
 
 
-def photo() -> np.ndarray:
-    """The photo of all benchmarks: scikit-image's public-domain portrait, uint8 RGB [1620, 1080, 3]."""
+def photo(scale: float = 1) -> np.ndarray:
+    """The photo of all benchmarks: scikit-image's public-domain portrait, uint8 RGB [1620, 1080, 3] times ``scale``."""
     picture = astronaut()
     width = picture.shape[0] * WIDTH // HEIGHT
     left = (picture.shape[1] - width) // 2
-    return cv2.resize(picture[:, left : left + width], (WIDTH, HEIGHT), interpolation=cv2.INTER_CUBIC)
+    size = round(WIDTH * scale), round(HEIGHT * scale)
+    return cv2.resize(picture[:, left : left + width], size, interpolation=cv2.INTER_CUBIC)
 
 
 def write_random_weights(model_name: str, path: Path) -> None:
@@ -85,43 +94,65 @@ def write_random_weights(model_name: str, path: Path) -> None:
 class PublishedProcedure:
     """HYBRID as the published code runs it, rebuilt from its description.
 
-    Both passes compute all six outputs, in contiguous memory and with separate batch normalisation; each side of an
-    image is capped by itself, images shrink without anti-aliasing, and numpy works between the passes.
+    Both passes compute all six outputs, in contiguous float32 memory, with separate batch normalisation and PyTorch's
+    own max-unpooling; each side of an image is capped by itself, images shrink without anti-aliasing, and numpy works
+    between the passes.
 
     Args:
         model_name: a model of the core.
         weights: its weights file.
+        device: where the network runs; numpy's part stays on the CPU.
+        input_size: cap of each side in pixels.
     """
 
-    def __init__(self, model_name: str, weights: Path) -> None:
+    def __init__(self, model_name: str, weights: Path, device: str = "cpu", input_size: int = INPUT_SIZE) -> None:
         self.model = create_model(model_name)
         load_weights(self.model, weights)
-        self.model.eval()
+        self.model.eval().to(device)
+        self.device, self.input_size = device, input_size
 
     def matte(self, image: np.ndarray) -> np.ndarray:
         """Estimate the alpha of uint8 RGB [H, W, 3]: float32 [H, W] in [0, 1]."""
         height, width = image.shape[:2]
-        logits, _ = self._forward(image, *(_cap(side // 2) for side in (height, width)))
+        logits, _ = self.run(image, *(self.cap(side // 2) for side in (height, width)))
         classes = logits.argmax(0)
         trimap = np.zeros(classes.shape, np.float32)
         trimap[classes == UNKNOWN] = 128
         trimap[classes == FOREGROUND] = 255
         trimap = cv2.resize(trimap, (width, height))
-        _, alpha = self._forward(image, *(_cap(side) for side in (height, width)))
+        _, alpha = self.run(image, *(self.cap(side) for side in (height, width)))
         alpha = cv2.resize(alpha, (width, height))
         alpha[trimap == 0] = 0
         alpha[trimap == 255] = 1
         return alpha
 
-    def _forward(self, image: np.ndarray, height: int, width: int) -> tuple[np.ndarray, np.ndarray]:
+    def run(self, image: np.ndarray, height: int, width: int) -> tuple[np.ndarray, np.ndarray]:
         """All outputs at one size; the logits [3, height, width] and the local alpha [height, width] are used."""
-        with torch.no_grad():
-            output = self.model(_published_input(image, height, width))
-        return output.logits[0].numpy(), output.local_alpha[0, 0].numpy()
+        with torch.no_grad(), _published_unpooling():
+            output = self.model(_published_input(image, height, width).to(self.device))
+        return output.logits[0].cpu().numpy(), output.local_alpha[0, 0].cpu().numpy()
+
+    def cap(self, side: int) -> int:
+        """Side in pixels at which the published code runs a photo's side."""
+        return min(side // 32 * 32, self.input_size)
 
 
-def _cap(side: int) -> int:
-    return min(side // 32 * 32, INPUT_SIZE)
+@contextmanager
+def _published_unpooling() -> Iterator[None]:
+    """Let the networks pool and unpool by PyTorch's own kernels."""
+
+    def pool(x: Tensor, kernel: int, padding: int, with_indices: bool) -> tuple[Tensor, Tensor]:
+        return F.max_pool2d(x, kernel, 2, padding, return_indices=True)
+
+    def max_unpool(x: Tensor, indices: Tensor, overlapping: bool) -> Tensor:
+        return F.max_unpool2d(x, indices, 2, 2)
+
+    with (
+        patch.object(resnet34, "pool", pool),
+        patch.object(vitae_s, "pool", pool),
+        patch.object(decoders, "max_unpool", max_unpool),
+    ):
+        yield
 
 
 def _published_input(image: np.ndarray, height: int, width: int) -> torch.Tensor:
@@ -130,24 +161,13 @@ def _published_input(image: np.ndarray, height: int, width: int) -> torch.Tensor
     return torch.from_numpy(np.ascontiguousarray(x.transpose(2, 0, 1))[None])
 
 
-def _open_published(weights: Path, device: str) -> Matte:
-    return PublishedProcedure("resnet34", weights).matte
-
-
-def _open_resnet34(weights: Path, device: str) -> Matte:
-    return PortraitMatting("resnet34", device, weights).matte
-
-
-def _open_mobile(weights: Path, device: str) -> Matte:
-    return PortraitMatting("mobile", device, find_weights("mobile")).matte
-
-
-#: What is compared, in the order of the rounds: each opens its network and gives the function that mattes a photo.
-SIDES: dict[str, Callable[[Path, str], Matte]] = {
-    "published": _open_published,
-    "resnet34": _open_resnet34,
-    "mobile": _open_mobile,
-}
+def open_side(side: str, folder: Path) -> Matte:
+    """Load one side, such as "resnet34 published", "resnet34 float32" or "mobile auto": the function that mattes."""
+    model_name, way = side.split()
+    weights = find_weights("mobile") if model_name == "mobile" else folder / f"{model_name}.safetensors"
+    if way == "published":
+        return PublishedProcedure(model_name, weights).matte
+    return PortraitMatting(model_name, "cpu", weights, precision=way).matte
 
 
 def resident_bytes() -> tuple[int, int]:
@@ -207,25 +227,28 @@ def measure_seconds(mattes: dict[str, Matte], rounds: int) -> dict[str, list[flo
     return seconds
 
 
-def describe_agreement(weights: Path, device: str) -> str:
+def describe_agreement(weights: Path) -> str:
     """Say how far the two resnet34 sides are apart, and how far with their preprocessing made equal."""
     image = photo()
-    published, ours = PublishedProcedure("resnet34", weights), PortraitMatting("resnet34", device, weights)
+    published, ours = (
+        PublishedProcedure("resnet34", weights),
+        PortraitMatting("resnet34", "cpu", weights, precision="float32"),
+    )
     difference = np.abs(published.matte(image) - ours.matte(image)).mean()
-    logits, _ = published._forward(image, *(_cap(side // 2) for side in image.shape[:2]))
+    logits, _ = published.run(image, *(published.cap(side // 2) for side in image.shape[:2]))
     shares = np.bincount(logits.argmax(0).ravel(), minlength=3) / logits[0].size
     x = _published_input(image, 480, 320)
     with torch.inference_mode():
         reference = published.model(x)
-        x = x.to(ours.device, memory_format=torch.channels_last)
-        alpha = (ours.model.local_alpha(x).cpu() - reference.local_alpha).abs()
-        logits = (ours.model.segment(x).cpu() - reference.logits).abs().max()
+        x = x.to(memory_format=torch.channels_last)
+        alpha = (ours.model.local_alpha(x) - reference.local_alpha).abs()
+        logits = (ours.model.segment(x) - reference.logits).abs().max()
     return (
         f"trimap: {shares[0]:.0%} background, {shares[1]:.0%} unknown, {shares[2]:.0%} foreground\n"
         f"mean absolute difference of the two resnet34 mattes (random weights, each side's own sizes): "
         f"{difference:.4f}\n"
-        f"the two networks on one and the same input: local alpha differs by {alpha.mean():.1e} on average and "
-        f"{alpha.max():.1e} at most, logits by {logits:.1e} at most"
+        f"the two networks on one and the same input, in float32: local alpha differs by {alpha.mean():.1e} on average "
+        f"and {alpha.max():.1e} at most, logits by {logits:.1e} at most"
     )
 
 
@@ -241,36 +264,64 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rounds", type=_rounds, default=MIN_ROUNDS, help="rounds that count (default: %(default)s)")
     parser.add_argument("--threads", type=int, default=torch.get_num_threads(), help="threads (default: %(default)s)")
-    parser.add_argument("--device", choices=("cpu",), default="cpu")
-    parser.add_argument("--memory-of", choices=SIDES, help=argparse.SUPPRESS)
+    parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
+    parser.add_argument(
+        "--precision", choices=tuple(BARS), default="auto", help="ours as shipped (auto), or float32 only"
+    )
+    parser.add_argument("--memory-of", help=argparse.SUPPRESS)
     parser.add_argument("--weights", type=Path, help=argparse.SUPPRESS)
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
     if args.memory_of:
-        print(json.dumps(measure_memory(SIDES[args.memory_of](args.weights, args.device))))
+        print(json.dumps(measure_memory(open_side(args.memory_of, args.weights))))
         return 0
-    with tempfile.TemporaryDirectory() as folder:
-        weights = Path(folder) / "resnet34.safetensors"
-        write_random_weights("resnet34", weights)
-        return _compare(weights, args.device, args.threads, args.rounds)
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        for model_name in ("resnet34", "vitae-s"):
+            write_random_weights(model_name, folder / f"{model_name}.safetensors")
+        if args.device == "cuda":
+            from benchmarks.vs_published_cuda import compare
+
+            return compare(folder)
+        return _compare(folder, args.threads, args.rounds, args.precision)
 
 
-def _compare(weights: Path, device: str, threads: int, rounds: int) -> int:
-    print(f"photo {WIDTH} x {HEIGHT}, HYBRID at {INPUT_SIZE}, {device}, {threads} threads, median of {rounds} rounds")
-    shared = ("--weights", str(weights), "--device", device, "--threads", str(threads))
-    memory = {name: in_fresh_process(__file__, "--memory-of", name, *shared) for name in SIDES}
-    print(describe_agreement(weights, device), flush=True)
-    seconds = measure_seconds({name: open_side(weights, device) for name, open_side in SIDES.items()}, rounds)
-    median = {name: statistics.median(values) for name, values in seconds.items()}
-    for name in SIDES:
+def _compare(folder: Path, threads: int, rounds: int, precision: str) -> int:
+    chosen = PortraitMatting("mobile", precision=precision).precision
+    print(f"photo {WIDTH} x {HEIGHT}, HYBRID at {INPUT_SIZE}, cpu, {threads} threads, median of {rounds} rounds")
+    print(f"precision {precision}: {chosen} on this CPU")
+    ways = ("float32",) if chosen == "float32" else ("float32", precision)
+    sides = [f"{name} published" for name in ("resnet34", "vitae-s")] + [
+        f"{name} {way}" for name in MODELS for way in ways
+    ]
+    shared = ("--weights", str(folder), "--threads", str(threads))
+    memory = {side: in_fresh_process(__file__, "--memory-of", side, *shared) for side in sides}
+    print(describe_agreement(folder / "resnet34.safetensors"), flush=True)
+    mattes = {side: open_side(side, folder) for side in sides}
+    seconds = measure_seconds(mattes, rounds)
+    median = {side: statistics.median(values) for side, values in seconds.items()}
+    for side in sides:
         print(
-            f"{name:10}{median[name]:7.2f} s ({min(seconds[name]):.2f} to {max(seconds[name]):.2f}), peak memory "
-            f"{memory[name]['peak'] / 1e9:.2f} GB, of which {memory[name]['loaded'] / 1e9:.2f} GB before the run"
+            f"{side:20}{median[side]:7.2f} s ({min(seconds[side]):.2f} to {max(seconds[side]):.2f}), peak memory "
+            f"{memory[side]['peak'] / 1e9:.2f} GB, of which {memory[side]['loaded'] / 1e9:.2f} GB before the run"
         )
-    resnet34, mobile = median["published"] / median["resnet34"], median["resnet34"] / median["mobile"]
-    print(f"ratio resnet34 {resnet34:.2f} mobile {mobile:.2f}", flush=True)
-    bars = (("resnet34", resnet34, MIN_RESNET34), ("mobile", mobile, MIN_MOBILE))
-    missed = [f"{name}: {ratio:.2f} is below {bar}" for name, ratio, bar in bars if ratio < bar]
+    if len(ways) > 1:
+        for name in MODELS:
+            difference = np.abs(mattes[f"{name} float32"](photo()) - mattes[f"{name} {precision}"](photo()))
+            print(
+                f"{name}: SAD between float32 and {chosen} {difference.sum() / 1000:.2f}, within 1/255 on "
+                f"{(difference <= 1 / 255).mean():.2%} of the pixels"
+                + ("" if name == "mobile" else " (random weights: classes and unpooling follow every rounding)")
+            )
+    ours = {name: median[f"{name} {ways[-1]}"] for name in MODELS}
+    ratios = {
+        "resnet34": median["resnet34 published"] / ours["resnet34"],
+        "mobile": ours["resnet34"] / ours["mobile"],
+        "vitae-s": median["vitae-s published"] / ours["vitae-s"],
+    }
+    print("ratio " + " ".join(f"{name} {ratio:.2f}" for name, ratio in ratios.items()), flush=True)
+    bars = BARS["float32" if chosen == "float32" else "auto"]
+    missed = [f"{name}: {ratios[name]:.2f} is below {bar}" for name, bar in bars.items() if ratios[name] < bar]
     for line in missed:
         print(line, file=sys.stderr)
     return 1 if missed else 0

@@ -27,30 +27,50 @@ class Matting:
 
     def __call__(self, batch: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
         """Matte the files of a batch (photo: path, name: of its result); adds error, "" where all went well."""
-        errors = [self.one(*row) for row in zip(batch["photo"], batch["name"], strict=True)]
-        return {**batch, "error": np.array(errors, dtype=object)}
+        images, errors = {}, {}
+        for photo in batch["photo"]:
+            try:
+                images[photo] = read_rgb(Path(photo))
+            except ValueError:
+                errors[photo] = "cannot be read as an image"
+            except Exception as error:  # one photo must not end the run of thousands
+                errors[photo] = _text(error)
+        mattes = self.mattes(images, errors)
+        for photo, name in zip(batch["photo"], batch["name"], strict=True):
+            if photo in mattes:
+                try:
+                    self.write(images[photo], mattes[photo], self.output / name)
+                except Exception as error:
+                    errors[photo] = _text(error)
+        return {**batch, "error": np.array([errors.get(photo, "") for photo in batch["photo"]], dtype=object)}
 
-    def one(self, photo: str, name: str) -> str:
-        """Write the cut-out of one photo; returns what went wrong, or ""."""
+    def mattes(self, images: dict[str, np.ndarray], errors: dict[str, str]) -> dict[str, np.ndarray]:
+        """Matte photos together: on a GPU that is faster. What went wrong with one of them goes into ``errors``."""
+        try:
+            alphas = self.matting.matte_batch(list(images.values()), self.method, self.input_size)
+            return dict(zip(images, alphas, strict=True))
+        except Exception as error:
+            if len(images) == 1:
+                errors[next(iter(images))] = _text(error)
+                return {}
+        alone = [self.mattes({photo: image}, errors) for photo, image in images.items()]
+        return {photo: alpha for found in alone for photo, alpha in found.items()}
+
+    def write(self, rgb: np.ndarray, alpha: np.ndarray, target: Path) -> None:
+        """Write the cut-out of one photo, whole or not at all."""
         import cv2
 
         from infer_p3m_portrait_matting.p3m import cutout, estimate_foreground
 
-        try:
-            try:
-                rgb = read_rgb(Path(photo))
-            except ValueError:
-                return "cannot be read as an image"
-            alpha = self.matting.matte(rgb, self.method, self.input_size)
-            person = cutout(estimate_foreground(rgb, alpha), alpha)
-            target = self.output / name
-            target.parent.mkdir(parents=True, exist_ok=True)
-            temporary = target.with_name(target.name + ".tmp")
-            temporary.write_bytes(cv2.imencode(".png", cv2.cvtColor(person, cv2.COLOR_RGBA2BGRA))[1].tobytes())
-            os.replace(temporary, target)
-        except Exception as error:  # one photo must not end the run of thousands
-            return f"{type(error).__name__}: {error}"
-        return ""
+        person = cutout(estimate_foreground(rgb, alpha), alpha)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        temporary = target.with_name(target.name + ".tmp")
+        temporary.write_bytes(cv2.imencode(".png", cv2.cvtColor(person, cv2.COLOR_RGBA2BGRA))[1].tobytes())
+        os.replace(temporary, target)
+
+
+def _text(error: Exception) -> str:
+    return f"{type(error).__name__}: {error}"
 
 
 def todo(source: Path, output: Path) -> list[dict[str, str]]:

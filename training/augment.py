@@ -1,249 +1,295 @@
-"""From portraits and backgrounds to training samples: crops, composites, and what cameras and codecs do to photos."""
+"""From portraits and backgrounds to batches of training samples, made where the network trains.
 
+A composite's alpha is true by construction, however rough the matte that made it; so most samples are composites, and
+what stands before its own background is put together again from its estimated colours.
+"""
+
+import math
+from dataclasses import dataclass
 from typing import NamedTuple
 
-import cv2
 import numpy as np
+import torch
+from torch import Tensor
 
-from .portraits import Portrait
+from .gallery import ALPHA, BACKGROUND, FOREGROUND, HAIR, Layers, Window, cut
+from .photography import Dice, defocus, degrade, recolor, relight
+from .strands import Style, add_strands
+from .trimaps import odd_unknown, trimap
 
 
-class Sample(NamedTuple):
-    """One training sample, h x w pixels.
+class Batch(NamedTuple):
+    """Training samples, N pictures of H x W px.
 
     Attributes:
-        image: uint8 [h, w, 3] RGB.
-        alpha: uint8 [h, w].
-        trimap: uint8 [h, w]; 0 background, 1 unknown, 2 foreground.
-        contrast: uint8 [h, w], mean over RGB of |F - B|: what a wrong alpha costs in the composite.
-        detail: whether this is a close-up, which does not show the person as a whole.
+        image: float [N, 3, H, W] RGB in [0, 1].
+        alpha: float [N, 1, H, W] in [0, 1].
+        trimap: int64 [N, H, W]; 0 background, 1 unknown, 2 foreground.
+        contrast: float [N, 1, H, W], mean over RGB of abs(F - B): what a wrong alpha costs in the composite.
     """
 
-    image: np.ndarray
-    alpha: np.ndarray
-    trimap: np.ndarray
-    contrast: np.ndarray
-    detail: bool
+    image: Tensor
+    alpha: Tensor
+    trimap: Tensor
+    contrast: Tensor
 
 
-class Augmenter:
-    """Draws training samples.
+@dataclass(frozen=True)
+class Recipe:
+    """What samples are made of; shares lie between 0 and 1.
+
+    Attributes:
+        close_ups: share of close-ups; the others are whole views.
+        close_up: from where to where the side of a close-up lies, as a share of the largest that fits the photo.
+        composites: share of samples whose person stands before another background than the photo's own.
+        keyed: share of people from sources with true hair (:data:`KEYED`); below 0 they are drawn like all others.
+        strands: share of composites on which strands are drawn.
+        others: share of composites with a second person.
+        objects: share of samples with objects behind the person that are no persons.
+        empty: share of samples without any person.
+        turned: share of composites turned by up to :data:`TURN` degrees.
+        relit: share of samples whose light hides the person.
+        unknown: smallest and largest radius of the unknown band, in pixels at 512 px.
+        blobs: share of samples whose unknown area reaches into body and background.
+    """
+
+    close_ups: float = 0.0
+    close_up: tuple[float, float] = (0.3, 0.7)
+    composites: float = 0.6
+    keyed: float = -1.0
+    strands: float = 0.0
+    others: float = 0.2
+    objects: float = 0.4
+    empty: float = 0.03
+    turned: float = 0.2
+    relit: float = 0.35
+    unknown: tuple[float, float] = (7.0, 15.0)
+    blobs: float = 0.0
+
+
+#: Sources whose mattes are true down to single strands, by the prefix of their files' names.
+KEYED = ("lon_", "can_")
+#: Sources that were squeezed to squares: their true aspect is unknown.
+SQUEEZED = ("hum_",)
+#: Largest turn of a composite, in degrees.
+TURN = 30
+#: A photo that its person fills more than so says little of what is not a person, so it is drawn less often.
+FULL = 0.6
+
+
+class Sampler:
+    """Draws batches.
 
     Args:
-        portraits: what to draw from.
-        backgrounds: uint8 [H, W, 3] RGB pictures without people, by their source: all sources are drawn from alike,
-            so that a large one does not rule. Without any, other portraits' backgrounds serve.
-        rng: source of all randomness.
-        distractors: share of the samples that get objects behind the person which are no persons: pieces of other
-            pictures, large and sharp against what may be a blurred background.
-        composites: share of the samples whose person stands before another background than the photo's own.
-        close_up: from where to where the side of a close-up lies, as a share of the largest that fits the photo.
+        portraits: what to draw people from.
+        backgrounds: pictures without people (pyramids of uint8 [3, h, w]) by their source: all sources are drawn from
+            alike, so that a large one does not rule. Without any, other portraits' backgrounds serve.
     """
 
-    COMPOSITES, SECOND_PERSON, DETAIL, CLOSE_UP = 0.6, 0.2, 0.4, (0.3, 0.7)
-    #: A photo that its person fills more than so says little of what is not a person, so it is drawn less often.
-    FULL = 0.6
-
-    def __init__(
-        self,
-        portraits: list[Portrait],
-        backgrounds: dict[str, list[np.ndarray]],
-        rng: np.random.Generator,
-        distractors: float = 0.0,
-        composites: float = COMPOSITES,
-        close_up: tuple[float, float] = CLOSE_UP,
-    ) -> None:
+    def __init__(self, portraits: list[Layers], backgrounds: dict[str, list[tuple[Tensor, ...]]]) -> None:
+        if not portraits:
+            raise ValueError("there are no portraits to draw from")
         self.portraits = portraits
         self.backgrounds = list(backgrounds.values())
-        self.rng = rng
-        self.distractors = distractors
-        self.composites = composites
-        self.close_up = close_up
+        self.device = portraits[0].levels[0].device
+        self.keyed = [p for p in portraits if p.name.startswith(KEYED)]
+        self.plain = [p for p in portraits if not p.name.startswith(KEYED)] or portraits
 
-    def sample(self, height: int, width: int, close_ups: float = DETAIL, empty: float = 0.0) -> Sample:
-        """Draw one sample of the given size.
+    @torch.no_grad()
+    def batch(self, recipe: Recipe, count: int, height: int, width: int, seed: tuple[int, ...]) -> Batch:
+        """Draw a batch; it depends on the arguments alone (and on the device).
 
         Args:
-            height: in pixels.
-            width: in pixels.
-            close_ups: probability of a close-up.
-            empty: probability of a background without any person.
+            recipe: what the samples are made of.
+            count: samples.
+            height, width: in pixels, multiples of 16.
+            seed: any integers, for instance a training's seed and its step.
         """
-        rng = self.rng
-        if empty and rng.random() < empty:
-            return self._empty(height, width)
-        composite = rng.random() < self.composites
-        detail = bool(rng.random() < close_ups)
-        portrait = self._portrait()
-        if not detail and (portrait.alpha > 127).mean() > self.FULL and rng.random() < 0.7:
-            portrait = self._portrait()
-        foreground, alpha, background = self._view(portrait, height, width, composite, detail)
-        if composite:
-            background = self._background(height, width)
-        if self.distractors and rng.random() < self.distractors:
-            for _ in range(rng.integers(1, 4)):
-                background = self._distract(background)
-        if composite:
-            foreground = self._recolour(foreground)
-            if rng.random() < self.SECOND_PERSON:
-                foreground, alpha = self._join(foreground, alpha, *self._other(height, width, detail))
-        image = alpha * foreground + (1 - alpha) * background
-        contrast = np.abs(foreground - background).mean(-1)
-        image = self._degrade(self._recolour(image) if rng.random() < 0.7 else image)
-        alpha = np.rint(alpha[..., 0] * 255).astype(np.uint8)
-        maps = image, alpha, self._trimap(alpha), np.rint(contrast * 255).clip(0, 255).astype(np.uint8)
-        if rng.random() < 0.5:
-            maps = tuple(np.ascontiguousarray(x[:, ::-1]) for x in maps)
-        return Sample(*maps, detail)
+        rng = np.random.default_rng(seed)
+        generator = torch.Generator(self.device).manual_seed(int(rng.integers(2**62)))
+        dice = Dice(generator, count)
+        composite = rng.random(count) < recipe.composites
+        empty = rng.random(count) < recipe.empty
+        layers, close = self._people(recipe, composite, height, width, rng)
+        foreground, own, alpha = layers[:, FOREGROUND], layers[:, BACKGROUND], layers[:, ALPHA]
+        alpha = torch.where(self._flag(empty), 0.0, alpha)
 
-    def _empty(self, height: int, width: int) -> Sample:
-        background = self._background(height, width)
-        if self.distractors and self.rng.random() < self.distractors:
-            background = self._distract(background)
-        nothing = np.zeros((height, width), np.uint8)
-        return Sample(self._degrade(background), nothing, nothing, nothing, False)
+        changed = self._flag(composite | empty)
+        behind = self._backgrounds(dice, height, width, rng)
+        backdrop = torch.where(changed, recolor(behind, dice), own)
+        if recipe.objects:
+            backdrop = self._objects(backdrop, recipe.objects, rng, dice)
+        foreground = torch.where(changed, recolor(foreground, dice), foreground)
+        foreground, alpha = self._others(foreground, alpha, recipe, composite & ~empty & ~close, rng, dice, generator)
+        lit, dimmed = relight(foreground, backdrop, dice)
+        relit = dice.chance(recipe.relit) & changed
+        foreground, backdrop = torch.where(relit, lit, foreground), torch.where(relit, dimmed, backdrop)
 
-    def _portrait(self) -> Portrait:
-        return self.portraits[self.rng.integers(len(self.portraits))]
+        image = alpha * foreground + (1 - alpha) * backdrop
+        contrast = (foreground - backdrop).abs().mean(1, keepdim=True)
+        image = torch.where(dice.chance(0.7), recolor(image, dice), image)
+        image = degrade(image, dice)
+        low, high = (r * max(height, width) / 512 for r in recipe.unknown)
+        radius = torch.from_numpy(rng.integers(round(low), round(high) + 1, count)).to(self.device)
+        classes = trimap(alpha, radius)
+        if recipe.blobs:
+            classes = odd_unknown(classes, recipe.blobs, generator)
+        return Batch(image, alpha, classes, contrast)
 
-    def _view(self, portrait: Portrait, height: int, width: int, extend: bool, detail: bool) -> tuple[np.ndarray, ...]:
-        """Crop foreground, alpha [h, w, 1] and background, as float32 in [0, 1], at the size wanted."""
-        window = self._window(portrait, height / width, extend, detail)
-        layers = np.dstack([portrait.foreground, portrait.alpha])
-        layers = _crop(layers, window, height, width)
-        background = layers[..., :3] if extend else _crop(portrait.background, window, height, width)
-        return layers[..., :3], layers[..., 3:], background
+    def _flag(self, values: np.ndarray) -> Tensor:
+        return torch.from_numpy(values).to(self.device, non_blocking=True).view(-1, 1, 1, 1)
 
-    def _window(self, portrait: Portrait, aspect: float, extend: bool, detail: bool) -> tuple[int, int, int, int]:
-        """Choose a window (top, left, height, width), in the portrait's pixels.
-
-        A composite may reach beyond the frame, but only on sides that the person does not touch: a person cut off
-        in the middle of a picture would teach nothing true.
-        """
-        rng, alpha = self.rng, portrait.alpha
-        h, w = alpha.shape
-        # Photos of one source were squeezed to squares, so their true aspect is unknown.
-        squeezed = portrait.name.startswith("hum_")
-        aspect *= float(np.exp(rng.uniform(-0.35, 0.35) if squeezed else rng.uniform(-0.12, 0.12)))
-        top, left, bottom, right = 0, 0, h, w
-        if extend:
-            room = rng.uniform(0, 0.6, 4) * max(h, w)
-            top -= int(room[0]) if alpha[:2].max() < 8 else 0
-            bottom += int(room[1]) if alpha[-2:].max() < 8 else 0
-            left -= int(room[2]) if alpha[:, :2].max() < 8 else 0
-            right += int(room[3]) if alpha[:, -2:].max() < 8 else 0
-        frame_h, frame_w = bottom - top, right - left
-        largest = min(frame_h, frame_w * aspect)
-        size = largest * (rng.uniform(*self.close_up) if detail else rng.uniform(0.75, 1))
-        crop_h, crop_w = max(int(size), 32), max(int(size / aspect), 32)
-        y = top + rng.integers(max(frame_h - crop_h, 0) + 1)
-        x = left + rng.integers(max(frame_w - crop_w, 0) + 1)
-        if detail and rng.random() < 0.75:
-            ys, xs = np.nonzero((alpha > 8) & (alpha < 247))
-            if len(ys):
-                k = rng.integers(len(ys))
-                y = int(np.clip(ys[k] - crop_h // 2, top, max(bottom - crop_h, top)))
-                x = int(np.clip(xs[k] - crop_w // 2, left, max(right - crop_w, left)))
-        return int(y), int(x), crop_h, crop_w
-
-    def _background(self, height: int, width: int) -> np.ndarray:
-        rng = self.rng
-        source = self.backgrounds[rng.integers(len(self.backgrounds))] if self.backgrounds else [None]
-        picture = source[rng.integers(len(source))]
-        if picture is None or rng.random() < 0.3:
-            # What other photos show behind their people is the background most like a portrait's.
-            other = self._portrait()
-            if picture is None or (other.alpha > 127).mean() < 0.35:
-                picture = other.background
-        h, w = picture.shape[:2]
-        aspect = height / width * float(np.exp(rng.uniform(-0.25, 0.25)))
-        size = min(h, w * aspect) * rng.uniform(0.4, 1)
-        crop_h, crop_w = max(int(size), 16), max(int(size / aspect), 16)
-        window = (rng.integers(max(h - crop_h, 0) + 1), rng.integers(max(w - crop_w, 0) + 1), crop_h, crop_w)
-        picture = _crop(picture, window, height, width)
-        if rng.random() < 0.5:
-            picture = cv2.GaussianBlur(picture, (0, 0), float(np.exp(rng.uniform(np.log(0.5), np.log(height / 40)))))
-        if rng.random() < 0.5:
-            picture = picture[:, ::-1]
-        return self._recolour(picture)
-
-    def _distract(self, background: np.ndarray) -> np.ndarray:
-        rng = self.rng
-        height, width = background.shape[:2]
-        mask = np.zeros((height, width), np.uint8)
-        center = rng.uniform(0, 1, 2) * (width, height)
-        size = rng.uniform(0.15, 0.6, 2) * (width, height) * (1, rng.choice([1, 3]))
-        if rng.random() < 0.5:
-            corners = cv2.boxPoints((tuple(center), tuple(size), float(rng.normal(0, 12))))
-            cv2.fillPoly(mask, [np.rint(corners).astype(np.int32)], 255)
+    def _portrait(self, recipe: Recipe, rng: np.random.Generator) -> Layers:
+        if recipe.keyed < 0 or not self.keyed:
+            pool = self.portraits
         else:
-            axes = tuple(int(side / 2) + 1 for side in size)
-            cv2.ellipse(mask, tuple(int(c) for c in center), axes, float(rng.uniform(0, 180)), 0, 360, 255, -1)
-        mask = cv2.GaussianBlur(mask, (0, 0), float(rng.uniform(0.4, 1.5))).astype(np.float32)[..., None] / 255
-        return mask * self._background(height, width) + (1 - mask) * background
+            pool = self.keyed if rng.random() < recipe.keyed else self.plain
+        return pool[rng.integers(len(pool))]
 
-    def _other(self, height: int, width: int, detail: bool) -> tuple[np.ndarray, np.ndarray]:
-        foreground, alpha, _ = self._view(self._portrait(), height, width, True, detail)
-        shift = int(self.rng.uniform(-0.5, 0.5) * width)
-        alpha = _shift(alpha, shift)
-        return self._recolour(_shift(foreground, shift)), alpha
+    def _people(
+        self, recipe: Recipe, composite: np.ndarray, height: int, width: int, rng: np.random.Generator
+    ) -> tuple[Tensor, np.ndarray]:
+        """Layers of one person each, float [N, 8, H, W], and which are close-ups."""
+        close = rng.random(len(composite)) < recipe.close_ups
+        pictures, windows = [], []
+        for extend, near in zip(composite.tolist(), close.tolist(), strict=True):
+            portrait = self._portrait(recipe, rng)
+            if not near and portrait.share > FULL and rng.random() < 0.7:
+                portrait = self._portrait(recipe, rng)
+            pictures.append(portrait.levels)
+            windows.append(self._window(portrait, recipe, height / width, extend, near, rng))
+        layers = cut(pictures, windows, height, width)
+        chosen = np.flatnonzero(composite & (rng.random(len(composite)) < recipe.strands))
+        # A few at a time: drawing takes a hundred megabytes a sample.
+        for part in np.array_split(chosen, max(math.ceil(len(chosen) / 16), 1)) if len(chosen) else ():
+            index = torch.from_numpy(part).to(self.device)
+            some = layers[index]
+            foreground, alpha, hair = some[:, FOREGROUND], some[:, ALPHA], some[:, HAIR]
+            # Now and then strands grow anywhere: fur, fringes and grass are thin too.
+            hair = torch.where(self._flag(rng.random(len(part)) < 0.12), alpha, hair)
+            styles = [Style.draw(rng) for _ in part]
+            some[:, FOREGROUND], some[:, ALPHA] = add_strands(foreground, alpha, hair, styles, rng)
+            layers[index] = some
+        return layers, close
 
-    @staticmethod
-    def _join(front: np.ndarray, alpha: np.ndarray, behind: np.ndarray, behind_alpha: np.ndarray) -> tuple:
-        hidden = (1 - alpha) * behind_alpha
-        both = alpha + hidden
-        return (alpha * front + hidden * behind + 1e-6 * front) / (both + 1e-6), both
+    def _window(
+        self,
+        portrait: Layers,
+        recipe: Recipe,
+        aspect: float,
+        extend: bool,
+        close: bool,
+        rng: np.random.Generator,
+    ) -> Window:
+        """Choose what to cut.
 
-    def _recolour(self, image: np.ndarray) -> np.ndarray:
-        rng = self.rng
-        image = image.clip(0, 1) ** float(np.exp(rng.normal(0, 0.2)))
-        image = image * np.exp(rng.normal(0, 0.06, 3)).astype(np.float32) * float(np.exp(rng.normal(0, 0.12)))
-        grey = image.mean(-1, keepdims=True)
-        saturation = 0.0 if rng.random() < 0.04 else float(np.exp(rng.normal(0, 0.2)))
-        image = grey + (image - grey) * saturation
-        middle = image.mean()
-        return (middle + (image - middle) * float(np.exp(rng.normal(0, 0.12)))).clip(0, 1).astype(np.float32)
+        A composite may reach beyond the frame, but only on sides that the person does not touch: a person cut off in
+        the middle of a picture would teach nothing true.
+        """
+        h, w = portrait.size
+        jitter = 0.35 if portrait.name.startswith(SQUEEZED) else 0.12
+        aspect *= math.exp(rng.uniform(-jitter, jitter))
+        top, left, bottom, right = 0.0, 0.0, float(h), float(w)
+        if extend and not close:
+            reach = 1.2 if rng.random() < 0.15 else 0.5
+            room = rng.uniform(0, reach, 4) * max(h, w)
+            touches = portrait.touches
+            top -= 0 if touches[0] else room[0]
+            bottom += 0 if touches[1] else room[1]
+            left -= 0 if touches[2] else room[2]
+            right += 0 if touches[3] else room[3]
+        frame_h, frame_w = bottom - top, right - left
+        share = rng.uniform(*recipe.close_up) if close else rng.choice([rng.uniform(0.75, 1), rng.uniform(0.4, 1)])
+        size = min(frame_h, frame_w * aspect) * share
+        crop_h, crop_w = max(size, 32.0), max(size / aspect, 32.0)
+        y = top + rng.random() * max(frame_h - crop_h, 0.0)
+        x = left + rng.random() * max(frame_w - crop_w, 0.0)
+        if close and rng.random() < 0.85:
+            places = portrait.strands if rng.random() < 0.6 and len(portrait.strands) else portrait.edges
+            if len(places):
+                row, column = places[rng.integers(len(places))] + rng.normal(0, 0.15, 2) * (crop_h, crop_w)
+                y = float(np.clip(row - crop_h / 2, top, max(bottom - crop_h, top)))
+                x = float(np.clip(column - crop_w / 2, left, max(right - crop_w, left)))
+        angle = math.radians(rng.uniform(-TURN, TURN)) if extend and rng.random() < recipe.turned else 0.0
+        return Window(y, x, crop_h, crop_w, angle, bool(rng.random() < 0.5))
 
-    def _degrade(self, image: np.ndarray) -> np.ndarray:
-        rng = self.rng
-        if rng.random() < 0.2:
-            image = cv2.GaussianBlur(image, (0, 0), float(rng.uniform(0.3, 1.3)))
-        if rng.random() < 0.4:
-            image = image + rng.normal(0, rng.uniform(0.003, 0.035), image.shape).astype(np.float32)
-        image = np.rint(image.clip(0, 1) * 255).astype(np.uint8)
-        if rng.random() < 0.4:
-            _, code = cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, int(rng.integers(40, 96))])
-            image = cv2.imdecode(code, cv2.IMREAD_COLOR)
-        return image
+    def _backgrounds(self, dice: Dice, height: int, width: int, rng: np.random.Generator) -> Tensor:
+        pictures, windows = [], []
+        for _ in range(dice.count):
+            levels = self._background(rng)
+            h, w = levels[0].shape[1:]
+            aspect = height / width * math.exp(rng.uniform(-0.25, 0.25))
+            size = min(h, w * aspect) * rng.uniform(0.4, 1)
+            crop_h, crop_w = max(size, 16.0), max(size / aspect, 16.0)
+            y, x = rng.random() * max(h - crop_h, 0.0), rng.random() * max(w - crop_w, 0.0)
+            pictures.append(levels)
+            windows.append(Window(y, x, crop_h, crop_w, 0.0, bool(rng.random() < 0.5)))
+        return defocus(cut(pictures, windows, height, width), dice, 0.5)
 
-    def _trimap(self, alpha: np.ndarray) -> np.ndarray:
-        # The paper's kernel is 15 to 30 px at 512 px (section 5.1); the mattes' faint veil counts as background.
-        low, high = (round(k * max(alpha.shape) / 512) for k in (15, 30))
-        size = int(self.rng.integers(low, high + 1))
-        kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (size, size))
-        inner = cv2.erode((alpha > 247).astype(np.uint8), kernel, borderValue=1)
-        outer = cv2.dilate((alpha > 8).astype(np.uint8), kernel)
-        return inner + outer
+    def _background(self, rng: np.random.Generator) -> tuple[Tensor, ...]:
+        levels = None
+        if self.backgrounds:
+            source = self.backgrounds[rng.integers(len(self.backgrounds))]
+            levels = source[rng.integers(len(source))]
+        if levels is None or rng.random() < 0.3:
+            # What other photos show behind their people is the background most like a portrait's.
+            other = self.portraits[rng.integers(len(self.portraits))]
+            if levels is None or other.share < 0.35:
+                levels = tuple(level[BACKGROUND] for level in other.levels)
+        return levels
 
+    def _objects(self, backdrop: Tensor, share: float, rng: np.random.Generator, dice: Dice) -> Tensor:
+        """Put pieces of other pictures on the backdrop: rectangles and ellipses, large and sharp."""
+        height, width = backdrop.shape[2:]
+        rows = torch.linspace(0, 1, height, device=self.device).view(1, 1, -1, 1)
+        columns = torch.linspace(0, 1, width, device=self.device).view(1, 1, 1, -1)
+        some = dice.chance(share)
+        pieces = self._backgrounds(dice, height, width, rng)
+        for _ in range(2):
+            pieces = recolor(pieces.roll(1, 0), dice)
+            angle = torch.where(dice.chance(0.5), dice.normal(0.2), dice.uniform(0, math.pi))
+            dy, dx = rows - dice.uniform(), columns - dice.uniform()
+            along, across = torch.cos(angle) * dx + torch.sin(angle) * dy, torch.cos(angle) * dy - torch.sin(angle) * dx
+            half_w = dice.uniform(0.07, 0.3)
+            half_h = dice.uniform(0.07, 0.3) * torch.where(dice.chance(0.5), 3.0, 1.0)
+            u, v = along.abs() / half_w, across.abs() / half_h
+            reach = torch.where(dice.chance(0.5), torch.maximum(u, v), (u.square() + v.square()).sqrt())
+            edge = dice.uniform(0.5, 2.5) / (half_w * width)
+            mask = ((1 - reach) / edge + 0.5).clamp(0, 1) * (some & dice.chance(0.75))
+            backdrop = backdrop.lerp(pieces, mask)
+        return backdrop
 
-def _crop(image: np.ndarray, window: tuple[int, int, int, int], height: int, width: int) -> np.ndarray:
-    """Cut a window that may reach beyond the image (zeros there) and resize it: float32 in [0, 1]."""
-    y, x, h, w = (int(v) for v in window)
-    top, left = max(-y, 0), max(-x, 0)
-    bottom, right = max(y + h - image.shape[0], 0), max(x + w - image.shape[1], 0)
-    cut = image[max(y, 0) : y + h, max(x, 0) : x + w]
-    if top or left or bottom or right:
-        cut = cv2.copyMakeBorder(cut, top, bottom, left, right, cv2.BORDER_CONSTANT, value=(0, 0, 0, 0))
-    shrink = h > height or w > width
-    cut = cv2.resize(cut, (width, height), interpolation=cv2.INTER_AREA if shrink else cv2.INTER_LINEAR)
-    return cut.astype(np.float32) / 255
-
-
-def _shift(image: np.ndarray, columns: int) -> np.ndarray:
-    """Move an image sideways; what is uncovered becomes zero."""
-    moved = np.zeros_like(image)
-    if columns >= 0:
-        moved[:, columns:] = image[:, : image.shape[1] - columns]
-    else:
-        moved[:, :columns] = image[:, -columns:]
-    return moved
+    def _others(
+        self,
+        foreground: Tensor,
+        alpha: Tensor,
+        recipe: Recipe,
+        allowed: np.ndarray,
+        rng: np.random.Generator,
+        dice: Dice,
+        generator: torch.Generator,
+    ) -> tuple[Tensor, Tensor]:
+        """Put a second person behind some of the people: both are foreground."""
+        height, width = alpha.shape[2:]
+        chosen = np.flatnonzero(allowed & (rng.random(len(allowed)) < recipe.others))
+        if not len(chosen):
+            return foreground, alpha
+        seconds, _ = self._people(recipe, np.full(len(chosen), True), height, width, rng)
+        index = torch.from_numpy(chosen).to(self.device)
+        shift = [int(s) for s in rng.uniform(-0.5, 0.5, len(chosen)) * width]
+        # Whoever is cut off by a side stays at that side.
+        sides = torch.stack([seconds[:, ALPHA, :, 0], seconds[:, ALPHA, :, -1]]).amax((2, 3)).gt(0.03).tolist()
+        shifted = torch.zeros_like(seconds)
+        for i, columns in enumerate(shift):
+            columns = min(columns, 0) if sides[0][i] else columns
+            columns = max(columns, 0) if sides[1][i] else columns
+            if columns >= 0:
+                shifted[i, ..., columns:] = seconds[i, ..., : width - columns]
+            else:
+                shifted[i, ..., :columns] = seconds[i, ..., -columns:]
+        color = recolor(shifted[:, FOREGROUND], Dice(generator, len(chosen)))
+        front, front_alpha = foreground[index], alpha[index]
+        hidden = (1 - front_alpha) * shifted[:, ALPHA]
+        both = (front_alpha + hidden).clamp(max=1)
+        mixed = (front_alpha * front + hidden * color + 1e-6 * front) / (both + 1e-6)
+        return foreground.index_copy(0, index, mixed), alpha.index_copy(0, index, both)

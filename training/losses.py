@@ -22,7 +22,7 @@ class Losses(NamedTuple):
 
 
 def p3m_loss(
-    output: P3MOutput, alpha: Tensor, trimap: Tensor, contrast: Tensor, weight: Tensor | None = None
+    output: P3MOutput, alpha: Tensor, trimap: Tensor, contrast: Tensor, segmentation_weight: float = 1.0
 ) -> Losses:
     """Weigh segmentation, local alpha, fused alpha and composition as published.
 
@@ -30,32 +30,44 @@ def p3m_loss(
         output: what the network gives for [N, 3, H, W].
         alpha: float [N, 1, H, W] in [0, 1], the true matte.
         trimap: int64 [N, H, W]; 0 background, 1 unknown, 2 foreground.
-        contrast: float [N, 1, H, W] in [0, 1], mean over RGB of |F - B|; a composite made by a wrong alpha is off by
+        contrast: float [N, 1, H, W] in [0, 1], mean over RGB of abs(F - B); a composite made by a wrong alpha is off by
             its error times this.
-        weight: float [N], how much each sample counts for the segmentation; None counts all alike. A close-up does
-            not show what is person, and HYBRID never asks it.
+        segmentation_weight: how much the segmentation counts; the paper's is 1. Close-ups do not show what is a
+            person, and HYBRID never asks them.
     """
-    segmentation = segmentation_loss(output.logits, output.side_logits, trimap, weight)
+    segmentation = segmentation_loss(output.logits, output.side_logits, trimap)
     unknown = (trimap == UNKNOWN).unsqueeze(1).to(alpha.dtype)
     local_error = (output.local_alpha - alpha) * unknown
     local = local_error.abs().sum() / unknown.sum().clamp(min=1) + laplacian(local_error)
     fused_error = output.alpha - alpha
     fused = fused_error.abs().mean() + laplacian(fused_error)
     composition = (fused_error.abs() * contrast).mean()
-    return Losses(segmentation + 2 * local + 3 * fused + composition, segmentation, local, fused, composition)
+    total = segmentation_weight * segmentation + 2 * local + 3 * fused + composition
+    return Losses(total, segmentation, local, fused, composition)
 
 
-def segmentation_loss(
-    logits: Tensor, side_logits: tuple[Tensor, ...], trimap: Tensor, weight: Tensor | None = None
-) -> Tensor:
+def local_loss(local_alpha: Tensor, alpha: Tensor, trimap: Tensor, contrast: Tensor) -> Tensor:
+    """Weigh the local alpha inside the unknown area alone: L1, Laplacian and composition, a scalar.
+
+    For stages that keep the segmentation. Everything is a mean over the unknown area, however large that is.
+
+    Args:
+        local_alpha: float [N, 1, H, W] in [0, 1], predicted.
+        alpha, trimap, contrast: as for :func:`p3m_loss`.
+    """
+    unknown = (trimap == UNKNOWN).unsqueeze(1).to(alpha.dtype)
+    error = (local_alpha - alpha) * unknown
+    area = unknown.sum().clamp(min=1)
+    share = unknown.mean().clamp(min=0.1)
+    return 2 * error.abs().sum() / area + laplacian(error) / share + (error.abs() * contrast).sum() / area
+
+
+def segmentation_loss(logits: Tensor, side_logits: tuple[Tensor, ...], trimap: Tensor) -> Tensor:
     """Cross-entropy with deep supervision, a scalar; arguments as in :func:`p3m_loss`."""
-    if weight is None:
-        weight = logits.new_ones(len(logits))
 
     def cross_entropy(level: Tensor) -> Tensor:
         # Contiguous: over three channels that lie last, the CPU's softmax is slow.
-        losses = F.cross_entropy(level.contiguous(), trimap, reduction="none").mean((1, 2))
-        return (losses * weight).sum() / weight.sum().clamp(min=1e-6)
+        return F.cross_entropy(level.contiguous(), trimap)
 
     return (sum(cross_entropy(level) for level in side_logits) + 3 * cross_entropy(logits)) / 6
 

@@ -1,13 +1,13 @@
 """Photos with mattes, split into foreground, background and alpha, held in memory."""
 
 import hashlib
+import re
 from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
 
 import cv2
 import numpy as np
-from pymatting import estimate_foreground_ml
 
 from infer_p3m_portrait_matting.evaluate import dataset
 from infer_p3m_portrait_matting.p3m.imaging.files import list_images, read_rgb
@@ -38,8 +38,13 @@ class Portrait(NamedTuple):
 
 
 def is_held_out(name: str) -> bool:
-    """Whether a photo belongs to the held-out split: by a hash of its name, so that more photos move none."""
-    return int(hashlib.sha256(name.encode()).hexdigest(), 16) % HELD_OUT == 0
+    """Whether a photo belongs to the held-out split: by a hash of its name, so that more photos move none.
+
+    A short number after "-" at the name's end does not count: ``anna-1`` and ``anna-08`` show one person, and stay on
+    one side.
+    """
+    person = re.sub(r"-\d{1,2}$", "", name)
+    return int(hashlib.sha256(person.encode()).hexdigest(), 16) % HELD_OUT == 0
 
 
 def list_photos(folder: Path, held_out: bool) -> list[Path]:
@@ -72,6 +77,9 @@ def read_portrait(path: Path, long_side: int | None = None) -> Portrait:
     if long_side is not None and max(image.shape[:2]) > long_side:
         scale = long_side / max(image.shape[:2])
         image = cv2.resize(image, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
+    # Imported here: packs are read without it, and it compiles for a minute when it first starts.
+    from pymatting import estimate_foreground_ml
+
     rgb = image[..., :3].astype(np.float32) / 255
     alpha = image[..., 3].astype(np.float32) / 255
     foreground, background = estimate_foreground_ml(rgb, alpha, return_background=True)

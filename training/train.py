@@ -3,71 +3,101 @@
 import argparse
 import math
 import os
+import queue
+import threading
 import time
 import tomllib
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
+from functools import partial
 from pathlib import Path
+from typing import Any, NamedTuple
 
-import cv2
 import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
-from torch.utils.data import DataLoader, IterableDataset
 
-from infer_p3m_portrait_matting.p3m import P3MNet, create_model, load_weights, normalize, save_weights
+from infer_p3m_portrait_matting.p3m import P3MNet, P3MOutput, create_model, load_weights, normalize, save_weights
 
-from .augment import Augmenter
-from .losses import Losses, p3m_loss, segmentation_loss
-from .portraits import Portrait, list_backgrounds, list_photos, read_backgrounds, read_portraits
+from .augment import Batch, Recipe, Sampler
+from .gallery import load_gallery
+from .losses import local_loss, p3m_loss, segmentation_loss
 from .pretrained import load_imagenet
 
 
 @dataclass(frozen=True)
-class Stage:
-    """One stretch of training at one picture size.
+class Part:
+    """What one half of a step sees.
 
     Attributes:
         size: side in pixels of the square that has the samples' area.
-        batch: samples per step.
+        count: samples a step.
+        recipe: what they are made of.
+        segmentation: how much the samples count for the segmentation; of the views, 1. Close-ups do not show what is a
+            person, and HYBRID never asks them.
+    """
+
+    size: int
+    count: int
+    recipe: Recipe
+    segmentation: float = 1.0
+
+    @classmethod
+    def read(cls, values: dict[str, Any]) -> "Part":
+        """Read a TOML table: the fields of this class and those of :class:`~.augment.Recipe`, side by side."""
+        values = {k: tuple(v) if isinstance(v, list) else v for k, v in values.items()}
+        names = {field.name for field in fields(Recipe)}
+        recipe = Recipe(**{k: v for k, v in values.items() if k in names})
+        return cls(recipe=recipe, **{k: v for k, v in values.items() if k not in names})
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One stretch of training. A step of it sees views, mattes or both.
+
+    Attributes:
         steps: how many steps.
         cooldown: so many steps at its end lower the learning rates to 0.
-        detail_weight: how much a close-up counts for the segmentation, where a whole view counts 1.
         lr: what the learning rates are multiplied by.
-        distractors: share of the samples with objects on their background that are no persons.
-        close_ups: share of the samples that are close-ups.
-        close_up: from where to where the side of a close-up lies, as a share of the largest that fits the photo.
-        semantic: share of the steps that show whole views and train encoder and segmentation decoder alone, which
-            takes about two thirds of the time.
-        semantic_size: ``size`` of those steps; 0 takes ``size`` itself. The global pass should meet in training the
-            scales that it will see.
-        semantic_batch: ``batch`` of those steps; 0 takes ``batch`` itself.
-        empty: share of those steps' samples without any person.
+        views: samples for the segmentation, or None; they leave the matting decoder alone. The global pass should meet
+            here the scales that it will see.
+        mattes: samples for the local alpha, or None.
         frozen: names of modules that stay as they are, their normalisation statistics too.
         fixed_norms: names of modules whose normalisation statistics stay, while their weights learn.
     """
 
-    size: int
-    batch: int
     steps: int
     cooldown: int = 0
-    detail_weight: float = 1.0
     lr: float = 1.0
-    distractors: float = 0.0
-    close_ups: float = Augmenter.DETAIL
-    close_up: tuple[float, float] = Augmenter.CLOSE_UP
-    semantic: float = 0.0
-    semantic_size: int = 0
-    semantic_batch: int = 0
-    empty: float = 0.0
+    views: Part | None = None
+    mattes: Part | None = None
     frozen: tuple[str, ...] = ()
     fixed_norms: tuple[str, ...] = ()
+
+    @classmethod
+    def read(cls, values: dict[str, Any]) -> "Stage":
+        """Read a TOML table."""
+        values = {k: tuple(v) if isinstance(v, list) else v for k, v in values.items()}
+        parts = {k: Part.read(values[k]) for k in ("views", "mattes") if k in values}
+        return cls(**{**values, **parts})
 
 
 @dataclass(frozen=True)
 class Config:
-    """What the TOML file says; see mobile.toml."""
+    """What the TOML file says; see mobile.toml.
+
+    Attributes:
+        model: the network's name.
+        seed: of all randomness.
+        encoder_lr, decoder_lr: learning rates.
+        weight_decay: of AdamW.
+        warmup: so many steps at the start raise the learning rates.
+        ema: decay of the weights' moving average.
+        aspects: height over width of pictures, one drawn a batch; their area stays that of the part's square. Every
+            aspect is a size more that a GPU's kernels are prepared for, and the first step of each takes seconds.
+        stages: one after the other.
+    """
 
     model: str
     seed: int
@@ -76,14 +106,27 @@ class Config:
     weight_decay: float
     warmup: int
     ema: float
+    aspects: tuple[float, ...]
     stages: tuple[Stage, ...]
 
     @classmethod
     def read(cls, path: Path) -> "Config":
         """Read a TOML file; unknown and missing keys are a TypeError that names them."""
         values = tomllib.loads(path.read_text())
-        stages = [{k: tuple(v) if isinstance(v, list) else v for k, v in stage.items()} for stage in values["stages"]]
-        return cls(**{**values, "stages": tuple(Stage(**stage) for stage in stages)})
+        stages = tuple(Stage.read(stage) for stage in values["stages"])
+        return cls(**{**values, "aspects": tuple(values["aspects"]), "stages": stages})
+
+    def scaled(self, factor: float) -> "Config":
+        """The same training with every stage, and what it warms up and cools down, longer or shorter."""
+
+        def scale(steps: int) -> int:
+            return max(round(steps * factor), 1) if steps else 0
+
+        stages = tuple(
+            replace(stage, steps=scale(stage.steps), cooldown=min(scale(stage.cooldown), scale(stage.steps)))
+            for stage in self.stages
+        )
+        return replace(self, warmup=scale(self.warmup), stages=stages)
 
     @property
     def steps(self) -> int:
@@ -97,11 +140,6 @@ class Config:
             step -= stage.steps
         raise IndexError("training is over")
 
-    def is_semantic(self, step: int) -> bool:
-        """Whether a step trains the segmentation alone: evenly spread over its stage, by the stage's share."""
-        stage, place = self.stage_at(step)
-        return int((place + 1) * stage.semantic) > int(place * stage.semantic)
-
     def lr_factor(self, step: int) -> float:
         """What the learning rates are multiplied by at a step."""
         stage, place = self.stage_at(step)
@@ -111,41 +149,75 @@ class Config:
         return factor
 
 
-class Batches(IterableDataset):
-    """Endless batches from a step on: what step k gets depends on the seed and k alone, so resuming changes nothing."""
+class StepData(NamedTuple):
+    """The batches of one step; either may be None."""
 
-    #: Height over width of a batch's pictures; their area stays that of the stage's square.
-    ASPECTS = (1.0, 1.0, 4 / 3, 3 / 4, 3 / 2)
+    views: Batch | None
+    mattes: Batch | None
 
-    def __init__(
-        self, config: Config, portraits: list[Portrait], backgrounds: dict[str, list[np.ndarray]], start: int
-    ) -> None:
-        self.config, self.portraits, self.backgrounds, self.start = config, portraits, backgrounds, start
 
-    def __iter__(self) -> Iterator[tuple[Tensor, ...]]:
-        cv2.setNumThreads(1)
-        worker = torch.utils.data.get_worker_info()
-        first, stride = (worker.id, worker.num_workers) if worker else (0, 1)
-        for step in range(self.start + first, self.config.steps, stride):
-            yield self.batch(step)
+def step_data(config: Config, sampler: Sampler, step: int) -> StepData:
+    """Make what step (from 0) sees: it depends on the seed and the step alone, so resuming changes nothing."""
+    stage, _ = config.stage_at(step)
+    batches = []
+    for number, part in enumerate((stage.views, stage.mattes)):
+        if part is None:
+            batches.append(None)
+            continue
+        aspect = config.aspects[np.random.default_rng((config.seed, step, number)).integers(len(config.aspects))]
+        height = 32 * round(part.size * math.sqrt(aspect) / 32)
+        width = 32 * round(part.size / math.sqrt(aspect) / 32)
+        batches.append(sampler.batch(part.recipe, part.count, height, width, (config.seed, step, number, 1)))
+    return StepData(*batches)
 
-    def batch(self, step: int) -> tuple[Tensor, ...]:
-        """Image, alpha, trimap, contrast (uint8, NCHW; the trimap NHW) and weight (float32, N) of one step."""
-        stage, _ = self.config.stage_at(step)
-        rng = np.random.default_rng((self.config.seed, step))
-        aspect = self.ASPECTS[rng.integers(len(self.ASPECTS))]
-        size, count, close_ups, empty = stage.size, stage.batch, stage.close_ups, 0.0
-        if self.config.is_semantic(step):
-            size, count = stage.semantic_size or size, stage.semantic_batch or count
-            close_ups, empty = 0.0, stage.empty
-        height = 32 * round(size * math.sqrt(aspect) / 32)
-        width = 32 * round(size / math.sqrt(aspect) / 32)
-        augmenter = Augmenter(self.portraits, self.backgrounds, rng, stage.distractors, close_up=stage.close_up)
-        samples = [augmenter.sample(height, width, close_ups, empty) for _ in range(count)]
-        *maps, detail = zip(*samples, strict=True)
-        image, alpha, trimap, contrast = (torch.from_numpy(np.stack(x)) for x in maps)
-        weight = torch.tensor([stage.detail_weight if close else 1.0 for close in detail])
-        return image.permute(0, 3, 1, 2), alpha.unsqueeze(1), trimap, contrast.unsqueeze(1), weight
+
+def prefetch(make: Callable[[int], StepData], first: int, last: int, device: torch.device) -> Iterator[StepData]:
+    """Make the data of steps ``first`` to ``last - 1`` in a thread of its own, a few steps ahead.
+
+    On a GPU the thread has a stream of its own too, so that what it waits for does not hold up training.
+    """
+    ready: queue.Queue = queue.Queue(maxsize=3)
+    stopped = threading.Event()
+
+    def work() -> None:
+        stream = torch.cuda.Stream(device) if device.type == "cuda" else None
+        try:
+            with torch.cuda.stream(stream):
+                for step in range(first, last):
+                    data = make(step)
+                    event = stream.record_event() if stream else None
+                    while not stopped.is_set():
+                        try:
+                            ready.put((data, event), timeout=0.1)
+                            break
+                        except queue.Full:
+                            continue
+                    if stopped.is_set():
+                        return
+        except BaseException as error:
+            ready.put((error, None))
+
+    threading.Thread(target=work, daemon=True).start()
+    try:
+        for _ in range(first, last):
+            data, event = ready.get()
+            if isinstance(data, BaseException):
+                raise data
+            if event is not None:
+                torch.cuda.current_stream(device).wait_event(event)
+                for batch in data:
+                    for tensor in batch or ():
+                        tensor.record_stream(torch.cuda.current_stream(device))
+            yield data
+    finally:
+        stopped.set()
+
+
+class Shown(NamedTuple):
+    """The parts of a step's loss that are printed, scalars; 0 where a step has no such part."""
+
+    segmentation: Tensor
+    mattes: Tensor
 
 
 class Trainer:
@@ -184,38 +256,56 @@ class Trainer:
         encoder = list(model.encoder.parameters())
         decoder = [*model.segmentation.parameters(), *model.matting.parameters()]
         groups = [{"params": encoder, "lr": config.encoder_lr}, {"params": decoder, "lr": config.decoder_lr}]
-        self.optimizer = torch.optim.AdamW(groups, weight_decay=config.weight_decay)
+        self.optimizer = torch.optim.AdamW(groups, weight_decay=config.weight_decay, fused=device.type == "cuda")
         self.scheduler = torch.optim.lr_scheduler.LambdaLR(
             self.optimizer, lambda step: config.lr_factor(min(step, config.steps - 1))
         )
 
-    def train_step(self, batch: tuple[Tensor, ...]) -> Losses:
-        """Take one step; returns the detached losses."""
-        image, alpha, trimap, contrast, weight = (x.to(self.device, non_blocking=True) for x in batch)
-        x = normalize(image.float() / 255).contiguous(memory_format=torch.channels_last)
-        self._keep()
-        semantic = self.config.is_semantic(self.step)
-        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.bfloat16):
-            output = None if semantic else self.model(x)
-            logits = self.model.segment_with_sides(x) if semantic else (output.logits, *output.side_logits)
-        logits = tuple(level.float() for level in logits)
-        if semantic:
-            loss = segmentation_loss(logits[0], logits[1:], trimap.long(), weight)
-            losses = Losses(loss, loss, *loss.new_zeros(3))
-        else:
-            output = output._replace(logits=logits[0], side_logits=logits[1:])
-            losses = p3m_loss(output, alpha.float() / 255, trimap.long(), contrast.float() / 255, weight)
+    def train_step(self, data: StepData) -> Shown:
+        """Take one step; returns the detached losses of its views and of its mattes."""
+        stage, _ = self.config.stage_at(self.step)
+        self._keep(stage)
         self.optimizer.zero_grad(set_to_none=True)
-        losses.total.backward()
+        shown = Shown(*torch.zeros(2, device=self.device))
+        # One part after the other: their gradients add up, and only one graph is in memory.
+        if data.views is not None:
+            with self._autocast():
+                logits, *sides = self.model.segment_with_sides(self._input(data.views))
+            loss = segmentation_loss(logits.float(), tuple(side.float() for side in sides), data.views.trimap)
+            loss.backward()
+            shown = shown._replace(segmentation=loss.detach())
+        if data.mattes is not None and stage.mattes is not None:
+            loss = self._matting_loss(data.mattes, stage.mattes.segmentation)
+            loss.backward()
+            shown = shown._replace(mattes=loss.detach())
         torch.nn.utils.clip_grad_norm_(self.model.parameters(), 2.0)
         self.optimizer.step()
         self.scheduler.step()
         self.ema.update_parameters(self.model)
         self.step += 1
-        return Losses(*(loss.detach() for loss in losses))
+        return shown
 
-    def _keep(self) -> None:
-        stage, _ = self.config.stage_at(self.step)
+    def _matting_loss(self, batch: Batch, weight: float) -> Tensor:
+        x = self._input(batch)
+        # The global pass never sees a close-up: its statistics come from the views, where there are any.
+        learning = self.model.segmentation.training
+        self.model.segmentation.train(learning and self.config.stage_at(self.step)[0].views is None)
+        with self._autocast():
+            output = self.model(x) if weight else None
+            alpha = self.model.local_alpha(x) if output is None else output.local_alpha
+        self.model.segmentation.train(learning)
+        if output is None:
+            return local_loss(alpha.float(), batch.alpha, batch.trimap, batch.contrast)
+        output = P3MOutput(*(x.float() for x in output[:3]), tuple(side.float() for side in output.side_logits))
+        return p3m_loss(output, batch.alpha, batch.trimap, batch.contrast, weight).total
+
+    def _input(self, batch: Batch) -> Tensor:
+        return normalize(batch.image).contiguous(memory_format=torch.channels_last)
+
+    def _autocast(self) -> torch.autocast:
+        return torch.autocast(self.device.type, torch.bfloat16, enabled=self.bfloat16)
+
+    def _keep(self, stage: Stage) -> None:
         if self.kept == (stage.frozen, stage.fixed_norms):
             return
         self.model.train().requires_grad_(True)
@@ -257,55 +347,93 @@ def _group_in_float32(model: nn.Module) -> None:
             module.forward = forward
 
 
+def measure(trainer: Trainer, sampler: Sampler, steps: int = 12) -> float:
+    """Estimate the seconds that all steps take, from some of each stage; the trainer is used up."""
+    config, device, total = trainer.config, trainer.device, 0.0
+    first = 0
+    for stage in config.stages:
+        last = first + min(stage.steps, 2 * steps)
+        trainer.step, done, begun = first, 0, time.monotonic()
+        for data in prefetch(partial(step_data, config, sampler), first, last, device):
+            trainer.train_step(data)
+            done += 1
+            # The first steps prepare kernels and fill the queue.
+            if done == (last - first + 1) // 2:
+                _wait_for(device)
+                begun = time.monotonic()
+        _wait_for(device)
+        total += stage.steps * (time.monotonic() - begun) / max(done - (last - first + 1) // 2, 1)
+        first += stage.steps
+    return total
+
+
+def _wait_for(device: torch.device) -> None:
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--data", type=Path, required=True, help="folder with train/ and, if at hand, backgrounds/")
+    parser.add_argument(
+        "--data", type=Path, required=True, help="folder with train/ and, if at hand, backgrounds/; photos or a pack"
+    )
     parser.add_argument("--long-side", type=int, help="shrink photos to this many pixels, to hold them in memory")
     parser.add_argument("--config", type=Path, default=Path(__file__).with_name("mobile.toml"))
     parser.add_argument("--out", type=Path, default=Path("runs/mobile"), help="folder of checkpoints and weights")
     parser.add_argument("--start", type=Path, help="weights file to start from, instead of ImageNet's")
     parser.add_argument("--new-encoder", action="store_true", help="ImageNet's encoder under the decoders of --start")
     parser.add_argument("--minutes", type=float, default=math.inf, help="stop (resumable) after so many minutes")
+    parser.add_argument(
+        "--fit", type=float, help="lengthen or shorten all stages so that they end after so many minutes"
+    )
     parser.add_argument("--save-every", type=float, default=3, help="minutes between checkpoints")
-    parser.add_argument("--workers", type=int, default=1, help="processes that make batches")
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     parser.add_argument("--bfloat16", action=argparse.BooleanOptionalAction, help="autocast (default: on a GPU)")
     args = parser.parse_args()
 
     started = time.monotonic()
-    config = Config.read(args.config)
+    config, device = Config.read(args.config), torch.device(args.device)
     args.out.mkdir(parents=True, exist_ok=True)
-    checkpoint = args.out / "last.pt"
-    trainer = Trainer(config, torch.device(args.device), args.start, args.new_encoder, args.bfloat16)
+    checkpoint, plan = args.out / "last.pt", args.out / "scale.txt"
+    sampler = Sampler(*load_gallery(args.data, device, args.long_side))
+    print(f"{len(sampler.portraits)} portraits, {args.device}, {time.monotonic() - started:.0f} s", flush=True)
+
+    def trainer_of(config: Config) -> Trainer:
+        return Trainer(config, device, args.start, args.new_encoder, args.bfloat16)
+
+    if args.fit and not plan.exists():
+        seconds = measure(trainer_of(config), sampler)
+        left = 60 * args.fit - (time.monotonic() - started)
+        if left <= 0:
+            parser.error(
+                f"--fit {args.fit:g} is too short: reading and measuring alone took {args.fit - left / 60:.1f} minutes"
+            )
+        plan.write_text(str(left / seconds))
+        print(f"{seconds / 60:.1f} minutes for all steps, scaled to {left / 60:.1f}", flush=True)
+    if plan.exists():
+        config = config.scaled(float(plan.read_text()))
+    trainer = trainer_of(config)
     if checkpoint.exists():
         trainer.load(checkpoint)
         print(f"resumed at step {trainer.step} of {config.steps}", flush=True)
-    portraits = read_portraits(list_photos(args.data / "train", held_out=False), args.long_side)
-    backgrounds = read_backgrounds(list_backgrounds(args.data / "backgrounds", held_out=False))
-    print(f"{len(portraits)} portraits, {sum(map(len, backgrounds.values()))} backgrounds, {args.device}", flush=True)
 
-    batches = DataLoader(
-        Batches(config, portraits, backgrounds, trainer.step),
-        batch_size=None,
-        num_workers=args.workers,
-        prefetch_factor=4 if args.workers else None,
-        pin_memory=args.device == "cuda",
-    )
-    sums, count, saved, shown = None, 0, time.monotonic(), time.monotonic()
-    for batch in batches:
-        values = torch.stack(trainer.train_step(batch))
-        sums, count = values if sums is None else sums + values, count + 1
-        now = time.monotonic()
+    def save() -> None:
+        trainer.save(checkpoint)
+        save_weights(trainer.averaged(), args.out / f"p3m_{config.model}.safetensors")
+
+    saved, shown = time.monotonic(), time.monotonic()
+    sums, count, samples = torch.zeros(len(Shown._fields), device=device), 0, 0
+    for data in prefetch(partial(step_data, config, sampler), trainer.step, config.steps, device):
+        sums, count = sums + torch.stack(trainer.train_step(data)), count + 1
+        samples += sum(len(batch.image) for batch in data if batch is not None)
         if trainer.step % 50 == 0:
-            means = " ".join(f"{n} {v:.4f}" for n, v in zip(Losses._fields, (sums / count).tolist(), strict=True))
-            rate = count * len(batch[0]) / (now - shown)
-            print(f"step {trainer.step} {means} {rate:.1f} img/s", flush=True)
-            sums, count, shown = None, 0, now
-        stop = now - started > 60 * args.minutes or trainer.step == config.steps
-        if stop or now - saved > 60 * args.save_every:
-            trainer.save(checkpoint)
-            save_weights(trainer.averaged(), args.out / f"p3m_{config.model}.safetensors")
-            saved = now
+            means = " ".join(f"{n} {v:.4f}" for n, v in zip(Shown._fields, (sums / count).tolist(), strict=True))
+            print(f"step {trainer.step} {means} {samples / (time.monotonic() - shown):.1f} samples/s", flush=True)
+            sums, count, samples, shown = torch.zeros_like(sums), 0, 0, time.monotonic()
+        stop = time.monotonic() - started > 60 * args.minutes or trainer.step == config.steps
+        if stop or time.monotonic() - saved > 60 * args.save_every:
+            save()
+            saved = time.monotonic()
         if stop:
             break
     print(f"at step {trainer.step} of {config.steps}", flush=True)

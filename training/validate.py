@@ -1,78 +1,121 @@
-"""Measure a weights file on the held-out split: SAD, SAD in the transition band, MAD.
+"""Measure a weights file on what was held out from training: SAD, SAD-T (in the transition band), GRAD and CONN.
 
 For photos with mattes outside of training there is ``python -m infer_p3m_portrait_matting.evaluate``.
 """
 
 import argparse
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import cv2
 import numpy as np
+import torch
 
-from infer_p3m_portrait_matting.evaluate.dataset import pair_of
+from infer_p3m_portrait_matting.evaluate.dataset import pair_of, two_folders
 from infer_p3m_portrait_matting.p3m import METHODS, PortraitMatting, score, trimap_of
 from infer_p3m_portrait_matting.p3m.atomic_write import write_whole
 from infer_p3m_portrait_matting.p3m.imaging.png import encode_png
 
-from .augment import Augmenter
-from .portraits import list_backgrounds, list_photos, read_backgrounds, read_portraits
+from .augment import KEYED, Recipe, Sampler
+from .gallery import load_gallery
+from .portraits import list_photos
+
+#: Name, photo (uint8 [H, W, 3] RGB) and true matte (float32 [H, W] in [0, 1]).
+Picture = tuple[str, np.ndarray, np.ndarray]
+
+#: People before other backgrounds, half of them with foreign objects: what few of the photos show.
+COMPOSITES = Recipe(composites=1.0, others=0.2, objects=0.5, empty=0.0)
+#: Heads with true hair before other backgrounds. Nothing is drawn on, and nobody else is seen.
+HAIR = Recipe(composites=1.0, keyed=1.0, others=0.0, objects=0.3, empty=0.0, turned=0.2, relit=0.2)
+_SIZES = ((1088, 736), (896, 896), (736, 1088))
 
 
-def held_out(data: Path, scale: float) -> Iterator[tuple[str, np.ndarray, np.ndarray]]:
-    """Name, photo (uint8 RGB) and matte (float) of each held-out photo, enlarged ``scale`` times."""
+def photos(data: Path, scale: float) -> Iterator[Picture]:
+    """Give each held-out photo, enlarged ``scale`` times."""
     for path in list_photos(data / "train", held_out=True):
         image = np.dstack(pair_of(path).read_8bit())
         image = cv2.resize(image, None, fx=scale, fy=scale, interpolation=cv2.INTER_CUBIC) if scale != 1 else image
         yield path.stem, np.ascontiguousarray(image[..., :3]), image[..., 3].astype(np.float32) / 255
 
 
-def composites(data: Path, count: int) -> Iterator[tuple[str, np.ndarray, np.ndarray]]:
-    """Held-out people before held-out backgrounds, half of them with foreign objects: what few of the photos show.
+def composites(data: Path, count: int, recipe: Recipe = COMPOSITES) -> Iterator[Picture]:
+    """Give held-out people before held-out backgrounds: always the same pictures, of 0.8 megapixels.
 
-    Yields:
-        As :func:`held_out`, always the same ``count`` pictures, of 0.8 megapixels.
+    Args:
+        data: folder with ``train/`` and ``backgrounds/``, or a pack.
+        count: how many pictures.
+        recipe: what they are made of.
+
+    Raises:
+        ValueError: no photo that the recipe asks for is held out.
     """
-    portraits = read_portraits(list_photos(data / "train", held_out=True))
-    backgrounds = read_backgrounds(list_backgrounds(data / "backgrounds", held_out=True))
+    portraits, backgrounds = load_gallery(data, torch.device("cpu"), held_out=True)
+    if recipe.keyed == 1.0:
+        portraits = [portrait for portrait in portraits if portrait.name.startswith(KEYED)]
+    sampler = Sampler(portraits, backgrounds)
     for index in range(count):
-        rng = np.random.default_rng((0, index))
-        height, width = ((1088, 736), (896, 896), (736, 1088))[rng.integers(3)]
-        augmenter = Augmenter(portraits, backgrounds, rng, distractors=0.5, composites=1.0)
-        sample = augmenter.sample(height, width, close_ups=0.0)
-        yield f"composite {index}", sample.image, sample.alpha.astype(np.float32) / 255
+        height, width = _SIZES[np.random.default_rng((0, index)).integers(len(_SIZES))]
+        batch = sampler.batch(recipe, 1, height, width, (0, index))
+        image = batch.image[0].mul(255).round().to(torch.uint8).permute(1, 2, 0)
+        yield f"composite {index}", image.contiguous().numpy(), batch.alpha[0, 0].contiguous().numpy()
+
+
+def folder(pictures: Path, suffix: str) -> Iterator[Picture]:
+    """Give each photo of a folder whose matte lies beside it as ``NAME<suffix>.png``."""
+    for pair in two_folders(pictures, pictures, suffix=suffix):
+        photo, matte, _ = pair.read()
+        yield pair.name, photo, matte
+
+
+def in_true_trimap(session: PortraitMatting, photo: np.ndarray, true: np.ndarray, input_size: int) -> np.ndarray:
+    """Matte a photo as if the segmentation were right: the local alpha where the true matte is 0.01 to 0.99."""
+    local = session.local_alpha(photo, input_size)
+    return np.where((true > 0.01) & (true < 0.99), local, true > 0.5).astype(np.float32)
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument(
-        "--data", type=Path, required=True, help="folder with train/ (RGBA, or blurred_image/ beside mask/)"
-    )
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--data", type=Path, help="folder with train/ (RGBA, or blurred_image/ beside mask/)")
     parser.add_argument("--model", default="mobile")
     parser.add_argument("--weights", type=Path, help="weights file (default: the bundled or published one)")
     parser.add_argument("--method", default="HYBRID", choices=METHODS)
     parser.add_argument("--input-size", type=int, default=1024)
     parser.add_argument("--global-bound", type=int, help="instead of the model's own bound of the global pass")
+    parser.add_argument("--unknown-above", type=float, help="instead of the model's own rule for the unknown area")
+    parser.add_argument("--true-trimap", action="store_true", help="take the unknown area from the true matte")
     parser.add_argument("--scale", type=float, default=1.0, help="enlarge held-out photos so many times")
-    parser.add_argument(
-        "--composites", type=int, metavar="N", help="measure on N composites of held-out pictures instead"
-    )
+    pictures = parser.add_mutually_exclusive_group()
+    pictures.add_argument("--composites", type=int, metavar="N", help="N composites of held-out pictures instead")
+    pictures.add_argument("--hair", type=int, metavar="N", help="N composites of held-out heads with true hair instead")
+    pictures.add_argument("--folder", type=Path, help="photos of this folder, beside their mattes, instead")
+    parser.add_argument("--suffix", default=".resnet34", help="of the mattes in --folder (default .resnet34)")
     parser.add_argument("--output", type=Path, help="folder for the mattes")
     args = parser.parse_args()
+    if (args.data is None) == (args.folder is None):
+        parser.error("name the pictures by --data or by --folder")
 
-    session = PortraitMatting(args.model, weights=args.weights, global_bound=args.global_bound)
+    session = PortraitMatting(
+        args.model, weights=args.weights, global_bound=args.global_bound, unknown_above=args.unknown_above
+    )
     if args.output:
         args.output.mkdir(parents=True, exist_ok=True)
+    if args.folder:
+        chosen = folder(args.folder, args.suffix)
+    elif args.composites or args.hair:
+        chosen = composites(args.data, args.composites or args.hair, HAIR if args.hair else COMPOSITES)
+    else:
+        chosen = photos(args.data, args.scale)
+    matte = partial(in_true_trimap, session) if args.true_trimap else None
     rows = []
-    pictures = composites(args.data, args.composites) if args.composites else held_out(args.data, args.scale)
-    for name, photo, true in pictures:
-        predicted = session.matte(photo, args.method, args.input_size)
-        scores = score(predicted, true, trimap_of(true))
-        rows.append((scores.sad, scores.sad_t, 1000 * scores.mad))
-        print("{} SAD {:.2f} band {:.2f} MAD {:.2f}".format(name, *rows[-1]))
+    for name, photo, true in chosen:
+        found = matte(photo, true, args.input_size) if matte else session.matte(photo, args.method, args.input_size)
+        scores = score(found, true, trimap_of(true))
+        rows.append((scores.sad, scores.sad_t, scores.grad, scores.conn))
+        print("{} SAD {:.2f} SAD-T {:.2f} GRAD {:.2f} CONN {:.2f}".format(name, *rows[-1]), flush=True)
         if args.output:
-            write_whole(args.output / f"{name}.png", encode_png(np.rint(predicted * 255).astype(np.uint8)))
-    print("mean of {}: SAD {:.2f}, in the band {:.2f}, MAD {:.2f} x 1e-3".format(len(rows), *np.mean(rows, axis=0)))
+            write_whole(args.output / f"{name}.png", encode_png(np.rint(found * 255).astype(np.uint8)))
+    print("mean of {}: SAD {:.2f} SAD-T {:.2f} GRAD {:.2f} CONN {:.2f}".format(len(rows), *np.mean(rows, axis=0)))
 
 
 if __name__ == "__main__":

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from .inference import METHODS, PortraitMatting
     from .model.network import BACKGROUND, FOREGROUND, UNKNOWN, P3MNet, P3MOutput, fuse
     from .model.registry import create_model, list_models
+    from .precision import PRECISIONS
     from .preprocess import IMAGENET_MEAN, IMAGENET_STD, normalize
 
 #: The modules that need torch, and what each of them makes public: the imports above, for Python itself.
@@ -40,6 +41,7 @@ _WITH_TORCH = {
     ".inference": "METHODS PortraitMatting",
     ".model.network": "BACKGROUND FOREGROUND UNKNOWN P3MNet P3MOutput fuse",
     ".model.registry": "create_model list_models",
+    ".precision": "PRECISIONS",
     ".preprocess": "IMAGENET_MEAN IMAGENET_STD normalize",
 }
 
@@ -51,6 +53,7 @@ __all__ = [
     "IMAGENET_STD",
     "METHODS",
     "OBFUSCATIONS",
+    "PRECISIONS",
     "UNKNOWN",
     "DownloadError",
     "Face",

@@ -1,34 +1,76 @@
 """From a caller's image to what the network takes, and back to the image's size."""
 
+from functools import cache
+
 import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from .imaging.images import as_rgb
-
 #: ImageNet statistics, per RGB channel on [0, 1]; every variant is normalised with them.
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
 
+#: How many times smaller :func:`resize` makes an image in one step on a GPU.
+_MOST_AT_ONCE = 32
+#: How many columns :func:`shrink` takes at once.
+_COLUMNS = 64
+
 
 def to_tensor(image: np.ndarray, device: torch.device) -> Tensor:
-    """Bring an image onto a device as RGB; 8-bit images travel as 8 bits.
+    """Bring an image onto a device as it is: 8-bit images travel as 8 bits, grey as one channel.
 
     Args:
         image: as for :func:`~.images.check_image`, already checked; never written to.
         device: where to.
 
     Returns:
-        float32 [1, 3, H, W] in [0, 1], channels_last.
+        uint8, uint16 or float32 [H, W, channels]; may share the image's memory: not to be written to.
     """
-    rgb = as_rgb(image)
-    scale = {"u1": 255.0, "u2": 65535.0}.get(rgb.dtype.str[1:], 1.0)
-    if rgb.dtype != np.uint8:
-        rgb = rgb.astype(np.float32)
-    # Torch takes neither negative strides nor read-only memory; what it takes as it is, float() copies below.
-    tensor = torch.from_numpy(np.require(rgb, requirements=["C", "W"])).to(device)
-    return tensor.float().div_(scale).permute(2, 0, 1).unsqueeze(0)
+    pixels = image[..., None] if image.ndim == 2 else image
+    if pixels.dtype not in (np.uint8, np.uint16):
+        pixels = pixels.astype(np.float32, copy=False)
+    # Torch takes neither negative strides, nor foreign byte orders, nor read-only memory.
+    pixels = np.require(pixels, pixels.dtype.newbyteorder("="), ["C", "W"])
+    return torch.from_numpy(pixels).to(device)
+
+
+def to_rgb(pixels: Tensor) -> Tensor:
+    """Turn pixels as :func:`to_tensor` gives them into RGB.
+
+    Args:
+        pixels: uint8, uint16 or float32 [H, W, channels].
+
+    Returns:
+        float32 [1, 3, H, W] in [0, 1], channels_last, in memory of its own.
+    """
+    scale = {torch.uint8: 255.0, torch.uint16: 65535.0}.get(pixels.dtype, 1.0)
+    rgb = pixels[..., :3].to(torch.float32, copy=True).div_(scale)
+    return rgb.expand(-1, -1, 3).permute(2, 0, 1).unsqueeze(0).contiguous(memory_format=torch.channels_last)
+
+
+def shrink(pixels: Tensor, height: int, width: int) -> Tensor:
+    """Turn pixels into RGB of another size.
+
+    On a CPU the rows shrink first, some columns at a time: a photo of 24 MP as floating-point numbers takes 288 MB,
+    which are never there at once.
+
+    Args:
+        pixels: as :func:`to_tensor` gives them.
+        height: wanted height in pixels.
+        width: wanted width in pixels.
+
+    Returns:
+        float32 [1, 3, height, width] in [0, 1], channels_last.
+    """
+    columns = pixels.shape[1]
+    if pixels.device.type != "cpu" or height >= pixels.shape[0]:
+        return resize(to_rgb(pixels), height, width)
+    x = torch.empty((1, 3, height, columns), memory_format=torch.channels_last)
+    for first in range(0, columns, _COLUMNS):
+        strip = slice(first, min(first + _COLUMNS, columns))
+        x[..., strip] = resize(to_rgb(pixels[:, strip]), height, strip.stop - strip.start)
+    return resize(x, height, width)
 
 
 def resize(x: Tensor, height: int, width: int) -> Tensor:
@@ -44,6 +86,12 @@ def resize(x: Tensor, height: int, width: int) -> Tensor:
     """
     if x.shape[2:] == (height, width):
         return x
+    if x.is_cuda and max(x.shape[2] / height, x.shape[3] / width) > _MOST_AT_ONCE:
+        # PyTorch's CUDA kernel keeps its weights in shared memory, which does not hold those of more at once.
+        steps = (
+            max(-(-now // _MOST_AT_ONCE), wanted) for now, wanted in zip(x.shape[2:], (height, width), strict=True)
+        )
+        return resize(resize(x, *steps), height, width)
     return F.interpolate(x, (height, width), mode="bilinear", align_corners=False, antialias=True)
 
 
@@ -56,6 +104,13 @@ def normalize(x: Tensor) -> Tensor:
     Returns:
         A new tensor of the same shape and dtype.
     """
-    mean = x.new_tensor(IMAGENET_MEAN).view(1, 3, 1, 1)
-    std = x.new_tensor(IMAGENET_STD).view(1, 3, 1, 1)
+    mean, std = _statistics(x.device, x.dtype)
     return (x - mean) / std
+
+
+@cache
+def _statistics(device: torch.device, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
+    # Kept, because each upload would wait for the GPU. Made outside of inference mode, so that training may use them.
+    with torch.inference_mode(False):
+        mean, std = (torch.tensor(values, device=device, dtype=dtype) for values in (IMAGENET_MEAN, IMAGENET_STD))
+        return mean.view(1, 3, 1, 1), std.view(1, 3, 1, 1)

@@ -20,6 +20,7 @@ from infer_p3m_portrait_matting.plugin.settings import (
     IMAGE,
     MAX_INPUT_SIZE,
     MIN_INPUT_SIZE,
+    PRECISIONS,
     TRANSPARENT,
     Settings,
 )
@@ -32,6 +33,11 @@ _MODEL_NOTES = {
 _METHOD_NOTES = {
     "HYBRID": "Finds the person at low resolution, the edges at high resolution: finest hair.",
     "RESIZE": "One pass at low resolution: faster, softer edges.",
+}
+_PRECISION_NOTES = {
+    "auto": "Half precision where the processor or the GPU computes it itself, float32 elsewhere.",
+    "float32": "Single precision: slower, and the same numbers on every processor.",
+    "bfloat16": "Half precision, even where it is slow.",
 }
 _FOREGROUND_NOTES = {
     "estimated": "The person's own colours: no old background shines through hair.",
@@ -98,6 +104,7 @@ class ParameterForm(QtWidgets.QWidget):
             self.cuda.setEnabled(False)
             self.cuda.setText("Use the NVIDIA GPU (none found: the processor computes)")
             self.cuda.setToolTip("PyTorch finds no NVIDIA GPU on this computer")
+        self.precision = _combo(PRECISIONS, _PRECISION_NOTES)
         self.weights = _line(
             "published or bundled weights",
             "A published .pth checkpoint or a .safetensors file of the chosen model; usually empty",
@@ -134,6 +141,7 @@ class ParameterForm(QtWidgets.QWidget):
                 (self.input_size.valueChanged,),
             ),
             _switch("cuda", "Computation", self.cuda),
+            _choice("precision", "Precision", self.precision),
             _file("model_weight_file", "Weights file", self.weights, self.browse_weights),
             _switch("allow_fallback", "Fallback", self.fallback),
             _choice("foreground", "Foreground", self.foreground),

@@ -38,6 +38,7 @@ class FileNames:
                 candidate = f"{candidates[-1]}_{number}"
                 if self._owners.setdefault(folder / candidate, source) == source:
                     return candidate
+        raise AssertionError("there is always a higher number")
 
 
 class LosslessImageIO(dataprocess.CImageIO):

@@ -63,9 +63,10 @@ def make_pictures(
     if settings.background == TRANSPARENT:
         return Pictures(person.copy(), person[..., 3].copy(), person)
     if settings.background == BLUR:
-        background = blurred_background(image, alpha)
+        background: np.ndarray | tuple[int, int, int] = blurred_background(image, alpha)
     elif settings.background == IMAGE:
-        background = crop_to_fill(background_image, *alpha.shape)
+        # None is refused there, as anything else that is not an image.
+        background = crop_to_fill(background_image, *alpha.shape)  # type: ignore[arg-type]
     else:
         background = parse_color(settings.background)
     return Pictures(composite(foreground, alpha, background), to_uint8(alpha), person)

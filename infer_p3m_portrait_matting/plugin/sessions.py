@@ -31,7 +31,7 @@ class Opened(NamedTuple):
 
 
 def open_session(settings: Settings, base_url: str | None = None) -> Opened:
-    """Get the loaded model for some settings: loaded once per (model, weights file, device) while in use.
+    """Get the loaded model for some settings: loaded once per (model, weights file, device, precision) while in use.
 
     Weights are looked for in this order: ``model_weight_file``, the cache folder, ``base_url``, the bundled ones. What
     cannot be had is replaced: a GPU by the CPU, a published checkpoint by the bundled model (unless ``allow_fallback``
@@ -53,11 +53,11 @@ def open_session(settings: Settings, base_url: str | None = None) -> Opened:
     if missing:
         substitutes[f"weights of {settings.model_name}"] = missing
     stat = weights.stat()
-    key = (model_name, str(weights.resolve()), stat.st_mtime_ns, stat.st_size, device)
+    key = (model_name, str(weights.resolve()), stat.st_mtime_ns, stat.st_size, device, settings.precision)
     with _lock:
         session = _loaded.get(key)
         if session is None:
-            session = _loaded[key] = PortraitMatting(model_name, device, weights)
+            session = _loaded[key] = PortraitMatting(model_name, device, weights, precision=settings.precision)
     return Opened(session, substitutes)
 
 

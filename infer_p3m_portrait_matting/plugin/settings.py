@@ -15,6 +15,9 @@ FOREGROUNDS = ("estimated", "original")
 #: What the background of the composite may be besides a colour.
 TRANSPARENT, BLUR, IMAGE = BACKGROUNDS = ("transparent", "blur", "image")
 
+#: Number formats of the network. float16 is left to "auto": only a GPU computes it, and there may be none.
+PRECISIONS = ("auto", "float32", "bfloat16")
+
 #: What may happen to faces.
 ANONYMIZE = ("none", *OBFUSCATIONS)
 
@@ -30,6 +33,8 @@ class Settings:
         input_size: bound in pixels of the long side of what the network sees, 64 to 8192.
         method: "HYBRID" or "RESIZE".
         cuda: whether to compute on an NVIDIA GPU.
+        precision: number format of the network: "auto" (half precision where the device computes it natively),
+            "float32" or "bfloat16".
         model_weight_file: weights file, or "" for the published or bundled one.
         background: of the person in the composite: a colour ("#rrggbb" or a CSS name), "transparent",
             "blur" (the photo's own background, blurred) or "image" (the second image input, or ``background_file``).
@@ -49,6 +54,7 @@ class Settings:
     input_size: int = 1024
     method: str = "HYBRID"
     cuda: bool = True
+    precision: str = "auto"
     model_weight_file: str = ""
     background: str = "#ffffff"
     background_file: str = ""
@@ -62,6 +68,7 @@ class Settings:
         choices = {
             "model_name": list_models(),
             "method": METHODS,
+            "precision": PRECISIONS,
             "foreground": FOREGROUNDS,
             "anonymize": ANONYMIZE,
         }

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from ikomia_plugin import ROOT
 
-from infer_p3m_portrait_matting.p3m import cutout, estimate_foreground
+from infer_p3m_portrait_matting.p3m import PortraitMatting, cutout, estimate_foreground
 
 pytestmark = pytest.mark.slow
 
@@ -42,7 +42,7 @@ def test_a_folder_through_ikomia_ends_with_a_summary(photos, tmp_path):
     assert len(list((tmp_path / "out").rglob("*_cutout.png"))) == 5
 
 
-def test_a_cluster_of_two_workers_mattes_restarts_and_lists_failures(photos, tmp_path, mobile):
+def test_a_cluster_of_two_workers_mattes_restarts_and_lists_failures(photos, tmp_path):
     out = tmp_path / "out"
     arguments = [photos, out, "--input-size", 128, "--workers", 2, "--batch", 2]
     environment = {"PYTHONPATH": str(ROOT), "RAY_DATA_DISABLE_PROGRESS_BARS": "1", "OMP_NUM_THREADS": "1"}
@@ -53,7 +53,7 @@ def test_a_cluster_of_two_workers_mattes_restarts_and_lists_failures(photos, tmp
     results = sorted(path.relative_to(out).as_posix() for path in out.rglob("*") if path.is_file())
     assert results == ["a.jpg.png", "a.png.png", "b.png.png", "c.png.png", "sub/a.png.png"]
     photo = np.ascontiguousarray(cv2.imread(str(photos / "b.png"))[..., ::-1])
-    alpha = mobile.matte(photo, "HYBRID", 128)
+    alpha = PortraitMatting("mobile").matte(photo, "HYBRID", 128)
     wanted = cutout(estimate_foreground(photo, alpha), alpha)
     got = cv2.cvtColor(cv2.imread(str(out / "b.png.png"), cv2.IMREAD_UNCHANGED), cv2.COLOR_BGRA2RGBA)
     assert np.abs(got[..., 3].astype(int) - wanted[..., 3]).max() <= 1

@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from infer_p3m_portrait_matting import p3m
+from infer_p3m_portrait_matting.p3m.model.network import BACKGROUND, FOREGROUND, UNKNOWN, classify
 from infer_p3m_portrait_matting.plugin.openmp import all_threads
 
 PUBLISHED = ("resnet34", "vitae-s")
@@ -98,6 +99,16 @@ def test_shapes_and_ranges_of_all_outputs(variant, matting, mobile):
         assert alpha.shape == (2, 1, 32, 64)
         assert alpha.min() >= 0
         assert alpha.max() <= 1
+
+
+def test_a_threshold_makes_unknown_whatever_is_likely_enough_so():
+    probabilities = torch.tensor([[0.8, 0.15, 0.05], [0.3, 0.25, 0.45], [0.1, 0.6, 0.3], [0.05, 0.05, 0.9]])
+    logits = probabilities.log().T.reshape(1, 3, 2, 2)
+    assert classify(logits).flatten().tolist() == [BACKGROUND, FOREGROUND, UNKNOWN, FOREGROUND]
+    assert classify(logits, 0.2).flatten().tolist() == [BACKGROUND, UNKNOWN, UNKNOWN, FOREGROUND]
+    assert classify(logits, 0.1).flatten().tolist() == [UNKNOWN, UNKNOWN, UNKNOWN, FOREGROUND]
+    assert classify(logits, 0.7).flatten().tolist() == [BACKGROUND, FOREGROUND, FOREGROUND, FOREGROUND]
+    assert classify(logits, 0.2).shape == (1, 1, 2, 2)
 
 
 def test_fuse_lets_the_classes_decide_and_the_unknown_take_the_local_alpha():

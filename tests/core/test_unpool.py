@@ -5,7 +5,8 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from infer_p3m_portrait_matting.p3m.model.unpool import _settle, max_unpool
+from infer_p3m_portrait_matting.p3m.model.encoders.features import pool
+from infer_p3m_portrait_matting.p3m.model.unpool import _settle, max_unpool, to_steps
 
 
 def unpool_slowly(x, indices):
@@ -63,7 +64,24 @@ def test_unpooling_sends_its_gradient_to_the_last_claimant_alone():
 
 def test_a_zero_or_negative_winner_is_not_overruled():
     x = torch.tensor([3.0, 0.0, 2.0, -1.0]).view(1, 1, 2, 2)
-    indices = torch.tensor([4, 4, 9, 9]).view(1, 1, 2, 2)
+    indices = torch.tensor([5, 5, 9, 9]).view(1, 1, 2, 2)
     out = max_unpool(x, indices, overlapping=True).flatten()
     assert out.nonzero().flatten().tolist() == [9]
     assert out[9] == -1
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float16])
+@pytest.mark.parametrize(("kernel", "padding"), [(3, 1), (2, 0)])
+def test_pooling_in_strips_and_unpooling_by_steps_give_the_same(kernel, padding, dtype, monkeypatch):
+    """Few distinct values, as half precision has them: ties in most windows."""
+    e = torch.randint(0, 4, (2, 5, 36, 20), generator=torch.Generator().manual_seed(0)).to(dtype)
+    wanted, indices = F.max_pool2d(e.float(), kernel, 2, padding, return_indices=True)
+    x = torch.randn(indices.shape, generator=torch.Generator().manual_seed(1)).to(dtype)
+    expected = unpool_slowly(x.float(), indices)
+    for size in (1, 3 * 10 * 10, 2**20):
+        monkeypatch.setattr("infer_p3m_portrait_matting.p3m.model.unpool._STRIP", size)
+        pooled, steps = pool(e, kernel, padding, with_indices=True)
+        assert steps.dtype == torch.int16
+        assert torch.equal(pooled.float(), wanted)
+        assert torch.equal(steps, to_steps(indices))
+        assert torch.equal(max_unpool(x, steps, overlapping=kernel == 3).float(), expected)

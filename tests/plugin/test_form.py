@@ -94,7 +94,9 @@ def test_every_parameter_has_its_row(application):
     assert sorted(row.field for row in form.rows) == sorted(Settings.names())
     changes = []
     form.changed.connect(lambda: changes.append(form.settings()))
-    other = Settings("mobile", 640, "RESIZE", False, "/a.pth", "blur", "/b.jpg", "original", "blur", True, True, False)
+    other = Settings(
+        "mobile", 640, "RESIZE", False, "float32", "/a.pth", "blur", "/b.jpg", "original", "blur", True, True, False
+    )
     for count, row in enumerate(form.rows, 1):
         row.write(getattr(other, row.field))
         assert len(changes) == count, row.field

@@ -47,6 +47,7 @@ def test_applied_changes_arrive_as_parameters(widget):
     form.model.setCurrentText("vitae-s")
     form.method.setCurrentText("RESIZE")
     form.input_size.setValue(1600)
+    form.precision.setCurrentText("bfloat16")
     form.weights.setText("/tmp/weights.pth")
     form.set_color("#336699")
     form.foreground.setCurrentText("original")
@@ -60,6 +61,7 @@ def test_applied_changes_arrive_as_parameters(widget):
             "input_size": "1600",
             "method": "RESIZE",
             "cuda": "True",
+            "precision": "bfloat16",
             "model_weight_file": "/tmp/weights.pth",
             "background": "#336699",
             "background_file": "",

@@ -2,6 +2,9 @@
 
 import numpy as np
 
+#: Values that are converted at once.
+_CHUNK = 2**17
+
 
 def check_image(image: np.ndarray) -> None:
     """Refuse what is no image, with one message that says why.
@@ -61,7 +64,13 @@ def to_uint8(x: np.ndarray) -> np.ndarray:
         return x.copy()
     if x.dtype == np.uint16:
         return ((x.astype(np.uint32) + 128) // 257).astype(np.uint8)
-    return (x.astype(np.float32) * 255 + 0.5).astype(np.uint8)
+    out = np.empty(x.shape, np.uint8)
+    # Some at a time, whose floating-point copies stay in the cache.
+    flat, rounded = x.reshape(-1), out.reshape(-1)
+    for first in range(0, flat.size, _CHUNK):
+        part = slice(first, first + _CHUNK)
+        rounded[part] = flat[part].astype(np.float32) * 255 + 0.5
+    return out
 
 
 def check_matte(image: np.ndarray, alpha: np.ndarray) -> None:

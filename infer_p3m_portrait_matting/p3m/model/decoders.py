@@ -7,24 +7,25 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
+from .convolution import FusedConv2d, conv_relu
 from .encoders.features import Features
 from .integration import DBFI, SBFI, TFI, upsample
-from .unpool import max_unpool
+from .unpool import max_unpool, unpool_rows
 
 
 @dataclass(frozen=True)
 class Channels:
-    """All that tells one variant's decoders from another's.
+    """The channel table of a variant: everything in which the decoders of two variants differ.
 
     Attributes:
         encoder: channels of e0, e0p, e1, e2, e3, e4.
         segmentation: for decoder blocks 4 to 0 of the segmentation decoder, the channels of the block's input and of
             each of its convolutions (each followed by BN and ReLU).
-        segmentation_head: channels of the bare convolutions that end the segmentation decoder; the first runs at half
-            resolution, the others after the last upsampling. The last is 3 (background, unknown, foreground).
+        segmentation_head: channels of the plain convolutions at the end of the segmentation decoder. The first runs at
+            half resolution, the others after the last upsampling. The last is 3 (background, unknown, foreground).
         matting: as ``segmentation``, for the matting decoder.
-        matting_head: channels of the convolutions that end the matting decoder, at full resolution, ReLU between
-            them. The last is 1.
+        matting_head: channels of the convolutions at the end of the matting decoder, at full resolution, with ReLU
+            between them. The last is 1.
         head_sees_e0: whether the matting head sees e0 beside the last decoder feature (for encoders without pooling
             indices, whose last upsampling would bring nothing fine of its own).
     """
@@ -48,17 +49,17 @@ def _bare_convolutions(widths: tuple[int, ...]) -> nn.ModuleList:
     return nn.ModuleList(nn.Conv2d(c_in, c_out, 3, padding=1) for c_in, c_out in pairwise(widths))
 
 
-#: d4, d3, d2, d1 of the segmentation decoder, at H/16, H/8, H/4, H/2: what the matting decoder reads.
+#: d4, d3, d2, d1 of the segmentation decoder, at H/16, H/8, H/4, H/2; the matting decoder reads them.
 Pyramid = tuple[Tensor, Tensor, Tensor, Tensor]
 
 
 class Segmentation(NamedTuple):
-    """What the segmentation decoder gives for an input of H x W.
+    """Output of the segmentation decoder for an input of H x W.
 
     Attributes:
         pyramid: four float [N, C, h, w], see :data:`Pyramid`.
         logits: float [N, 3, H, W] (background, unknown, foreground).
-        side_logits: three float [N, 3, H, W], from dBFI 2, 1 and 0; none unless they were asked for.
+        side_logits: three float [N, 3, H, W], from dBFI 2, 1 and 0; empty unless requested.
     """
 
     pyramid: Pyramid
@@ -82,6 +83,9 @@ class SegmentationDecoder(nn.Module):
         self.dbfi_0 = DBFI(e0p, e4, 16)
         widths = (channels.segmentation[-1][-1], *channels.segmentation_head)
         self.head = _bare_convolutions(widths)
+        #: The number format of all but the head, whose classes small differences decide: it computes in float32. None,
+        #: as in training, leaves maps as they come.
+        self.dtype: torch.dtype | None = None
 
     def forward(self, e4: Tensor, sides: bool = False) -> Segmentation:
         """Segment.
@@ -90,17 +94,22 @@ class SegmentationDecoder(nn.Module):
             e4: float [N, C, H/32, W/32].
             sides: whether to give the side logits too (training).
         """
+        e4 = e4 if self.dtype is None else e4.to(self.dtype)
         pyramid, side_logits = self.pyramid(e4, sides)
         x = self.dbfi_0(pyramid[-1], e4)
         if sides:
             side_logits += (self.dbfi_0.side(x),)
-        x = upsample(self.head[0](self.d0(x)), 2)
+        x = self.d0(x)
+        if self.dtype is not None:
+            x = x.float()
+        x = upsample(self.head[0](x), 2)
         for conv in self.head[1:]:
             x = conv(x)
         return Segmentation(pyramid, x, side_logits)
 
     def pyramid(self, e4: Tensor, sides: bool = False) -> tuple[Pyramid, tuple[Tensor, ...]]:
         """Decode down to half resolution: the pyramid, and the side logits of levels 2 and 1 if they are asked for."""
+        e4 = e4 if self.dtype is None else e4.to(self.dtype)
         side_logits: tuple[Tensor, ...] = ()
         d4 = upsample(self.d4(e4), 2)
         d3 = upsample(self.d3(d4), 2)
@@ -147,16 +156,60 @@ class MattingDecoder(nn.Module):
         f, (d4, d3, d2, d1) = features, pyramid
         x = _enlarge(self.d4(f.e4), f, 4)
         x = _enlarge(self.d3(self.tfi_3(d4, x, f.e3)), f, 3)
-        x = _enlarge(self.d2(self.sbfi_2(self.tfi_2(d3, x, f.e2), f.e0)), f, 2)
-        x = _enlarge(self.d1(self.sbfi_1(self.tfi_1(d2, x, f.e1), f.e0)), f, 1)
-        x = _enlarge(self.d0(self.sbfi_0(self.tfi_0(d1, x, f.e0p), f.e0)), f, 0)
+        x = _enlarge(self.d2(self.sbfi_2.refine(self.tfi_2(d3, x, f.e2), f.pool_e0(8))), f, 2)
+        x = _enlarge(self.d1(self.sbfi_1.refine(self.tfi_1(d2, x, f.e1), f.pool_e0(4))), f, 1)
+        x = self.d0(self.sbfi_0.refine(self.tfi_0(d1, x, f.e0p), f.pool_e0(2)))
+        if isinstance(self.head[-1], FusedConv2d) and self.head[-1].on_cpu:
+            return self._finish_in_strips(x, f)
+        x = _enlarge(x, f, 0)
         if self.head_sees_e0:
+            assert f.e0 is not None
             x = torch.cat([x, f.e0], 1)
         for conv in self.head[:-1]:
-            x = conv(x).relu_()
+            x = conv_relu(conv, x)
         return torch.sigmoid(self.head[-1](x).float())
+
+    def _finish_in_strips(self, x: Tensor, f: Features) -> Tensor:
+        """What is left at full resolution, strip by strip: its maps, the largest of all, never exist as a whole."""
+        n, _, h, w = x.shape
+        alpha = torch.empty((n, 1, 2 * h, 2 * w), dtype=torch.float32)
+        # Each convolution of the head sees one row more on either side; enlarging sees one row of x more.
+        border = len(self.head)
+        rows = max(_ROWS * 1024 // (2 * w), 8)
+        for first in range(0, 2 * h, rows):
+            last = min(first + rows, 2 * h)
+            top, bottom = max(first - border, 0), min(last + border, 2 * h)
+            strip = _enlarge_rows(x, f, top, bottom)
+            if self.head_sees_e0:
+                assert f.e0 is not None
+                strip = torch.cat([strip, f.e0[:, :, top:bottom]], 1)
+            for conv in self.head[:-1]:
+                strip = conv_relu(conv, strip)
+            logits = self.head[-1](strip)[:, :, first - top : last - top]
+            alpha[:, :, first:last] = torch.sigmoid(logits.float())
+        return alpha
+
+
+#: Rows of a strip at full resolution when they are 1024 px long.
+_ROWS = 48
+
+
+def _enlarge_rows(x: Tensor, features: Features, first: int, last: int) -> Tensor:
+    """Rows first to last (exclusive) of what :func:`_enlarge` gives at level 0."""
+    n, c, _, w = x.shape
+    top, bottom = first // 2, -(-last // 2)
+    assert features.indices is not None
+    indices = features.indices[0]
+    if indices is None:
+        start = max(top - 1, 0)
+        out = upsample(x[:, :, start : bottom + 1], 2)
+        return out[:, :, first - 2 * start : last - 2 * start]
+    out = torch.empty((n, c, 2 * (bottom - top), 2 * w), dtype=x.dtype, memory_format=torch.channels_last)
+    unpool_rows(x, indices, features.overlapping, top, bottom, out)
+    return out[:, :, first - 2 * top : last - 2 * top]
 
 
 def _enlarge(x: Tensor, features: Features, level: int) -> Tensor:
+    assert features.indices is not None
     indices = features.indices[level]
     return upsample(x, 2) if indices is None else max_unpool(x, indices, features.overlapping)

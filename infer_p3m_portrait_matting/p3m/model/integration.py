@@ -10,8 +10,13 @@ def upsample(x: Tensor, factor: int) -> Tensor:
     return F.interpolate(x, scale_factor=factor, mode="bilinear", align_corners=False)
 
 
+def _add(x: Tensor, fresh: Tensor) -> Tensor:
+    """x + fresh, into the memory of ``fresh`` unless a gradient needs that."""
+    return x + fresh if torch.is_grad_enabled() else fresh.add_(x)
+
+
 class TFI(nn.Module):
-    """Tripartite-feature integration: segmentation decoder, matting decoder and encoder meet in the matting decoder.
+    """Tripartite-feature integration (TFI): join segmentation decoder, matting decoder and encoder.
 
     Args:
         channels: channels of each of the three inputs and of the output; even.
@@ -19,7 +24,7 @@ class TFI(nn.Module):
 
     def __init__(self, channels: int) -> None:
         super().__init__()
-        # One transform serves all three inputs: so it was published.
+        # One transform for all three inputs, as published.
         self.transform = nn.Conv2d(channels, channels // 2, 1, bias=False)
         self.conv1 = nn.Conv2d(3 * channels // 2, channels, 3, padding=1, bias=False)
         self.bn1 = nn.BatchNorm2d(channels)
@@ -32,12 +37,12 @@ class TFI(nn.Module):
 
 
 class SBFI(nn.Module):
-    """Shallow bipartite-feature integration: the encoder's finest feature e0 sharpens the matting decoder.
+    """Shallow bipartite-feature integration (sBFI): sharpen the matting decoder with the encoder's finest feature, e0.
 
     Args:
         channels: channels of the decoder feature; even.
         e0_channels: channels of e0.
-        stride: how many times smaller the decoder feature is than e0.
+        stride: factor by which the decoder feature is smaller than e0.
     """
 
     def __init__(self, channels: int, e0_channels: int, stride: int) -> None:
@@ -51,18 +56,21 @@ class SBFI(nn.Module):
 
     def forward(self, decoder: Tensor, e0: Tensor) -> Tensor:
         """Refine float [N, channels, h, w] by float [N, e0_channels, stride * h, stride * w]; same shape out."""
-        fine = self.transform2(F.max_pool2d(e0, 2, self.stride))
-        x = torch.cat([self.transform1(decoder), fine], 1)
-        return decoder + self.relu(self.bn1(self.conv1(x)))
+        return self.refine(decoder, F.max_pool2d(e0, 2, self.stride))
+
+    def refine(self, decoder: Tensor, pooled: Tensor) -> Tensor:
+        """Refine float [N, channels, h, w] by e0 pooled already, float [N, e0_channels, h, w]; same shape out."""
+        x = torch.cat([self.transform1(decoder), self.transform2(pooled)], 1)
+        return _add(decoder, self.relu(self.bn1(self.conv1(x))))
 
 
 class DBFI(nn.Module):
-    """Deep bipartite-feature integration: the encoder's deepest feature e4 guides the segmentation decoder.
+    """Deep bipartite-feature integration (dBFI): guide the segmentation decoder by the encoder's deepest feature, e4.
 
     Args:
         channels: channels of the decoder feature; even.
         e4_channels: channels of e4.
-        scale: how many times larger the decoder feature is than e4.
+        scale: factor by which the decoder feature is larger than e4.
     """
 
     def __init__(self, channels: int, e4_channels: int, scale: int) -> None:
@@ -79,8 +87,8 @@ class DBFI(nn.Module):
         """Guide float [N, channels, h, w] by float [N, e4_channels, h / scale, w / scale]; same shape out."""
         deep = upsample(self.transform2(e4), self.scale)
         x = torch.cat([self.transform1(decoder), deep], 1)
-        return decoder + self.relu(self.bn1(self.conv1(x)))
+        return _add(decoder, self.relu(self.bn1(self.conv1(x))))
 
     def side(self, x: Tensor) -> Tensor:
-        """Side logits of what ``forward`` gave, at the network's input size: float [N, 3, H, W] (training only)."""
+        """Compute side logits from the result of ``forward``, at the input size: float [N, 3, H, W] (for training)."""
         return upsample(self.conv2(x), 32 // self.scale)

@@ -1,22 +1,23 @@
-"""P3M-Net: one encoder, two decoders, and the fusion of what they say."""
+"""P3M-Net: one encoder, two decoders, and the fusion of their predictions."""
 
 from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 
-from .decoders import Channels, MattingDecoder, SegmentationDecoder
+from .decoders import Channels, MattingDecoder, Pyramid, SegmentationDecoder
+from .encoders.features import Features
 
 #: The classes of the segmentation decoder, in the order of its logits.
 BACKGROUND, UNKNOWN, FOREGROUND = 0, 1, 2
 
 
 class P3MOutput(NamedTuple):
-    """All that the network predicts for float [N, 3, H, W].
+    """Everything that the network predicts for float [N, 3, H, W].
 
     Attributes:
         logits: [N, 3, H, W], segmentation logits (background, unknown, foreground).
-        local_alpha: [N, 1, H, W] in [0, 1], the matting decoder's alpha; meant for the unknown area.
+        local_alpha: [N, 1, H, W] in [0, 1], the matting decoder's alpha, valid in the unknown area.
         alpha: [N, 1, H, W] in [0, 1], both fused.
         side_logits: three [N, 3, H, W], from dBFI 2, 1 and 0 (deep supervision in training).
     """
@@ -27,8 +28,28 @@ class P3MOutput(NamedTuple):
     side_logits: tuple[Tensor, ...]
 
 
+def classify(logits: Tensor, unknown_above: float | None = None) -> Tensor:
+    """Decide for one class per pixel.
+
+    Args:
+        logits: float [N, 3, H, W].
+        unknown_above: a probability in [0, 1): a pixel is unknown wherever it is more probably so than that, else the
+            likelier of background and foreground. None takes the likeliest class, as published.
+
+    Returns:
+        int64 [N, 1, H, W]: :data:`BACKGROUND`, :data:`UNKNOWN` or :data:`FOREGROUND`.
+    """
+    if unknown_above is None:
+        return logits.argmax(1, keepdim=True)
+    unknown = logits.softmax(1)[:, UNKNOWN : UNKNOWN + 1] > unknown_above
+    foreground = logits[:, FOREGROUND : FOREGROUND + 1] > logits[:, BACKGROUND : BACKGROUND + 1]
+    return torch.where(unknown, UNKNOWN, torch.where(foreground, FOREGROUND, BACKGROUND))
+
+
 def fuse(logits: Tensor, local_alpha: Tensor) -> Tensor:
-    """Collaborative matting (Li et al. 2021, section 4.1): 0 in background, 1 in foreground, else the local alpha.
+    """Fuse both decoders (collaborative matting, Li et al. 2021, section 4.1).
+
+    Alpha is 0 in the background, 1 in the foreground and the local alpha in the unknown area.
 
     Args:
         logits: float [N, 3, H, W].
@@ -37,7 +58,7 @@ def fuse(logits: Tensor, local_alpha: Tensor) -> Tensor:
     Returns:
         float [N, 1, H, W] in [0, 1], with the dtype of ``local_alpha``.
     """
-    classes = logits.argmax(1, keepdim=True)
+    classes = classify(logits)
     return torch.where(classes == UNKNOWN, local_alpha, (classes == FOREGROUND).to(local_alpha.dtype))
 
 
@@ -58,18 +79,20 @@ class P3MNet(nn.Module):
         self.encoder = encoder
         self.segmentation = SegmentationDecoder(channels)
         self.matting = MattingDecoder(channels)
+        #: The number format of the matting decoder; None, as in training, leaves maps as they come.
+        self.dtype: torch.dtype | None = None
 
     def forward(self, x: Tensor) -> P3MOutput:
-        """Predict everything (see :class:`P3MOutput`): what training needs."""
+        """Predict everything (see :class:`P3MOutput`), as training needs it."""
         _check(x)
         features = self.encoder(x)
         segmentation = self.segmentation(features.e4, sides=True)
-        local_alpha = self.matting(features, segmentation.pyramid)
+        local_alpha = self._matte(features, segmentation.pyramid)
         logits = segmentation.logits
         return P3MOutput(logits, local_alpha, fuse(logits, local_alpha), segmentation.side_logits)
 
     def segment(self, x: Tensor) -> Tensor:
-        """Predict the segmentation logits alone, float [N, 3, H, W]: HYBRID's global pass."""
+        """Predict only the segmentation logits, float [N, 3, H, W]: the global pass of HYBRID."""
         _check(x)
         return self.segmentation(self.encoder(x, skips=False).e4).logits
 
@@ -80,18 +103,24 @@ class P3MNet(nn.Module):
         return logits, *side_logits
 
     def local_alpha(self, x: Tensor) -> Tensor:
-        """Predict the local alpha alone, float [N, 1, H, W] in [0, 1]: HYBRID's local pass."""
+        """Predict only the local alpha, float [N, 1, H, W] in [0, 1]: the local pass of HYBRID."""
         _check(x)
         features = self.encoder(x)
         pyramid, _ = self.segmentation.pyramid(features.e4)
-        return self.matting(features, pyramid)
+        return self._matte(features, pyramid)
 
     def fused_alpha(self, x: Tensor) -> Tensor:
-        """Predict the fused alpha alone, float [N, 1, H, W] in [0, 1]: RESIZE's only pass."""
+        """Predict only the fused alpha, float [N, 1, H, W] in [0, 1]: the single pass of RESIZE."""
         _check(x)
         features = self.encoder(x)
         pyramid, logits, _ = self.segmentation(features.e4)
-        return fuse(logits, self.matting(features, pyramid))
+        return fuse(logits, self._matte(features, pyramid))
+
+    def _matte(self, features: Features, pyramid: Pyramid) -> Tensor:
+        if self.dtype is not None:
+            d4, d3, d2, d1 = (x.to(self.dtype) for x in pyramid)
+            features, pyramid = features.to(self.dtype), (d4, d3, d2, d1)
+        return self.matting(features, pyramid)
 
 
 def _check(x: Tensor) -> None:

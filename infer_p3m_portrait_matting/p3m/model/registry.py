@@ -1,4 +1,4 @@
-"""The variants of P3M-Net by name: what tells them apart is data."""
+"""Define the variants of P3M-Net as data, and build them by name."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -19,18 +19,22 @@ class Variant:
     Attributes:
         encoder: builds the encoder, without weights.
         channels: the decoders' channel table.
-        global_bound: long side in pixels that the global pass (and RESIZE) never exceeds, or None for input_size alone.
+        global_bound: upper limit of the long side in pixels for the global pass and RESIZE, or None for no limit.
+        unknown_above: HYBRID's rule for the unknown area (see :func:`~.network.classify`); it belongs to the weights.
         published_file: name of the checkpoint that the paper's authors published, or None.
         published_layout: the published checkpoint's :func:`~.published.layout_digest`, or None.
-        bundled_file: name of the weights file shipped with this package, or None.
+        bundled_file: name of the weights file that is part of this package, or None.
+        exact: modules of the network that half precision leaves in float32, besides the segmentation's head.
     """
 
     encoder: Callable[[], nn.Module]
     channels: Channels
     global_bound: int | None = None
+    unknown_above: float | None = None
     published_file: str | None = None
     published_layout: str | None = None
     bundled_file: str | None = None
+    exact: tuple[str, ...] = ()
 
 
 _RESNET34 = (
@@ -61,24 +65,32 @@ _VARIANTS = {
         Channels((64, 64, 64, 128, 256, 512), _RESNET34, (3,), _RESNET34, (1,)),
         published_file="p3mnet_pretrained_on_p3m10k.pth",
         published_layout="de8efe4778317589919fa3dc52319190bedc7702695eb80e740a7c9de2121209",
+        # Where the pools find their maxima decides where unpooling puts values, and those behind the first convolution
+        # follow every rounding.
+        exact=("encoder.conv1",),
     ),
     "vitae-s": Variant(
         ViTAESEncoder,
         Channels((32, 64, 64, 128, 256, 512), _VITAE_S, (32, 3), _VITAE_S, (1,)),
         published_file="P3M-Net_ViTAE-S_trained_on_P3M-10k.pth",
         published_layout="155b097592542a8fccc218a3ddd9f3f59439a370f8af413dcc14cc3e88f4c78c",
+        # For the same reason; the norms give the maps that are pooled.
+        exact=("encoder.stages.0", *(f"encoder.stages.{index}.reduction.norm" for index in (1, 2, 3))),
     ),
     "mobile": Variant(
         MobileEncoder,
         Channels((8, 16, 24, 40, 112, 320), _MOBILE, (3,), _MOBILE, (8, 1), head_sees_e0=True),
         global_bound=384,
         bundled_file="p3m_mobile.safetensors",
+        # The rounding of these thin layers adds up to several 1/255 in hair. The matting decoder does most of the work,
+        # and its rounding does not show.
+        exact=("encoder", "segmentation"),
     ),
 }
 
 
 def list_models() -> list[str]:
-    """Names that :func:`create_model` knows."""
+    """List the names that :func:`create_model` accepts."""
     return list(_VARIANTS)
 
 

@@ -1,4 +1,4 @@
-"""Max-unpooling that gives the same numbers on every run."""
+"""Max-unpooling with the same result on every run."""
 
 import torch
 from torch import Tensor
@@ -14,17 +14,23 @@ _LATER = (
     ((..., _FIRST, _FIRST), (..., _LAST, _LAST)),
 )
 
+#: Values of a map in one strip.
+_STRIP = 2**17
+
 
 def max_unpool(x: Tensor, indices: Tensor, overlapping: bool) -> Tensor:
-    """Put values back to where a stride-2 max-pool took them from; zeros elsewhere.
+    """Put values back where a stride-2 max-pool took them from; the rest is zero.
 
     Pools with overlapping windows (ResNet-34's: 3 x 3) take one place several times. Then the last value in row-major
     order of the pooled map wins, as in PyTorch's contiguous CPU kernel, which made the published numbers. In PyTorch's
-    channels_last and CUDA kernels whichever thread comes last wins; here all who claim a place bring the same value.
+    channels_last and CUDA kernels whichever thread comes last wins. Here every place of the output looks at the windows
+    that cover it, and the last of them that took this place gives the value: no order of threads can change it. Where a
+    gradient is wanted, PyTorch's kernel runs instead, after all who claim a place were given the same value.
 
     Args:
         x: float [N, C, H, W].
-        indices: int64 [N, C, H, W], from ``max_pool2d(..., stride=2, return_indices=True)``.
+        indices: [N, C, H, W], int64 from ``max_pool2d(..., stride=2, return_indices=True)``, or int16 as
+            :func:`to_steps` makes them.
         overlapping: whether the pool's windows were 3 x 3, with padding 1; otherwise they were 2 x 2.
 
     Returns:
@@ -33,7 +39,69 @@ def max_unpool(x: Tensor, indices: Tensor, overlapping: bool) -> Tensor:
     channels_last = x.is_contiguous(memory_format=torch.channels_last)
     layout = torch.channels_last if channels_last else torch.contiguous_format
     x, indices = x.contiguous(memory_format=layout), indices.contiguous(memory_format=layout)
-    return F.max_unpool2d(_settle(x, indices) if overlapping else x, indices, 2, 2)
+    if x.requires_grad and torch.is_grad_enabled():
+        return F.max_unpool2d(_settle(x, indices) if overlapping else x, indices, (2, 2), (2, 2))
+    steps = to_steps(indices) if indices.dtype == torch.int64 else indices
+    n, c, h, w = x.shape
+    out = torch.empty((n, c, 2 * h, 2 * w), dtype=x.dtype, device=x.device, memory_format=layout)
+    for first, last in strips(x):
+        unpool_rows(x, steps, overlapping, first, last, out[:, :, 2 * first : 2 * last])
+    return out
+
+
+def to_steps(indices: Tensor, first_row: int = 0) -> Tensor:
+    """Say where in its window each maximum was, which takes a quarter of the memory and is compared at once.
+
+    Args:
+        indices: int64 [N, C, h, W/2], places in a map of width W, row-major.
+        first_row: the map's row that is the centre of the first windows (the upper left place of 2 x 2 windows).
+
+    Returns:
+        int16 [N, C, h, W/2]: rows below the window's centre times W plus columns right of it.
+    """
+    h, w = indices.shape[2:]
+    rows = torch.arange(first_row, first_row + 2 * h, 2, device=indices.device) * (2 * w)
+    centres = rows.view(h, 1) + torch.arange(0, 2 * w, 2, device=indices.device)
+    return torch.sub(indices, centres).to(torch.int16)
+
+
+def strips(x: Tensor) -> list[tuple[int, int]]:
+    """Cut a map into strips of rows, (first, last + 1) each, that stay in a CPU's cache for several operations."""
+    n, c, h, w = x.shape
+    rows = h if x.device.type != "cpu" else max(_STRIP // (n * c * w), 1)
+    return [(first, min(first + rows, h)) for first in range(0, h, rows)]
+
+
+def unpool_rows(x: Tensor, steps: Tensor, overlapping: bool, first: int, last: int, out: Tensor) -> None:
+    """Unpool some rows.
+
+    Args:
+        x: float [N, C, H, W].
+        steps: int16 [N, C, H, W], from :func:`to_steps`.
+        overlapping: as for :func:`max_unpool`.
+        first: first row of ``x``.
+        last: row of ``x`` behind the last one.
+        out: [N, C, 2 (last - first), 2W] with the dtype of ``x``: receives rows 2 first to 2 last.
+    """
+    w = x.shape[3]
+    # The row below belongs to it: its 3 x 3 windows reach up into these rows.
+    x, steps = x[:, :, first : last + 1], steps[:, :, first : last + 1]
+    rows = last - first
+    zero = x.new_zeros(())
+    for row in (0, 1):
+        for column in (0, 1):
+            place = out[:, :, row::2, column::2]
+            found = steps[:, :, :rows] == row * 2 * w + column
+            torch.where(found, x[:, :, :rows], zero, out=place)
+            if overlapping:
+                # Windows to the right, below, and below right begin at this place: a later one overwrites.
+                for down, right in ((0, 1), (1, 0), (1, 1)):
+                    if down <= row and right <= column:
+                        step = (row - 2 * down) * 2 * w + column - 2 * right
+                        below = slice(down, down + rows)
+                        here = place[:, :, : x.shape[2] - down, : w - right]
+                        found = steps[:, :, below, right:] == step
+                        torch.where(found, x[:, :, below, right:], here, out=here)
 
 
 def _settle(x: Tensor, indices: Tensor) -> Tensor:

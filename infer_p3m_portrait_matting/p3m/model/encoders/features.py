@@ -1,20 +1,26 @@
-"""What every encoder hands to the decoders."""
+"""The features that every encoder passes to the decoders."""
 
 from typing import NamedTuple
 
+import torch
 from torch import Tensor
 from torch.nn import functional as F
+
+from ..convolution import FusedConv2d
+from ..unpool import strips, to_steps
 
 
 class Features(NamedTuple):
     """Encoder features, from full resolution down to 1/32.
 
     ``e0`` has the input's height and width H x W, ``e0p`` has H/2 x W/2, and ``e1`` to ``e4`` have H/4 to H/32;
-    all are float [N, channels, height, width]. ``indices`` holds, for levels 0 to 4, the int64 max-pooling indices
-    that lead from that level to the next, or None where a level was left by a strided convolution; ``overlapping`` says
-    whether the pools' windows were 3 x 3 (and may take one place several times) rather than 2 x 2.
+    all are float [N, channels, height, width]. ``indices`` holds, for levels 0 to 4, the max-pooling indices
+    (:func:`pool`) that lead from that level to the next, or None where a level was left by a strided convolution;
+    ``overlapping`` says whether the pools' windows were 3 x 3 (and may take one place several times) rather than 2 x 2.
+    ``e0_pooled`` holds what sBFI needs of e0, by stride (8, 4 and 2), where an encoder has it at hand; ``e0`` may then
+    be None.
 
-    An encoder that was asked for ``skips=False`` gives ``e4`` alone: every other field is None.
+    With ``skips=False`` an encoder returns only ``e4``; every other field is None.
     """
 
     e0: Tensor | None
@@ -25,28 +31,127 @@ class Features(NamedTuple):
     e4: Tensor
     indices: tuple[Tensor | None, ...] | None
     overlapping: bool = False
+    e0_pooled: dict[int, Tensor] | None = None
 
     @classmethod
     def deepest(cls, e4: Tensor) -> "Features":
-        """Features of an encoder that was asked for its deepest map alone."""
+        """Make the features of an encoder that was called with ``skips=False``."""
         return cls(None, None, None, None, None, e4, None)
+
+    def to(self, dtype: torch.dtype) -> "Features":
+        """The same features with maps of another dtype; indices stay."""
+        e0, e0p, e1, e2, e3 = (None if x is None else x.to(dtype) for x in self[:5])
+        pooled = self.e0_pooled and {stride: x.to(dtype) for stride, x in self.e0_pooled.items()}
+        return Features(e0, e0p, e1, e2, e3, self.e4.to(dtype), self.indices, self.overlapping, pooled)
+
+    def pool_e0(self, stride: int) -> Tensor:
+        """What sBFI takes: e0 by windows of 2 x 2 at a stride."""
+        if self.e0_pooled is not None:
+            return self.e0_pooled[stride]
+        assert self.e0 is not None
+        return F.max_pool2d(self.e0, 2, stride)
 
 
 def pool(x: Tensor, kernel: int, padding: int, with_indices: bool) -> tuple[Tensor, Tensor | None]:
-    """Max-pooling with stride 2, with its indices only where somebody will unpool by them.
+    """Apply max-pooling with stride 2; return its indices only if they will be used for unpooling.
 
     Args:
-        x: float [N, C, H, W].
-        kernel: window size in pixels.
+        x: float [N, C, H, W], H and W even.
+        kernel: window size in pixels: 3 with padding 1, or 2 without.
         padding: border in pixels.
-        with_indices: whether to return the int64 indices too (the plain pooling is faster).
+        with_indices: whether to return the indices too (the plain pooling is faster).
 
     Returns:
-        float [N, C, H/2, W/2], and int64 indices of the same shape or None.
+        float [N, C, H/2, W/2], and indices of the same shape or None: int64 where a gradient is wanted, else int16
+        (:func:`~..unpool.to_steps`).
     """
-    if with_indices:
+    if not with_indices:
+        return F.max_pool2d(x, kernel, 2, padding), None
+    if torch.is_grad_enabled() and x.requires_grad:
         return F.max_pool2d(x, kernel, 2, padding, return_indices=True)
-    return F.max_pool2d(x, kernel, 2, padding), None
+    n, c, h, w = x.shape
+    layout = torch.channels_last if x.is_contiguous(memory_format=torch.channels_last) else torch.contiguous_format
+    pooled = torch.empty((n, c, h // 2, w // 2), dtype=x.dtype, device=x.device, memory_format=layout)
+    steps = torch.empty_like(pooled, dtype=torch.int16)
+    for first, last in strips(pooled):
+        top = max(2 * first - padding, 0)
+        rows = slice(first, last)
+        pooled[:, :, rows], steps[:, :, rows] = pool_rows(x[:, :, top : 2 * last], kernel, padding, first == 0)
+    return pooled, steps
+
+
+def pool_rows(x: Tensor, kernel: int, padding: int, at_top: bool) -> tuple[Tensor, Tensor]:
+    """Max-pooling of some rows: ``x`` begins ``padding`` rows above the first window's centre, except at the map's top.
+
+    Returns:
+        The maxima, and int16 where each was in its window.
+    """
+    pooled, indices = F.max_pool2d(x, kernel, 2, (padding if at_top else 0, padding), return_indices=True)
+    return pooled, to_steps(indices, 0 if at_top else padding)
+
+
+class PooledConvolution(NamedTuple):
+    """A first convolution with ReLU, and the pool behind it.
+
+    Attributes:
+        e0: float [N, C, H, W], or None where nobody needs the whole of it.
+        e0_pooled: as in :class:`Features`.
+        pooled: float [N, C, H/2, W/2].
+        indices: as :func:`pool` gives them.
+    """
+
+    e0: Tensor | None
+    e0_pooled: dict[int, Tensor] | None
+    pooled: Tensor
+    indices: Tensor | None
+
+
+def stem_in_strips(
+    convolution: FusedConv2d, x: Tensor, kernel: int, padding: int, skips: bool, dtype: torch.dtype
+) -> PooledConvolution:
+    """Convolve, apply ReLU and pool, strip by strip: the largest map of all never exists as a whole.
+
+    Args:
+        convolution: stride 1, odd kernel, padded to keep the size; on the CPU.
+        x: float [N, 3, H, W], H and W multiples of 32.
+        kernel: as for :func:`pool`.
+        padding: as for :func:`pool`.
+        skips: whether e0 is pooled for sBFI and indices are kept.
+        dtype: dtype of the maps for sBFI.
+    """
+    n, _, height, width = x.shape
+    border = convolution.weight.shape[2] // 2
+    x = F.pad(x, (0, 0, border, border)).contiguous(memory_format=torch.channels_last)
+    channels = convolution.weight.shape[0]
+
+    def empty(stride: int, dtype: torch.dtype) -> Tensor:
+        return torch.empty(
+            (n, channels, height // stride, width // stride), dtype=dtype, memory_format=torch.channels_last
+        )
+
+    pooled, steps = empty(2, x.dtype), empty(2, torch.int16) if skips else None
+    fine = {stride: empty(stride, dtype) for stride in _SBFI_STRIDES} if skips else None
+    # Whole windows of every stride; two rows of e0 lie above each other in a row of the pooled map.
+    rows = max(_ROWS * 1024 // width // 8, 1) * 8
+    for first in range(0, height, rows):
+        last = min(first + rows, height)
+        above = padding if first else 0
+        e0 = convolution(x[:, :, first - above : last + 2 * border], relu=True, padding=(0, border))
+        half = slice(first // 2, last // 2)
+        if steps is None or fine is None:
+            vertical = 0 if first else padding
+            pooled[:, :, half] = F.max_pool2d(e0, kernel, 2, (vertical, padding))
+            continue
+        pooled[:, :, half], steps[:, :, half] = pool_rows(e0, kernel, padding, not first)
+        for stride, maxima in fine.items():
+            maxima[:, :, first // stride : last // stride] = F.max_pool2d(e0[:, :, above:], 2, stride)
+    return PooledConvolution(None, fine, pooled, steps)
+
+
+#: Strides at which sBFI takes e0.
+_SBFI_STRIDES = (8, 4, 2)
+#: Rows of e0 in a strip when they are 1024 px long.
+_ROWS = 16
 
 
 def as_map(tokens: Tensor, height: int, width: int) -> Tensor:

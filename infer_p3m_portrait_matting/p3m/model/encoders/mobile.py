@@ -26,7 +26,7 @@ class MobileEncoder(nn.Module):
 
         Args:
             x: float [N, 3, H, W], H and W multiples of 32.
-            skips: False when only e4 is wanted.
+            skips: False to compute only e4.
 
         Returns:
             The features (see :class:`Features`).

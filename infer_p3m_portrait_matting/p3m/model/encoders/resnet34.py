@@ -3,7 +3,8 @@
 from torch import Tensor, nn
 from torchvision.models.resnet import BasicBlock
 
-from .features import Features, pool
+from ..convolution import FusedConv2d, match
+from .features import Features, PooledConvolution, pool, stem_in_strips
 
 
 def _layer(inplanes: int, planes: int, blocks: int) -> nn.Sequential:
@@ -37,17 +38,14 @@ class ResNet34Encoder(nn.Module):
 
         Args:
             x: float [N, 3, H, W], H and W multiples of 32.
-            skips: False when only e4 is wanted.
+            skips: False to compute only e4.
 
         Returns:
             The features (see :class:`Features`).
         """
-        e0 = self.relu(self.bn1(self.conv1(x)))
-        e0p, i0 = pool(e0, 3, 1, skips)
-        if not skips:
-            e0 = None
+        e0, e0_pooled, e0p, i0 = self._stem(x, skips)
         x, i1 = pool(e0p, 3, 1, skips)
-        e1 = self.layer1(x)
+        e1 = self.layer1(match(x, self.layer1))
         x, i2 = pool(e1, 3, 1, skips)
         e2 = self.layer2(x)
         x, i3 = pool(e2, 3, 1, skips)
@@ -56,4 +54,11 @@ class ResNet34Encoder(nn.Module):
         e4 = self.layer4(x)
         if not skips:
             return Features.deepest(e4)
-        return Features(e0, e0p, e1, e2, e3, e4, (i0, i1, i2, i3, i4), overlapping=True)
+        return Features(e0, e0p, e1, e2, e3, e4, (i0, i1, i2, i3, i4), True, e0_pooled)
+
+    def _stem(self, x: Tensor, skips: bool) -> PooledConvolution:
+        if isinstance(self.conv1, FusedConv2d) and self.conv1.on_cpu:
+            dtype = next(self.layer1.parameters()).dtype
+            return stem_in_strips(self.conv1, x, 3, 1, skips, dtype)
+        e0 = self.relu(self.bn1(self.conv1(x)))
+        return PooledConvolution(e0 if skips else None, None, *pool(e0, 3, 1, skips))

@@ -1,6 +1,7 @@
 """The ViTAE-S encoder of P3M-Net (Ma et al. 2023, section 4.2): convolutions and attention side by side."""
 
 import math
+from typing import Any
 
 import numpy as np
 import torch
@@ -8,7 +9,8 @@ from timm.layers import Mlp
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from .features import Features, as_map, as_tokens, pool
+from ..convolution import FusedConv2d, conv_relu, match
+from .features import Features, PooledConvolution, as_map, as_tokens, pool, stem_in_strips
 
 DIMS = (64, 128, 256, 512)
 DEPTHS = (2, 2, 12, 2)
@@ -39,7 +41,9 @@ def performer_features(heads: int, m: int, head_dim: int, seed: int) -> Tensor:
 
 
 class PerformerAttention(nn.Module):
-    """Linear attention with positive random features: time and memory grow linearly with the tokens."""
+    """Linear attention with positive random features; time and memory are linear in the number of tokens."""
+
+    w: Tensor
 
     def __init__(self, dim: int, heads: int, seed: int) -> None:
         super().__init__()
@@ -58,7 +62,7 @@ class PerformerAttention(nn.Module):
         """Attend over tokens, float [N, tokens, dim] in and out."""
         n, t, dim = x.shape
         k, q, v = self.kqv(x).view(n, t, 3, self.heads, -1).permute(2, 0, 3, 1, 4)
-        # The exponentials leave the range of half precision, whatever the surrounding autocast says.
+        # The exponentials exceed the range of half precision, so autocast is off here.
         with torch.autocast(x.device.type, enabled=False):
             k, q, v = self._phi(k.float()), self._phi(q.float()), v.float()
             total = k.sum(2).unsqueeze(-1)
@@ -124,15 +128,24 @@ class Stem(nn.Module):
         self.proj3 = nn.Conv2d(dim, dim, 3, padding=1)
         self.norm = nn.LayerNorm(dim)
 
-    def forward(self, x: Tensor, skips: bool) -> tuple[Tensor, Tensor | None, Tensor | None, tuple]:
-        """Give the map at 1/4 (before its LayerNorm), e0, e0p and the indices of both pools."""
-        e0 = F.relu(self.proj1(x), inplace=True)
-        x, i0 = pool(e0, 2, 0, skips)
-        if not skips:
-            e0 = None
-        e0p = F.relu(self.proj2(x), inplace=True)
+    def forward(
+        self, x: Tensor, skips: bool, dtype: torch.dtype
+    ) -> tuple[Tensor, PooledConvolution, Tensor | None, tuple]:
+        """Give the map at 1/4 (before its LayerNorm), e0 and what is pooled of it, e0p, and the indices of both pools.
+
+        Args:
+            x: float [N, 3, H, W].
+            skips: whether e0, e0p and indices are wanted.
+            dtype: dtype of e0 for the decoder, where it differs.
+        """
+        if isinstance(self.proj1, FusedConv2d) and self.proj1.on_cpu:
+            stem = stem_in_strips(self.proj1, x, 2, 0, skips, dtype)
+        else:
+            e0 = conv_relu(self.proj1, x)
+            stem = PooledConvolution(e0 if skips else None, None, *pool(e0, 2, 0, skips))
+        e0p = conv_relu(self.proj2, stem.pooled)
         x, i1 = pool(e0p, 2, 0, skips)
-        return self.proj3(x), e0, e0p if skips else None, (i0, i1)
+        return self.proj3(x), stem, e0p if skips else None, (stem.indices, i1)
 
 
 class Reduction(nn.Module):
@@ -168,6 +181,9 @@ class ViTAESEncoder(nn.Module):
     embedding.
     """
 
+    #: Four of :class:`Stage`; torch's own types do not say so.
+    stages: Any
+
     def __init__(self) -> None:
         super().__init__()
         self.stages = nn.ModuleList(Stage(i) for i in range(4))
@@ -177,28 +193,30 @@ class ViTAESEncoder(nn.Module):
 
         Args:
             x: float [N, 3, H, W], H and W multiples of 32.
-            skips: False when only e4 is wanted.
+            skips: False to compute only e4.
 
         Returns:
             The features (see :class:`Features`).
         """
-        x, e0, e0p, indices = self.stages[0].reduction(x, skips)
+        dtype = next(self.stages[1].parameters()).dtype
+        x, stem, e0p, indices = self.stages[0].reduction(x, skips, dtype)
         maps = []
         for index, stage in enumerate(self.stages):
             height, width = x.shape[2:]
             if index == 0:
                 tokens = stage.reduction.norm(as_tokens(x))
             else:
-                skip = as_map(stage.reduction.norm(tokens), height, width)
+                skip = as_map(stage.reduction.norm(match(tokens, stage.reduction.norm)), height, width)
                 x, pooled = pool(skip, 2, 0, skips)
                 if skips:
                     maps.append(skip)
                 indices += (pooled,)
                 height, width = x.shape[2:]
-                tokens = stage.reduction.linear(as_tokens(x))
+                tokens = stage.reduction.linear(as_tokens(match(x, stage.reduction.linear)))
             for cell in stage.cells:
                 tokens = cell(tokens, height, width)
             x = as_map(tokens, height, width)
         if not skips:
             return Features.deepest(x)
-        return Features(e0, e0p, *maps, x, indices)
+        e1, e2, e3 = maps
+        return Features(stem.e0, e0p, e1, e2, e3, x, indices, e0_pooled=stem.e0_pooled)

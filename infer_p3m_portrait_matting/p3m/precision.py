@@ -1,0 +1,57 @@
+"""Which number format a network computes in: what its device multiplies natively."""
+
+from functools import cache
+from pathlib import Path
+
+import torch
+
+#: What callers may ask for. "auto" is :func:`choose_dtype`'s choice.
+PRECISIONS = ("auto", "float32", "bfloat16", "float16")
+
+_DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
+#: Tensor cores compute in float16 from this compute capability on (Volta).
+_TENSOR_CORES = (7, 0)
+
+
+def choose_dtype(precision: str, device: torch.device) -> torch.dtype:
+    """Choose the number format of weights and feature maps.
+
+    "auto" takes float16 on an NVIDIA GPU with tensor cores: it has three more bits of mantissa than bfloat16 at the
+    same speed, and its smaller range is watched at run time. On a CPU that multiplies bfloat16 natively it takes
+    bfloat16, and float32 everywhere else.
+
+    Args:
+        precision: one of :data:`PRECISIONS`.
+        device: where the network will run.
+
+    Returns:
+        torch.float32, torch.bfloat16 or torch.float16.
+
+    Raises:
+        ValueError: the precision is unknown, or float16 is wanted on another device than an NVIDIA GPU.
+    """
+    if precision not in PRECISIONS:
+        raise ValueError(f"unknown precision {precision!r}: choose one of {', '.join(PRECISIONS)}")
+    if precision == "auto":
+        if device.type == "cuda":
+            return torch.float16 if torch.cuda.get_device_capability(device) >= _TENSOR_CORES else torch.float32
+        return torch.bfloat16 if device.type == "cpu" and bfloat16_is_native() else torch.float32
+    if precision == "float16" and device.type != "cuda":
+        raise ValueError('precision "float16" needs an NVIDIA GPU: on a CPU use "auto", "bfloat16" or "float32"')
+    return _DTYPES[precision]
+
+
+@cache
+def bfloat16_is_native() -> bool:
+    """Ask this CPU whether it multiplies bfloat16 itself (AVX512_BF16 or AMX_BF16); others only imitate it, slowly."""
+    if not torch.backends.mkldnn.is_available():
+        return False
+    if hasattr(torch.cpu, "get_capabilities"):
+        capabilities = torch.cpu.get_capabilities()
+        return bool(capabilities.get("avx512_bf16") or capabilities.get("amx_bf16"))
+    try:
+        text = Path("/proc/cpuinfo").read_text()
+    except OSError:
+        return False
+    flags = next((line.split() for line in text.splitlines() if line.startswith("flags")), [])
+    return "avx512_bf16" in flags or "amx_bf16" in flags

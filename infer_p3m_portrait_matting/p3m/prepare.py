@@ -1,0 +1,148 @@
+"""From a network as trained to the one that inference runs: the same function in fewer passes over memory."""
+
+from typing import TypeGuard
+
+import torch
+from timm.layers import Conv2dSame
+from timm.models._efficientnet_blocks import InvertedResidual
+from torch import Tensor, nn
+from torch.nn import functional as F
+from torchvision.models.resnet import BasicBlock
+
+from .fold import fold_batch_norms
+from .model.convolution import ACTIVATIONS, FusedConv2d
+from .model.network import P3MNet
+
+#: Values of a map in one strip.
+_STRIP = 2**19
+
+
+class FusedBasicBlock(nn.Module):
+    """torchvision's BasicBlock with the shortcut's sum inside the second convolution.
+
+    Args:
+        block: a block whose batch norms are folded.
+    """
+
+    def __init__(self, block: BasicBlock) -> None:
+        super().__init__()
+        self.conv1 = FusedConv2d(block.conv1, nn.ReLU)
+        self.conv2 = FusedConv2d(block.conv2, nn.ReLU)
+        self.shortcut = None if block.downsample is None else fuse_convolutions(block.downsample)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Transform float [N, C, H, W]; ``x`` may be overwritten."""
+        y = self.conv1(x)
+        return self.conv2(y, x if self.shortcut is None else self.shortcut(x))
+
+
+def fuse_convolutions(module: nn.Module) -> nn.Module:
+    """Replace every convolution by a fused one, together with the activation that directly follows it.
+
+    All our networks (and torchvision's and timm's blocks) register an activation right behind the convolution, or the
+    place of the folded batch norm, whose output it takes.
+
+    Args:
+        module: a network in evaluation mode whose batch norms are folded; it is changed.
+
+    Returns:
+        The same network, or what takes its place.
+    """
+    if isinstance(module, BasicBlock):
+        return FusedBasicBlock(module)
+    if _fits(module):
+        return FusedConv2d(module)
+    previous: tuple[str, nn.Module] | None = None
+    for name, child in list(module.named_children()):
+        if previous and type(child) in ACTIVATIONS and _fits(previous[1]):
+            setattr(module, previous[0], FusedConv2d(previous[1], type(child)))
+            setattr(module, name, nn.Identity())
+        else:
+            setattr(module, name, fuse_convolutions(child))
+        if not isinstance(child, nn.Identity):
+            previous = name, child
+    return module
+
+
+class StripwiseBlock(nn.Module):
+    """timm's InvertedResidual of stride 2, computed in strips of rows: its widest map never exists as a whole.
+
+    Args:
+        block: a fused block, for a CPU.
+    """
+
+    def __init__(self, block: InvertedResidual) -> None:
+        super().__init__()
+        self.conv_pw, self.conv_dw, self.conv_pwl = block.conv_pw, block.conv_dw, block.conv_pwl
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Transform float [N, C, H, W], H and W even, into [N, C', H/2, W/2]."""
+        height, kernel = x.shape[2], self.conv_dw.weight.shape[2]
+        left = (kernel - 2) // 2
+        right = kernel - 2 - left
+        rows = max(_STRIP // (x.shape[3] * self.conv_dw.weight.shape[0]), 1)
+        done = []
+        for first in range(0, height // 2, rows):
+            last = min(first + rows, height // 2)
+            # What "same" padding adds on this side: all of the kernel but 2, the smaller half first.
+            top, bottom = 2 * first - left, 2 * last + right
+            y = self.conv_pw(x[:, :, max(top, 0) : bottom])
+            y = F.pad(y, (left, right, max(-top, 0), max(bottom - height, 0)))
+            done.append(self.conv_pwl(self.conv_dw(y, padding=(0, 0))))
+        return torch.cat(done, 2)
+
+
+def cut_into_strips(module: nn.Module) -> None:
+    """Replace every block that :class:`StripwiseBlock` can compute."""
+    for name, child in list(module.named_children()):
+        if isinstance(child, InvertedResidual) and child.conv_dw.stride == (2, 2) and not child.has_skip:
+            setattr(module, name, StripwiseBlock(child))
+        else:
+            cut_into_strips(child)
+
+
+def pack_for_cpu(module: nn.Module) -> None:
+    """Lay out the weights of all fused convolutions for oneDNN, where this build of PyTorch has it."""
+    if torch.backends.mkldnn.is_available():
+        cut_into_strips(module)
+        for child in module.modules():
+            if isinstance(child, FusedConv2d):
+                child.pack()
+
+
+def prepare_for_inference(
+    model: P3MNet, device: torch.device, dtype: torch.dtype, exact: tuple[str, ...] = ()
+) -> P3MNet:
+    """Turn a network as trained into the one that inference runs.
+
+    Batch norms are folded, convolutions fused, weights brought to ``dtype`` and laid out for the device, all once. In
+    half precision, what small differences decide stays in float32: the segmentation's head, the ``exact`` modules, and
+    constants.
+
+    Args:
+        model: the network; it is changed.
+        device: where it will run.
+        dtype: torch.float32, torch.bfloat16 or torch.float16.
+        exact: names of modules that stay in float32 (:class:`~.model.registry.Variant`).
+
+    Returns:
+        The same network, in evaluation mode and without gradients.
+    """
+    fuse_convolutions(fold_batch_norms(model.eval()))
+    model.requires_grad_(False)
+    prefixes = tuple(f"{name}." for name in ("segmentation.head", *exact))
+    for name, parameter in model.named_parameters():
+        if not name.startswith(prefixes):
+            parameter.data = parameter.data.to(dtype)
+    model.segmentation.dtype = torch.float32 if "segmentation" in exact else dtype
+    model.dtype = dtype
+    model = model.to(device).to(memory_format=torch.channels_last)
+    if device.type == "cpu":
+        pack_for_cpu(model)
+    return model.eval()
+
+
+def _fits(module: nn.Module) -> TypeGuard[nn.Conv2d]:
+    # Other subclasses may do more than their fields say.
+    known = type(module) in (nn.Conv2d, Conv2dSame)
+    return known and module.padding_mode == "zeros" and not isinstance(module.padding, str)

@@ -1,0 +1,110 @@
+"""The network that inference runs is the one that was trained, computed in other pieces."""
+
+import pytest
+import torch
+from timm.layers import Conv2dSame
+from torch import nn
+from torch.nn import functional as F
+from torchvision.models.resnet import BasicBlock
+
+from infer_p3m_portrait_matting.p3m import create_model
+from infer_p3m_portrait_matting.p3m.fold import fold_batch_norms
+from infer_p3m_portrait_matting.p3m.model.convolution import FusedConv2d, conv_relu
+from infer_p3m_portrait_matting.p3m.model.encoders.features import pool, stem_in_strips
+from infer_p3m_portrait_matting.p3m.prepare import (
+    StripwiseBlock,
+    fuse_convolutions,
+    pack_for_cpu,
+    prepare_for_inference,
+)
+
+CPU = torch.device("cpu")
+
+
+def noise(*shape, seed=0):
+    x = torch.randn(shape, generator=torch.Generator().manual_seed(seed))
+    return x.contiguous(memory_format=torch.channels_last)
+
+
+def drawn(model, seed=0):
+    """Random statistics, so that folding has something to fold."""
+    torch.manual_seed(seed)
+    for module in model.modules():
+        if isinstance(module, nn.BatchNorm2d):
+            module.running_mean.normal_(0, 0.1)
+            module.running_var.uniform_(0.5, 2)
+    return model.eval().requires_grad_(False)
+
+
+@pytest.mark.parametrize("packed", [False, True])
+@pytest.mark.parametrize("activation", [None, nn.ReLU, nn.ReLU6, nn.SiLU])
+@pytest.mark.parametrize("plus", [False, True])
+@pytest.mark.parametrize("kind", [nn.Conv2d, Conv2dSame])
+def test_a_fused_convolution_adds_and_activates(kind, plus, activation, packed):
+    padding = 1 if kind is nn.Conv2d else 0
+    convolution = kind(8, 16, 3, stride=2, padding=padding).requires_grad_(False)
+    x, addend = noise(1, 8, 14, 18), 3 * noise(1, 16, 7, 9, seed=1)
+    expected = convolution(x) + addend if plus else convolution(x)
+    expected = activation()(expected) if activation else expected
+    fused = FusedConv2d(convolution, activation)
+    if packed:
+        fused.pack()
+    with torch.inference_mode():
+        found = fused(x, addend.clone() if plus else None)
+    assert torch.allclose(found, expected, rtol=0, atol=1e-5)
+    assert fused.on_cpu == packed
+
+
+def test_conv_relu_is_the_same_before_and_after_fusing():
+    convolution = nn.Conv2d(8, 8, 3, padding=1).requires_grad_(False)
+    x = noise(1, 8, 9, 9)
+    assert torch.allclose(conv_relu(FusedConv2d(convolution), x), conv_relu(convolution, x), rtol=0, atol=1e-6)
+
+
+@pytest.mark.parametrize("widths", [(16, 16), (16, 32)])
+def test_a_basic_block_with_its_sum_inside_a_convolution_is_the_same(widths):
+    c_in, c_out = widths
+    shortcut = nn.Sequential(nn.Conv2d(c_in, c_out, 1, bias=False), nn.BatchNorm2d(c_out)) if c_in != c_out else None
+    block = drawn(BasicBlock(c_in, c_out, downsample=shortcut))
+    x = noise(1, c_in, 12, 10)
+    expected = block(x.clone())
+    fused = fuse_convolutions(fold_batch_norms(block)).eval()
+    pack_for_cpu(fused)
+    with torch.inference_mode():
+        assert torch.allclose(fused(x.clone()), expected, rtol=0, atol=1e-4)
+
+
+@pytest.mark.parametrize("name", ["resnet34", "vitae-s", "mobile"])
+@pytest.mark.parametrize("size", [(32, 96), (160, 64)])
+def test_the_prepared_network_gives_what_the_trained_one_gives(name, size):
+    model = drawn(create_model(name))
+    x = noise(1, 3, *size)
+    with torch.inference_mode():
+        expected = model(x)
+        prepared = prepare_for_inference(model, CPU, torch.float32)
+        assert torch.allclose(prepared.segment(x), expected.logits, rtol=0, atol=1e-3)
+        assert torch.allclose(prepared.local_alpha(x), expected.local_alpha, rtol=0, atol=1e-4)
+    assert not any(isinstance(module, (nn.ReLU6, nn.SiLU, nn.BatchNorm2d)) for module in prepared.modules())
+    if name == "mobile":
+        assert sum(isinstance(module, StripwiseBlock) for module in prepared.modules()) == 4
+
+
+@pytest.mark.parametrize(("kernel", "padding"), [(3, 1), (2, 0)])
+@pytest.mark.parametrize("rows", [1, 2, 16])
+def test_a_stem_in_strips_is_the_stem_as_a_whole(rows, kernel, padding, monkeypatch):
+    monkeypatch.setattr("infer_p3m_portrait_matting.p3m.model.encoders.features._ROWS", rows)
+    convolution = nn.Conv2d(3, 8, 7, padding=3).requires_grad_(False)
+    x = noise(1, 3, 96, 1024)
+    e0 = convolution(x).relu()
+    pooled, indices = pool(e0, kernel, padding, with_indices=True)
+    fused = FusedConv2d(convolution)
+    fused.pack()
+    with torch.inference_mode():
+        stem = stem_in_strips(fused, x, kernel, padding, True, torch.float32)
+        deepest = stem_in_strips(fused, x, kernel, padding, False, torch.float32)
+    assert torch.allclose(stem.pooled, pooled, rtol=0, atol=1e-5)
+    assert torch.equal(stem.pooled, deepest.pooled)
+    # Where the maximum was: rounding may settle a tie otherwise, no more.
+    assert (stem.indices == indices).float().mean() > 0.9999
+    for stride in (2, 4, 8):
+        assert torch.allclose(stem.e0_pooled[stride], F.max_pool2d(e0, 2, stride), rtol=0, atol=1e-5)

@@ -1,0 +1,115 @@
+import cv2
+import numpy as np
+import pytest
+from drawn import draw_portrait
+
+from infer_p3m_portrait_matting.p3m import PortraitMatting
+from training.portraits import is_held_out
+from training.validate import HAIR, composites, in_true_trimap, photos
+from training.validate import main as validate
+
+
+def write_data(folder, names):
+    for part in ("train", "backgrounds"):
+        (folder / part).mkdir(parents=True)
+    for index, name in enumerate(names):
+        portrait = draw_portrait(index)
+        image = np.dstack([portrait.photo()[..., ::-1], portrait.alpha])
+        cv2.imwrite(str(folder / "train" / f"{name}.png"), image)
+        cv2.imwrite(str(folder / "backgrounds" / f"{name}.png"), np.full((60, 90, 3), 90 * index, np.uint8))
+
+
+def held_out_names(prefix, count):
+    return [name for name in (f"{prefix}{i}" for i in range(300)) if is_held_out(name)][:count]
+
+
+def run(monkeypatch, capsys, *arguments):
+    monkeypatch.setattr("sys.argv", ["validate", *map(str, arguments)])
+    validate()
+    return capsys.readouterr().out
+
+
+def test_composites_of_held_out_pictures_are_always_the_same(tmp_path):
+    write_data(tmp_path, held_out_names("p_", 3))
+    first, again = (list(composites(tmp_path, 3)) for _ in range(2))
+    for (name, image, alpha), (other_name, other_image, other_alpha) in zip(first, again, strict=True):
+        assert name == other_name
+        assert np.array_equal(image, other_image)
+        assert np.array_equal(alpha, other_alpha)
+        assert image.shape == (*alpha.shape, 3)
+        assert (image.dtype, alpha.dtype) == (np.uint8, np.float32)
+        assert 0 < alpha.mean() < 1
+    assert len({image.tobytes() for _, image, _ in first}) == 3
+
+
+def test_hair_is_of_keyed_heads_alone(tmp_path):
+    keyed, other = held_out_names("lon_", 1), held_out_names("p_", 2)
+    write_data(tmp_path, [*other, *keyed])
+    dark = draw_portrait(0, 200, 160)
+    dark.foreground[:], dark.alpha[:] = (250, 0, 0), np.where(dark.alpha > 127, 255, 0)
+    image = np.dstack([dark.photo()[..., ::-1], dark.alpha])
+    cv2.imwrite(str(tmp_path / "train" / f"{keyed[0]}.png"), image)
+    for _, picture, alpha in composites(tmp_path, 6, HAIR):
+        person = picture[alpha == 1].astype(int)
+        if len(person):
+            assert (person[:, 0] >= person[:, 1:].max(1)).mean() > 0.95
+    write_data(tmp_path / "other", other)
+    with pytest.raises(ValueError, match="no portraits"):
+        list(composites(tmp_path / "other", 1, HAIR))
+
+
+def test_in_the_true_trimap_the_segmentation_cannot_err(astronaut):
+    session = PortraitMatting("mobile")
+    true = np.zeros((512, 512), np.float32)
+    true[100:, 150:400] = 1
+    true[95:105, 150:400] = 0.5
+    found = in_true_trimap(session, astronaut, true, 512)
+    unknown = (true > 0.01) & (true < 0.99)
+    assert np.array_equal(found[~unknown], true[~unknown])
+    local = session.local_alpha(astronaut, 512)
+    assert np.array_equal(found[unknown], local[unknown])
+    # Inside HYBRID's own unknown area it is HYBRID's matte.
+    matte = session.matte(astronaut, input_size=512)
+    soft = (matte > 0) & (matte < 1)
+    assert soft.any()
+    assert np.abs(matte - local)[soft].max() < 1e-5
+
+
+def test_both_layouts_validate_alike(tmp_path, monkeypatch, capsys):
+    (name,) = held_out_names("p_", 1)
+    portrait = draw_portrait(0)
+    for folder in ("rgba/train", "p3m/train/blurred_image", "p3m/train/mask"):
+        (tmp_path / folder).mkdir(parents=True)
+    photo = portrait.photo()[..., ::-1]
+    cv2.imwrite(str(tmp_path / "rgba/train" / f"{name}.png"), np.dstack([photo, portrait.alpha]))
+    cv2.imwrite(str(tmp_path / "p3m/train/blurred_image" / f"{name}.png"), photo)
+    cv2.imwrite(str(tmp_path / "p3m/train/mask" / f"{name}.png"), portrait.alpha)
+    for scale in (1.0, 2.0):
+        one, two = (next(photos(tmp_path / layout, scale)) for layout in ("rgba", "p3m"))
+        assert one[0] == two[0] == name
+        assert one[1].shape[0] == scale * portrait.alpha.shape[0]
+        assert all(np.array_equal(a, b) for a, b in zip(one[1:], two[1:], strict=True))
+    printed = [
+        run(monkeypatch, capsys, "--data", tmp_path / layout, "--input-size", 64, "--output", tmp_path / "out" / layout)
+        for layout in ("rgba", "p3m")
+    ]
+    assert printed[0] == printed[1]
+    assert printed[0].startswith(f"{name} SAD ")
+    mattes = [cv2.imread(str(tmp_path / "out" / layout / f"{name}.png"), -1) for layout in ("rgba", "p3m")]
+    assert mattes[0].shape == portrait.alpha.shape
+    assert np.array_equal(*mattes)
+
+
+def test_a_folder_of_photos_beside_their_mattes_is_measured(tmp_path, monkeypatch, capsys, astronaut):
+    cv2.imwrite(str(tmp_path / "a.png"), astronaut[..., ::-1])
+    matte = PortraitMatting("mobile").matte(astronaut, input_size=256)
+    cv2.imwrite(str(tmp_path / "a.ours.png"), np.rint(matte * 255).astype(np.uint8))
+    arguments = ["--folder", tmp_path, "--suffix", ".ours", "--input-size", "256"]
+    figures = run(monkeypatch, capsys, *arguments).splitlines()[-1]
+    assert figures.startswith("mean of 1: SAD 0.")
+    wide = run(monkeypatch, capsys, *arguments, "--unknown-above", "0.001").splitlines()[-1]
+    assert wide.startswith("mean of 1: SAD ")
+    assert wide != figures
+    with pytest.raises(SystemExit):
+        run(monkeypatch, capsys, "--input-size", "64")
+    assert "--data or by --folder" in capsys.readouterr().err
