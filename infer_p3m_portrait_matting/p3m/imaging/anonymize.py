@@ -117,9 +117,9 @@ def _areas(face: Face, height: int, width: int) -> _Areas | None:
     middle = frame.eyes + _MIDDLE * frame.down
     size = tuple(2 * frame.unit * v for v in _WHOLE_FACE)
     cv2.ellipse(whole, (tuple((middle - (left, top)).tolist()), size, face.roll), 1, -1)
-    middle = (face.left + face.right) / 2 - left, (face.top + face.bottom) / 2 - top
+    center = (face.left + face.right) / 2 - left, (face.top + face.bottom) / 2 - top
     size = face.right - face.left, face.bottom - face.top
-    cv2.ellipse(whole, (middle, size[::-1] if round(face.roll / 90) % 2 else size, face.roll), 1, -1)
+    cv2.ellipse(whole, (center, size[::-1] if round(face.roll / 90) % 2 else size, face.roll), 1, -1)
     if not whole.any():
         return None
     return _Areas((slice(top, bottom), slice(left, right)), whole.astype(bool), inner.astype(bool))
@@ -159,8 +159,7 @@ def _inner_face(face: Face, frame: _Frame) -> np.ndarray:
     """The outline of a face from brows to chin: float [n, 2], x and y in pixels of the picture, convex."""
     outline = [frame.eyes + side * x * frame.across + y * frame.down for side in (1, -1) for x, y in _INNER_FACE]
     # Eyes, nose and mouth are in it wherever a turned head puts them.
-    outline = np.array([*outline, *face.points], np.float32)
-    return cv2.convexHull(outline)[:, 0].astype(float)
+    return cv2.convexHull(np.array([*outline, *face.points], np.float32))[:, 0].astype(float)
 
 
 def _transition(alpha: np.ndarray) -> np.ndarray:

@@ -73,10 +73,11 @@ class FaceTracker:
         kept: list[_Track] = []
         free = list(self._tracks)
         for face in faces:
-            track = max(free, key=lambda known: _likeness(known, face), default=None)
-            if track is None or _likeness(track, face) < _SAME:
+            likenesses = [_likeness(track, face) for track in free]
+            if max(likenesses, default=0.0) < _SAME:
                 kept.append(_Track([face], np.zeros(2)))
                 continue
+            track = free[int(np.argmax(likenesses))]
             if _likeness(track, face) >= _AGREE:
                 free.remove(track)
             # The first place was moved by the speed known: what it is off by is how much the speed has changed.
@@ -94,7 +95,7 @@ class FaceTracker:
         grow = GROWTH if track.missed else 1.0
         by_speed = _shift(track.places[0], track.speed, grow)
         last = track.places[-1]
-        flow = _flow(self._grey, grey, last, scale)
+        flow = None if self._grey is None else _flow(self._grey, grey, last, scale)
         if flow is None:
             flow = track.speed
         by_flow = _shift(last, flow, grow)
@@ -120,8 +121,8 @@ def _flow(before: np.ndarray, now: np.ndarray, face: Face, scale: float) -> np.n
     points = points[inside]
     if len(points) < _ENOUGH:
         return None
-    there, found, _ = cv2.calcOpticalFlowPyrLK(before, now, points, None)
-    back, found_back, _ = cv2.calcOpticalFlowPyrLK(now, before, there, None)
+    there, found, _ = cv2.calcOpticalFlowPyrLK(before, now, points, np.empty_like(points))
+    back, found_back, _ = cv2.calcOpticalFlowPyrLK(now, before, there, np.empty_like(points))
     sure = (np.abs(back - points).max((1, 2)) < _ROUND_TRIP) & (found[:, 0] > 0) & (found_back[:, 0] > 0)
     if sure.sum() < _ENOUGH:
         return None

@@ -122,7 +122,7 @@ def _second_look(rgb: np.ndarray, face: Face) -> Face:
     scale = side / (3 * length)
     center = (face.left + face.right) / 2, (face.top + face.bottom) / 2
     turn = cv2.getRotationMatrix2D(center, face.roll, scale)
-    turn[:, 2] += side / 2 - np.array(center)
+    turn[:, 2] = turn[:, 2] + side / 2 - np.array(center)
     upright = cv2.warpAffine(rgb, turn, (side, side), flags=cv2.INTER_LINEAR)
     back = cv2.invertAffineTransform(turn)
     with _lock:
