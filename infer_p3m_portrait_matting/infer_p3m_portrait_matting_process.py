@@ -7,7 +7,7 @@ from contextlib import suppress
 import numpy as np
 from ikomia import core, dataprocess, utils
 
-from infer_p3m_portrait_matting.p3m import Box, PortraitMatting, TemporalFilter, matte_person
+from infer_p3m_portrait_matting.p3m import Box, FaceTracker, PortraitMatting, TemporalFilter, matte_person
 from infer_p3m_portrait_matting.p3m.imaging.images import check_image
 from infer_p3m_portrait_matting.plugin import asked
 from infer_p3m_portrait_matting.plugin.memory import clear_memory_errors
@@ -88,6 +88,7 @@ class InferP3mPortraitMatting(dataprocess.C2dImageTask):
         self._substitutes: dict[str, Notice] = {}
         self._stopping = False
         self._temporal = TemporalFilter()
+        self._tracker = FaceTracker()
         self._frame: tuple[str, int] | None = None
 
     @property
@@ -159,7 +160,9 @@ class InferP3mPortraitMatting(dataprocess.C2dImageTask):
 
     def _run_on(self, image: np.ndarray, source: str, settings: Settings) -> None:
         background = self._background(image, settings) if settings.background == IMAGE else None
-        faces = look_for_faces(image, settings, self._name(source))
+        moving = self._is_moving()
+        self._follow(settings, moving)
+        faces = look_for_faces(image, settings, self._name(source), self._tracker if moving else None)
         box = choose_person(image, settings, self._drawn(), self._name(source), faces)
         # All that can fail for a known reason fails here: what begin_task_run raises is wrapped beyond reading.
         session = self._open_session(settings)
@@ -270,15 +273,23 @@ class InferP3mPortraitMatting(dataprocess.C2dImageTask):
         frame = f"frame {self.get_input(PHOTO).get_current_pos()} of " if self._is_moving() else ""
         return frame + (source or "the photo")
 
+    def _follow(self, settings: Settings, moving: bool) -> None:
+        """Forget the frames before, unless this one follows them in the same video."""
+        port, last, follows = self.get_input(PHOTO), self._frame, False
+        self._frame = None
+        if moving:
+            source, position = port.source_file_path, port.get_current_pos()
+            self._frame = source, position
+            stream = port.data_type == core.IODataType.LIVE_STREAM
+            follows = last is not None and (stream or last == (source, position - 1))
+        if not (follows and settings.temporal):
+            self._temporal.reset()
+        if not (follows and settings.anonymize != "none"):
+            self._tracker.reset()
+
     def _steady(self, image, alpha, settings: Settings):
-        port = self.get_input(PHOTO)
         if not (settings.temporal and self._is_moving()):
             return alpha
-        frame = port.source_file_path, port.get_current_pos()
-        follows = self._frame == (frame[0], frame[1] - 1) or port.data_type == core.IODataType.LIVE_STREAM
-        if not follows:
-            self._temporal.reset()
-        self._frame = frame
         return self._temporal(image, alpha)
 
     def _after_pass(self) -> None:

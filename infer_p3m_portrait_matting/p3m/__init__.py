@@ -12,6 +12,7 @@ from .imaging.anonymize import OBFUSCATIONS, face_area, hide_faces
 from .imaging.backgrounds import blurred_background, crop_to_fill
 from .imaging.compositing import composite, cutout, parse_color
 from .imaging.crop import person_window
+from .imaging.face_tracking import FaceTracker
 from .imaging.faces import Face, find_faces
 from .imaging.foreground import estimate_foreground
 from .imaging.images import to_uint8
@@ -61,6 +62,7 @@ __all__ = [
     "Box",
     "DownloadError",
     "Face",
+    "FaceTracker",
     "MissingPackageError",
     "P3MNet",
     "P3MOutput",

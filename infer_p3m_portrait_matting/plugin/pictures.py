@@ -9,6 +9,7 @@ import numpy as np
 
 from ..p3m import (
     Face,
+    FaceTracker,
     adjust,
     blurred_background,
     composite,
@@ -93,7 +94,7 @@ def _crop(pictures: Pictures, alpha: np.ndarray, settings: Settings) -> Pictures
     return Pictures(*(np.ascontiguousarray(picture[window]) for picture in pictures))
 
 
-def look_for_faces(image: np.ndarray, settings: Settings, name: str) -> list[Face]:
+def look_for_faces(image: np.ndarray, settings: Settings, name: str, tracker: FaceTracker | None = None) -> list[Face]:
     """Find the faces to hide: none when none are to be hidden.
 
     When faces are to be hidden and none is found, a WARNING says so: someone asked for privacy and did not get it.
@@ -102,6 +103,7 @@ def look_for_faces(image: np.ndarray, settings: Settings, name: str) -> list[Fac
         image: the photo, as for :meth:`~.p3m.PortraitMatting.matte`.
         settings: whether, and how strictly.
         name: what to call the photo in messages.
+        tracker: for the frames of a video: keeps the faces of those before.
 
     Raises:
         ValueError: none was found, and ``anonymize_strict`` is set.
@@ -110,6 +112,8 @@ def look_for_faces(image: np.ndarray, settings: Settings, name: str) -> list[Fac
     if settings.anonymize == "none":
         return []
     faces = find_faces(image)
+    if tracker is not None:
+        faces = tracker(image, faces)
     if not faces:
         message = f"anonymize: no face was found in {name}; it may be turned away, covered, or cut off"
         if settings.anonymize_strict:

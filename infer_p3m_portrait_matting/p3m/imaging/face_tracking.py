@@ -1,0 +1,148 @@
+"""Faces from frame to frame of a video: one that the detector misses for a while stays hidden where it must be."""
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from .faces import Face, overlap
+from .images import as_rgb, check_image, to_uint8
+
+#: For so many frames a face is kept that is found no more.
+KEEP = 15
+#: By how much it grows from frame to frame meanwhile, as where it is becomes less certain.
+GROWTH = 1.03
+
+#: Long side in pixels of the copy on which motion is measured.
+_SIDE = 640
+#: Points a side that are followed in each face, and how many must be found again.
+_GRID, _ENOUGH = 6, 8
+#: How far, in pixels of the copy, a point followed forth and back may be off.
+_ROUND_TRIP = 1.0
+#: Boxes that overlap by so much, as intersection over union, are of one face; by so much, they agree on its place.
+_SAME, _AGREE = 0.2, 0.75
+
+
+@dataclass
+class _Track:
+    #: Where the face may be: where it was found; later, where the picture's motion and its own speed lead from there.
+    places: list[Face]
+    #: In pixels a frame, x and y.
+    speed: np.ndarray
+    missed: int = 0
+
+
+class FaceTracker:
+    """Keeps the faces of frames that follow one another; one tracker for one video.
+
+    A face that is found again follows the detector. One that is not is kept for :data:`KEEP` frames and moved along: as
+    the picture inside of it moves (Lucas-Kanade optical flow), and as fast as it moved before, as something may pass in
+    front of it; where the two differ, both places count. So does the place expected of a face that is found elsewhere,
+    as when half of it is covered. A face that was never found is not known, and after a cut a wrong place is hidden for
+    a while rather than none.
+    """
+
+    def __init__(self) -> None:
+        self._tracks: list[_Track] = []
+        self._grey: np.ndarray | None = None
+        self._size: tuple[int, int] | None = None
+
+    def reset(self) -> None:
+        """Forget what came before."""
+        self._tracks, self._grey, self._size = [], None, None
+
+    def __call__(self, image: np.ndarray, faces: list[Face]) -> list[Face]:
+        """Follow the faces into one more frame.
+
+        Args:
+            image: the frame, as for :meth:`~.inference.PortraitMatting.matte`.
+            faces: what was found in it, by :func:`~.faces.find_faces`.
+
+        Returns:
+            ``faces``, and those of earlier frames that are missing among them.
+
+        Raises:
+            ValueError, TypeError: the image is no image.
+        """
+        check_image(image)
+        if image.shape[:2] != self._size:
+            self.reset()
+        grey, scale = _small_grey(image)
+        for track in self._tracks:
+            track.places = self._moved(track, grey, scale)
+        kept: list[_Track] = []
+        free = list(self._tracks)
+        for face in faces:
+            likenesses = [_likeness(track, face) for track in free]
+            if max(likenesses, default=0.0) < _SAME:
+                kept.append(_Track([face], np.zeros(2)))
+                continue
+            track = free[int(np.argmax(likenesses))]
+            if _likeness(track, face) >= _AGREE:
+                free.remove(track)
+            # The first place was moved by the speed known: what it is off by is how much the speed has changed.
+            speed = track.speed + 0.5 * (_center(face) - _center(track.places[0])) if not track.missed else track.speed
+            kept.append(_Track([face], speed))
+        for track in free:
+            track.missed += 1
+        missing = [track for track in free if track.missed <= KEEP]
+        self._tracks = kept + missing
+        self._grey, self._size = grey, image.shape[:2]
+        return faces + [place for track in missing for place in track.places]
+
+    def _moved(self, track: _Track, grey: np.ndarray, scale: float) -> list[Face]:
+        """Where a face of the frame before may be now."""
+        grow = GROWTH if track.missed else 1.0
+        by_speed = _shift(track.places[0], track.speed, grow)
+        last = track.places[-1]
+        flow = None if self._grey is None else _flow(self._grey, grey, last, scale)
+        if flow is None:
+            flow = track.speed
+        by_flow = _shift(last, flow, grow)
+        return [by_speed] if overlap(by_speed, by_flow) > 0.95 else [by_speed, by_flow]
+
+
+def _small_grey(image: np.ndarray) -> tuple[np.ndarray, float]:
+    """A small grey copy, uint8, and its size as a share of the image's."""
+    scale = min(_SIDE / max(image.shape[:2]), 1.0)
+    height, width = (max(round(n * scale), 1) for n in image.shape[:2])
+    small = cv2.resize(to_uint8(as_rgb(image)), (width, height), interpolation=cv2.INTER_AREA)
+    return cv2.cvtColor(small, cv2.COLOR_RGB2GRAY), scale
+
+
+def _flow(before: np.ndarray, now: np.ndarray, face: Face, scale: float) -> np.ndarray | None:
+    """How far the picture inside a face moved, x and y in pixels of the image; None where that cannot be told."""
+    xs, ys = (
+        np.linspace(low, high, _GRID + 2)[1:-1] * scale
+        for low, high in ((face.left, face.right), (face.top, face.bottom))
+    )
+    points = np.stack(np.meshgrid(xs, ys), -1).reshape(-1, 1, 2).astype(np.float32)
+    inside = ((points >= 0) & (points < before.shape[::-1])).all((1, 2))
+    points = points[inside]
+    if len(points) < _ENOUGH:
+        return None
+    there, found, _ = cv2.calcOpticalFlowPyrLK(before, now, points, np.empty_like(points))
+    back, found_back, _ = cv2.calcOpticalFlowPyrLK(now, before, there, np.empty_like(points))
+    sure = (np.abs(back - points).max((1, 2)) < _ROUND_TRIP) & (found[:, 0] > 0) & (found_back[:, 0] > 0)
+    if sure.sum() < _ENOUGH:
+        return None
+    return np.median((there - points)[sure][:, 0], 0) / scale
+
+
+def _likeness(track: _Track, face: Face) -> float:
+    return max(overlap(place, face) for place in track.places)
+
+
+def _center(face: Face) -> np.ndarray:
+    return np.array([face.left + face.right, face.top + face.bottom]) / 2
+
+
+def _shift(face: Face, by: np.ndarray, grow: float) -> Face:
+    center = _center(face)
+
+    def moved(x: float, y: float) -> tuple[float, float]:
+        return tuple(((np.array([x, y]) - center) * grow + center + by).tolist())
+
+    left, top = moved(face.left, face.top)
+    right, bottom = moved(face.right, face.bottom)
+    return Face(left, top, right, bottom, face.roll, face.score, tuple(moved(x, y) for x, y in face.points))

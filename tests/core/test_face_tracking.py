@@ -1,0 +1,112 @@
+"""Faces of a video that the detector misses in between."""
+
+import numpy as np
+import pytest
+
+from infer_p3m_portrait_matting.p3m import Face, FaceTracker, face_area, find_faces
+from infer_p3m_portrait_matting.p3m.imaging.face_tracking import KEEP
+
+
+def face_at(x: float, y: float, size: float = 40.0) -> Face:
+    points = [(x + a * size, y + b * size) for a, b in ((0.3, 0.4), (0.7, 0.4), (0.5, 0.6), (0.35, 0.75), (0.65, 0.75))]
+    return Face(x, y, x + size, y + size, 0.0, 0.9, tuple(points))
+
+
+def area(faces, shape=(240, 320)):
+    return np.any([face_area(face, *shape) for face in faces], 0) if faces else np.zeros(shape, bool)
+
+
+@pytest.fixture
+def texture():
+    return np.random.default_rng(0).integers(0, 256, (240, 640, 3), dtype=np.uint8)
+
+
+def test_what_is_found_is_given_back_first(texture):
+    faces = [face_at(20, 30), face_at(200, 90)]
+    tracker = FaceTracker()
+    assert tracker(texture[:, :320], faces) == faces
+    assert tracker(texture[:, :320], faces) == faces
+
+
+@pytest.mark.parametrize("speed", [0, 2, 6])
+def test_a_missed_face_moves_on_with_the_picture(texture, speed):
+    tracker = FaceTracker()
+    for step in range(12):
+        # The camera pans: the whole picture moves to the left.
+        frame = np.ascontiguousarray(texture[:, speed * step : speed * step + 320])
+        true = face_at(240 - speed * step, 90)
+        faces = tracker(frame, [true] if step < 4 else [])
+        covered = area(faces)[area([true])].mean()
+        assert covered > 0.97, step
+    assert area(faces).sum() < 3 * area([true]).sum()
+
+
+@pytest.mark.parametrize("speed", [3, 8])
+def test_behind_something_that_stands_still_it_moves_on_at_its_own_speed(texture, speed):
+    tracker = FaceTracker()
+    for step in range(9):
+        frame = np.full((240, 320, 3), 60, np.uint8)
+        x = 40 + speed * step
+        frame[90:130, x : x + 40] = texture[90:130, 40:80]
+        true = face_at(x, 90)
+        if step in (6, 7):
+            frame[100:122] = texture[100:122, :320]
+        faces = tracker(frame, [] if step in (6, 7) else [true])
+        assert area(faces)[area([true])].mean() > 0.9, step
+
+
+def test_a_face_is_forgotten_after_a_while(texture):
+    tracker, frame = FaceTracker(), texture[:, :320]
+    tracker(frame, [face_at(100, 90)])
+    kept = [len(tracker(frame, [])) for _ in range(KEEP + 3)]
+    assert all(kept[:KEEP])
+    assert not any(kept[KEEP:])
+
+
+def test_one_of_two_that_is_missed_is_kept(texture):
+    tracker, frame = FaceTracker(), texture[:, :320]
+    left, right = face_at(40, 90), face_at(220, 90)
+    tracker(frame, [left, right])
+    faces = tracker(frame, [right])
+    assert faces[0] == right
+    assert area(faces[1:])[area([left])].mean() > 0.97
+
+
+def test_another_size_and_reset_forget(texture):
+    tracker = FaceTracker()
+    tracker(texture[:, :320], [face_at(100, 90)])
+    assert tracker(texture[:200, :320], []) == []
+    tracker(texture[:, :320], [face_at(100, 90)])
+    tracker.reset()
+    assert tracker(texture[:, :320], []) == []
+
+
+@pytest.mark.parametrize("dtype", [np.uint16, np.float32])
+def test_frames_of_every_dtype_are_taken_and_left_alone(texture, dtype):
+    frame = texture[:, :320].astype(dtype) * dtype(257 if dtype == np.uint16 else 1)
+    frame = frame / dtype(255) if dtype == np.float32 else frame
+    before, tracker = frame.copy(), FaceTracker()
+    tracker(frame, [face_at(100, 90)])
+    assert tracker(frame, [])
+    np.testing.assert_array_equal(frame, before)
+    with pytest.raises(ValueError, match="channels"):
+        tracker(np.zeros((4, 4, 2), np.uint8), [])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("bars", [[], [(105, 135), (150, 160)], [(90, 160)]])
+@pytest.mark.parametrize("seen", [False, True])
+def test_two_covered_frames_in_the_middle_show_no_open_face(astronaut, bars, seen):
+    tracker = FaceTracker()
+    for step in range(8):
+        frame = np.roll(astronaut, 5 * step, 1)
+        (true,) = find_faces(frame)
+        if step in (4, 5):
+            # Bars before eyes or mouth; the rest of the face is open.
+            frame = frame.copy()
+            for top, bottom in bars:
+                frame[top:bottom] = 30
+        # Whether the detector finds what it can of it, or nothing.
+        found = find_faces(frame) if seen or step not in (4, 5) else []
+        wanted = face_area(true, 512, 512)
+        assert area(tracker(frame, found), (512, 512))[wanted].mean() > 0.95, step
