@@ -7,6 +7,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 # Threads of OpenMP that spin while they wait starve the other processes; read when torch loads.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
@@ -16,10 +17,12 @@ os.environ.setdefault("OPENCV_LOG_LEVEL", "SILENT")
 from filelock import FileLock, Timeout
 from tqdm import tqdm
 
-from ..plugin.settings import TRANSPARENT
 from . import options, walk
 from .options import Request
 from .targets import COMPOSITE, STANDARD, Item, UsageError, many, single
+
+if TYPE_CHECKING:
+    from ..plugin.notices import Notice
 
 #: Of the files that are no photos, so many are named.
 _NAMED = 10
@@ -162,7 +165,7 @@ def _check(request: Request, item: Item) -> None:
         if item.source is not None and path.exists() and path.samefile(item.source):
             raise UsageError(f"{path} is the input itself: name another file")
         without_alpha = path.suffix.lower() in (".jpg", ".jpeg", ".mp4")
-        if name == COMPOSITE and request.settings.background == TRANSPARENT and without_alpha:
+        if name == COMPOSITE and not request.settings.is_opaque() and without_alpha:
             raise UsageError(f"{path}: {path.suffix} holds no alpha; choose another format or background")
 
 
@@ -174,9 +177,10 @@ def _names(item: Item) -> str:
     return ", ".join("standard output" if str(path) == STANDARD else str(path) for path in item.targets.values())
 
 
-def _substituted(request: Request, sentences: list[str]) -> None:
-    for sentence in sentences:
-        _say(f"warning: {sentence}")
+def _substituted(request: Request, notices: "list[Notice]") -> None:
+    for notice in notices:
+        if notice.is_warning or notice.short:
+            _say(f"warning: {notice.text}")
 
 
 @contextmanager

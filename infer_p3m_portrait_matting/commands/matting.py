@@ -3,7 +3,9 @@
 import numpy as np
 import torch
 
-from ..p3m import TemporalFilter
+from ..p3m import FaceTracker, TemporalFilter, matte_person
+from ..plugin.notices import Notice
+from ..plugin.person import choose_person
 from ..plugin.pictures import Pictures, look_for_faces, make_pictures, read_background
 from ..plugin.sessions import open_session
 from ..plugin.settings import IMAGE, Settings
@@ -16,7 +18,7 @@ class Matting:
         settings: the parameters.
 
     Attributes:
-        substitutes: what was replaced because it could not be had, in sentences.
+        substitutes: what was replaced because it could not be had.
 
     Raises:
         FileNotFoundError: weights or the background picture are missing.
@@ -27,26 +29,35 @@ class Matting:
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self._session, substitutes = open_session(settings)
-        self.substitutes = list(substitutes.values())
+        self.substitutes: list[Notice] = list(substitutes.values())
         path = settings.background_path()
         self._background = None if path is None or settings.background != IMAGE else read_background(path)
 
-    def pictures(self, image: np.ndarray, name: str, steady: TemporalFilter | None = None) -> Pictures:
+    def pictures(
+        self,
+        image: np.ndarray,
+        name: str,
+        steady: TemporalFilter | None = None,
+        tracker: FaceTracker | None = None,
+    ) -> Pictures:
         """Make all pictures of one photo or frame.
 
         Args:
             image: as for :meth:`~.p3m.PortraitMatting.matte`.
             name: what messages call it.
             steady: the filter of the video that it belongs to, if its frames steady each other.
+            tracker: of the video that it belongs to; it keeps faces that are missed in a frame.
 
         Raises:
-            ValueError, MissingPackageError: see :func:`~.plugin.pictures.look_for_faces`.
+            ValueError, MissingPackageError: see :func:`~.plugin.pictures.look_for_faces` and
+                :func:`~.plugin.person.choose_person`.
             RuntimeError: there is too little memory; the message says what to lower.
         """
         settings = self.settings
         try:
-            faces = look_for_faces(image, settings, name)
-            alpha = self._session.matte(image, settings.method, settings.input_size)
+            faces = look_for_faces(image, settings, name, tracker)
+            box = choose_person(image, settings, [], name, faces)
+            alpha = self._matte(image) if box is None else matte_person(self._matte, image, box)
             if steady is not None:
                 alpha = steady(image, alpha)
             return make_pictures(image, alpha, settings, self._background, faces)
@@ -57,6 +68,9 @@ class Matting:
             if "can't allocate memory" not in str(error):
                 raise
             raise _too_little_memory(image, settings) from error
+
+    def _matte(self, image: np.ndarray) -> np.ndarray:
+        return self._session.matte(image, self.settings.method, self.settings.input_size)
 
 
 def _too_little_memory(image: np.ndarray, settings: Settings) -> RuntimeError:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import NamedTuple
 
-from ..p3m import TemporalFilter
+from ..p3m import FaceTracker, TemporalFilter
 from ..p3m.atomic_write import write_whole
 from ..p3m.errors import MissingPackageError
 from ..p3m.imaging.encode import encode_picture
@@ -81,8 +81,10 @@ def _photo(item: Item, matting: Matting) -> None:
 
 def _video(item: Item, matting: Matting, progress: Progress) -> None:
     assert item.source is not None, "a video comes from a file"
+    if matting.settings.crop_margin() is not None:
+        raise ValueError('crop must be "none" for a video: its frames would differ in size')
     writers: dict[str, Writer] = {}
-    steady = TemporalFilter() if matting.settings.temporal else None
+    steady, tracker = TemporalFilter() if matting.settings.temporal else None, FaceTracker()
     count = 0
     try:
         with VideoReader(item.source) as reader:
@@ -95,7 +97,7 @@ def _video(item: Item, matting: Matting, progress: Progress) -> None:
                         writer.write_sound(piece)
                     continue
                 count += 1
-                pictures = matting.pictures(piece.image, f"frame {count} of {item.source}", steady)
+                pictures = matting.pictures(piece.image, f"frame {count} of {item.source}", steady, tracker)
                 for name, writer in writers.items():
                     writer.write(getattr(pictures, name), piece)
                 progress(count, reader.frame_count)

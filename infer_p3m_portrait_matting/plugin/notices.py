@@ -38,11 +38,12 @@ def say(subject: str, notice: Notice) -> None:
 
 
 def _is_first(subject: str) -> bool:
-    marker = cache_folder() / f"told about {subject}"
-    if marker.exists():
-        return False
-    # Where nothing can be remembered, it is once per task, which is what the caller sees to.
-    with suppress(OSError):
+    # Where nothing can be remembered, it is once per task, which is what the caller sees to. A cache folder that cannot
+    # be is told of by whoever looks for weights there.
+    with suppress(OSError, ValueError):
+        marker = cache_folder() / f"told about {subject}"
+        if marker.exists():
+            return False
         marker.parent.mkdir(parents=True, exist_ok=True)
         marker.touch()
     return True

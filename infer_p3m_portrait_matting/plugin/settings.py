@@ -178,6 +178,12 @@ class Settings:
         """The margin to crop to in percent, or None."""
         return None if self.crop == NO_CROP else float(self.crop)
 
+    def is_opaque(self) -> bool:
+        """Whether the composite has no alpha."""
+        if self.background in BACKGROUNDS:
+            return self.background != TRANSPARENT
+        return len(parse_color(self.background)) == 3
+
     def background_path(self) -> Path | None:
         """The background file that was asked for, or None.
 

@@ -8,9 +8,10 @@ from os import PathLike
 from pathlib import Path
 from typing import Any, TypeAlias, TypeVar
 
-import cv2
 import numpy as np
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, ImageOps
+
+from .decode import decode_image, rgb_of
 
 #: What every function that takes a photo takes. Files and PIL images are turned as their EXIF orientation says.
 Photo: TypeAlias = np.ndarray | str | PathLike[str] | bytes | Image.Image
@@ -57,39 +58,25 @@ def load_photo(photo: Photo) -> np.ndarray:
 
 
 def decode_photo(content: bytes, name: str) -> np.ndarray:
-    """Decode the content of an image file: by OpenCV, and what that does not know by Pillow.
+    """Decode the content of an image file (see :func:`~.decode.decode_image`), HEIC too where its package is installed.
 
     Args:
         content: all of the file.
         name: what messages call it.
 
     Returns:
-        uint8 [H, W, 3] RGB, upright.
+        uint8 [H, W, 3] RGB, upright and in sRGB.
 
     Raises:
         ValueError: it is no image, or cannot be decoded; the message says which package would help, where one does.
     """
-    # OpenCV may read AVIF, but does not turn it upright.
-    if content and not _is_isobmff(content):
-        try:
-            image = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_COLOR)
-        except cv2.error:
-            image = None
-        if image is not None:
-            return np.ascontiguousarray(image[..., ::-1])
     has_heif = _register_heif()
     try:
-        with Image.open(io.BytesIO(content)) as opened:
-            array = _from_pil(opened, name)
-    except UnidentifiedImageError:
+        return rgb_of(decode_image(content, name))
+    except ValueError:
         if _is_heif(content) and not has_heif:
             raise ValueError(f"{name} is HEIC: reading it needs the package pillow-heif: {_INSTALL_HEIF}") from None
-        raise ValueError(f"{name} cannot be read as an image") from None
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        # Some of these begin with the name already.
-        reason = str(error).removeprefix(f"{name} cannot be read as an image: ")
-        raise ValueError(f"{name} cannot be read as an image: {reason}") from error
-    return array[..., :3].copy() if array.ndim == 3 else np.dstack([array] * 3)
+        raise
 
 
 def takes_photo(name: str) -> Callable[[Callable[..., Result]], Callable[..., Result]]:
