@@ -2,7 +2,6 @@
 
 import functools
 import inspect
-import io
 from collections.abc import Callable
 from os import PathLike
 from pathlib import Path
