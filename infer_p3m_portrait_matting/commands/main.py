@@ -16,6 +16,7 @@ os.environ.setdefault("OPENCV_LOG_LEVEL", "SILENT")
 from filelock import FileLock, Timeout
 from tqdm import tqdm
 
+from ..plugin.notices import Notice
 from ..plugin.settings import TRANSPARENT
 from . import options, walk
 from .options import Request
@@ -104,7 +105,7 @@ def _make(
         except (OSError, ValueError, RuntimeError) as error:
             _say(f"p3m: error: {error}")
             return 1
-        _substituted(request, matting.substitutes)
+        _substituted(matting.substitutes)
         if jobs > 1 and len(items) > 1:
             from .pool import make_all
 
@@ -174,9 +175,10 @@ def _names(item: Item) -> str:
     return ", ".join("standard output" if str(path) == STANDARD else str(path) for path in item.targets.values())
 
 
-def _substituted(request: Request, sentences: list[str]) -> None:
-    for sentence in sentences:
-        _say(f"warning: {sentence}")
+def _substituted(notices: list[Notice]) -> None:
+    for notice in notices:
+        if notice.is_warning or notice.short:
+            _say(f"warning: {notice.text}")
 
 
 @contextmanager

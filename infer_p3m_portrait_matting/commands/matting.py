@@ -16,7 +16,7 @@ class Matting:
         settings: the parameters.
 
     Attributes:
-        substitutes: what was replaced because it could not be had, in sentences.
+        substitutes: what is missing and what replaces it, as notices.
 
     Raises:
         FileNotFoundError: weights or the background picture are missing.

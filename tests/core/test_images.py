@@ -44,7 +44,7 @@ def test_what_is_no_array_is_refused(image, mobile):
 
 
 def test_a_path_without_a_file_is_an_error_that_names_it(mobile):
-    with pytest.raises(FileNotFoundError, match="photo.png"):
+    with pytest.raises(FileNotFoundError, match=r"photo\.png"):
         mobile.matte("photo.png")
 
 
