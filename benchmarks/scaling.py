@@ -16,17 +16,14 @@ import cv2
 import numpy as np
 import torch
 
-REPOSITORY = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(REPOSITORY))
-
-from benchmarks.vs_published import (  # noqa: E402 - the repository must be importable first
+from benchmarks.vs_published import (
     HEIGHT,
     WIDTH,
     in_fresh_process,
     photo,
     resident_bytes,
 )
-from infer_p3m_portrait_matting.p3m import (  # noqa: E402
+from infer_p3m_portrait_matting.p3m import (
     PortraitMatting,
     composite,
     cutout,

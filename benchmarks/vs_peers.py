@@ -18,10 +18,7 @@ import cv2
 import numpy as np
 import torch
 
-REPOSITORY = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(REPOSITORY))
-
-from infer_p3m_portrait_matting.p3m import PortraitMatting  # noqa: E402 - the repository must be importable first
+from infer_p3m_portrait_matting.p3m import PortraitMatting
 
 #: Long side in pixels at which Robust Video Matting finds the person, as its authors advise (256 to 512).
 COARSE = 512

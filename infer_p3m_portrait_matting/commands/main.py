@@ -7,7 +7,6 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 # Threads of OpenMP that spin while they wait starve the other processes; read when torch loads.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
@@ -17,12 +16,10 @@ os.environ.setdefault("OPENCV_LOG_LEVEL", "SILENT")
 from filelock import FileLock, Timeout
 from tqdm import tqdm
 
+from ..plugin.notices import Notice
 from . import options, walk
 from .options import Request
 from .targets import COMPOSITE, STANDARD, Item, UsageError, many, single
-
-if TYPE_CHECKING:
-    from ..plugin.notices import Notice
 
 #: Of the files that are no photos, so many are named.
 _NAMED = 10
@@ -107,7 +104,7 @@ def _make(
         except (OSError, ValueError, RuntimeError) as error:
             _say(f"p3m: error: {error}")
             return 1
-        _substituted(request, matting.substitutes)
+        _substituted(matting.substitutes)
         if jobs > 1 and len(items) > 1:
             from .pool import make_all
 
@@ -177,7 +174,7 @@ def _names(item: Item) -> str:
     return ", ".join("standard output" if str(path) == STANDARD else str(path) for path in item.targets.values())
 
 
-def _substituted(request: Request, notices: "list[Notice]") -> None:
+def _substituted(notices: list[Notice]) -> None:
     for notice in notices:
         if notice.is_warning or notice.short:
             _say(f"warning: {notice.text}")

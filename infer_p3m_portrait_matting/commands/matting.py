@@ -18,7 +18,7 @@ class Matting:
         settings: the parameters.
 
     Attributes:
-        substitutes: what was replaced because it could not be had.
+        substitutes: what is missing and what replaces it, as notices.
 
     Raises:
         FileNotFoundError: weights or the background picture are missing.

@@ -708,3 +708,13 @@ def test_cv2_reads_the_composite(clip, tmp_path):
     assert abs(reader.get(cv2.CAP_PROP_FPS) - 30000 / 1001) < 1e-6
     assert reader.get(cv2.CAP_PROP_FRAME_COUNT) == 10
     assert (reader.get(cv2.CAP_PROP_FRAME_WIDTH), reader.get(cv2.CAP_PROP_FRAME_HEIGHT)) == (255, 191)
+
+
+def test_what_replaces_something_missing_is_said_in_plain_words(source, tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("P3M_WEIGHTS_DIR", str(tmp_path / "none"))
+    assert run(source, "--model", "resnet34") == 0
+    text = capsys.readouterr().err
+    assert "warning: the published weights of 'resnet34' are not here" in text
+    assert "Notice(" not in text
+    assert run(source, "--model", "mobile", "--force") == 0
+    assert "warning" not in capsys.readouterr().err
