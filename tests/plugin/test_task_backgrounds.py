@@ -74,7 +74,9 @@ def two_inputs(photo, beach, **parameters):
     wf.set_image_input(array=photo, index=0)
     wf.set_image_input(array=beach, index=1)
     task = wf.add_task(name=NAME)
-    task.set_parameters({"model_name": "mobile", "cuda": "False", "input_size": 256, **parameters})
+    task.set_parameters(
+        {"model_name": "mobile", "cuda": "False", "precision": "float32", "input_size": 256, **parameters}
+    )
     wf.connect_tasks(wf.root(), task, [(0, 0), (1, 2)])
     return wf, task
 
@@ -111,7 +113,9 @@ def test_a_task_before_us_with_two_pictures_changes_nothing_unless_asked_for(pho
     # Ikomia connects the second picture of a task before ours to our second image input, by itself.
     wf = Workflow()
     first = wf.add_task(
-        name=NAME, params={"model_name": "mobile", "cuda": "False", "input_size": "256"}, auto_connect=True
+        name=NAME,
+        params={"model_name": "mobile", "cuda": "False", "precision": "float32", "input_size": "256"},
+        auto_connect=True,
     )
     second = wf.add_task(name=NAME, params=first.get_param_object().get_values(), auto_connect=True)
     wf.run_on(array=photo)
@@ -124,7 +128,9 @@ def test_the_photo_itself_is_no_background(photo):
     wf = Workflow()
     wf.set_image_input(array=photo, index=0)
     task = wf.add_task(name=NAME)
-    task.set_parameters({"model_name": "mobile", "cuda": "False", "input_size": 256, "background": "image"})
+    task.set_parameters(
+        {"model_name": "mobile", "cuda": "False", "precision": "float32", "input_size": 256, "background": "image"}
+    )
     wf.connect_tasks(wf.root(), task, [(0, 0), (0, 2)])
     with pytest.raises(RuntimeError, match="gets the photo itself: connect another picture"):
         wf.run()
