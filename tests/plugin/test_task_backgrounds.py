@@ -32,7 +32,7 @@ def beach():
 
 
 def run(photo, **parameters) -> list[np.ndarray]:
-    wf, task = workflow_with(input_size=256, **parameters)
+    wf, task = workflow_with(input_size=256, precision="float32", **parameters)
     wf.run_on(array=photo)
     return outputs(task)
 
@@ -97,7 +97,7 @@ def test_the_second_port_is_not_looked_at_unless_asked_for(photo, alpha, second)
 
 
 def test_an_unconnected_second_port_is_a_clear_error_and_the_next_run_works(photo):
-    wf, task = workflow_with(input_size=256, background="image")
+    wf, task = workflow_with(input_size=256, precision="float32", background="image")
     with pytest.raises(
         RuntimeError, match=r"input 2 \(background\) is empty: connect another picture.*background_file"
     ):
@@ -160,7 +160,9 @@ def test_a_folder_of_photos_with_one_background_file(photo, beach, tmp_path):
     for name in ("a", "b"):
         cv2.imwrite(str(tmp_path / "in" / f"{name}.png"), photo[..., ::-1])
     cv2.imwrite(str(tmp_path / "beach.png"), beach[..., ::-1])
-    wf, task = workflow_with(input_size=256, background="image", background_file=tmp_path / "beach.png")
+    wf, task = workflow_with(
+        input_size=256, precision="float32", background="image", background_file=tmp_path / "beach.png"
+    )
     wf.run_on(folder=str(tmp_path / "in"))
     np.testing.assert_array_equal(
         outputs(task)[0], run(photo, background="image", background_file=tmp_path / "beach.png")[0]
@@ -172,6 +174,6 @@ def test_a_bad_background_file_is_named(photo, tmp_path, content, words):
     path = tmp_path / "behind.jpg"
     if content is not None:
         path.write_bytes(content)
-    wf, _ = workflow_with(input_size=256, background="image", background_file=path)
+    wf, _ = workflow_with(input_size=256, precision="float32", background="image", background_file=path)
     with pytest.raises(RuntimeError, match=rf"background_file .*behind\.jpg {words}"):
         wf.run_on(array=photo)
