@@ -7,12 +7,14 @@ from contextlib import suppress
 import numpy as np
 from ikomia import core, dataprocess, utils
 
-from infer_p3m_portrait_matting.p3m import PortraitMatting, TemporalFilter
+from infer_p3m_portrait_matting.p3m import Box, PortraitMatting, TemporalFilter, matte_person
 from infer_p3m_portrait_matting.p3m.imaging.images import check_image
 from infer_p3m_portrait_matting.plugin import asked
 from infer_p3m_portrait_matting.plugin.memory import clear_memory_errors
+from infer_p3m_portrait_matting.plugin.notices import Notice, say
 from infer_p3m_portrait_matting.plugin.openmp import all_threads
-from infer_p3m_portrait_matting.plugin.outputs import LosslessImageIO, Results
+from infer_p3m_portrait_matting.plugin.outputs import LosslessImageIO, Results, name_video_outputs, without_alpha
+from infer_p3m_portrait_matting.plugin.person import choose_person
 from infer_p3m_portrait_matting.plugin.pictures import look_for_faces, make_pictures, read_background
 from infer_p3m_portrait_matting.plugin.sessions import open_session
 from infer_p3m_portrait_matting.plugin.settings import IMAGE, Settings
@@ -22,8 +24,8 @@ logger = logging.getLogger("infer_p3m_portrait_matting")
 NAME = "infer_p3m_portrait_matting"
 VERSION = "2.0.0"
 
-#: Input ports; Ikomia itself puts graphics at 1.
-PHOTO, BACKGROUND = 0, 2
+#: Input ports.
+PHOTO, GRAPHICS, BACKGROUND = 0, 1, 2
 
 
 class InferP3mPortraitMattingParam(core.CWorkflowTaskParam):
@@ -61,9 +63,9 @@ class _Stopped(Exception):
 class InferP3mPortraitMatting(dataprocess.C2dImageTask):
     """Portrait matting: an image in; composite, matte and cut-out out.
 
-    Inputs: 0 the photo; 2 an image for the background "image", which is read only then. Outputs: 0 "composite" (RGB
-    uint8 [H, W, 3], the person on the background), 1 "matte" (uint8 [H, W], 0 to 255), 2 "cutout" (RGBA uint8
-    [H, W, 4], straight alpha).
+    Inputs: 0 the photo; 1 graphics, read for the subject "box"; 2 an image, read for the background "image". Outputs: 0
+    "composite" (RGB uint8 [H, W, 3], the person on the background), 1 "matte" (uint8 [H, W], 0 to 255), 2 "cutout"
+    (RGBA uint8 [H, W, 4], straight alpha).
     """
 
     def __init__(self, name: str, param: InferP3mPortraitMattingParam | None) -> None:
@@ -78,7 +80,7 @@ class InferP3mPortraitMatting(dataprocess.C2dImageTask):
         self.set_param_object(InferP3mPortraitMattingParam() if param is None else copy.deepcopy(param))
         self._session: PortraitMatting | None = None
         #: What the last run did without, by subject: said once, not at every photo.
-        self._substitutes: dict[str, str] = {}
+        self._substitutes: dict[str, Notice] = {}
         self._stopping = False
         self._temporal = TemporalFilter()
         self._frame: tuple[str, int] | None = None
@@ -143,6 +145,8 @@ class InferP3mPortraitMatting(dataprocess.C2dImageTask):
     def _run(self, source: str) -> None:
         self._stopping = False
         settings = self._settings()
+        if settings.crop_margin() is not None and self._is_moving():
+            raise ValueError('crop must be "none" for a video: its frames would differ in size')
         image = self._image()
         height, width = image.shape[:2]
         with clear_memory_errors(height, width, settings.input_size):
@@ -151,17 +155,20 @@ class InferP3mPortraitMatting(dataprocess.C2dImageTask):
     def _run_on(self, image: np.ndarray, source: str, settings: Settings) -> None:
         background = self._background(image, settings) if settings.background == IMAGE else None
         faces = look_for_faces(image, settings, self._name(source))
+        box = choose_person(image, settings, self._drawn(), self._name(source), faces)
         # All that can fail for a known reason fails here: what begin_task_run raises is wrapped beyond reading.
         session = self._open_session(settings)
         self._restore_outputs()
+        if self._is_moving():
+            name_video_outputs([self.get_output(index) for index in range(3)])
         self.begin_task_run()
         owner = self._results.new_owner(source)
         with suppress(_Stopped):
             # All pictures first, so that a failure leaves every output as it was.
-            alpha = self._steady(image, self._matte(session, settings, image), settings)
+            alpha = self._steady(image, self._matte(session, settings, image, box), settings)
             for index, picture in enumerate(make_pictures(image, alpha, settings, background, faces)):
                 output = self.get_output(index)
-                output.set_image(picture)
+                output.set_image(without_alpha(picture) if self._is_moving() else picture)
                 output.source, output.owner = source, owner
             self.emit_step_progress()
         self.end_task_run()
@@ -207,7 +214,7 @@ class InferP3mPortraitMatting(dataprocess.C2dImageTask):
     def _open_session(self, settings: Settings) -> PortraitMatting:
         self._session, substitutes = open_session(settings, f"{utils.get_model_hub_url()}/{NAME}")
         for subject in substitutes.keys() - self._substitutes.keys():
-            logger.warning("infer_p3m_portrait_matting: %s", substitutes[subject])
+            say(subject, substitutes[subject])
         self._substitutes = substitutes
         return self._session
 
@@ -237,9 +244,18 @@ class InferP3mPortraitMatting(dataprocess.C2dImageTask):
             raise ValueError(f'background is "image", but input {BACKGROUND} (background) gets the photo itself: {how}')
         return background
 
-    def _matte(self, session: PortraitMatting, settings: Settings, image):
+    def _drawn(self) -> list[Box]:
+        """The closed shapes on the graphics input, as boxes."""
+        closed = core.GraphicsItem.RECTANGLE, core.GraphicsItem.ELLIPSE, core.GraphicsItem.POLYGON
+        items = self.get_input(GRAPHICS).get_items()
+        return [Box(*item.get_bounding_rect()) for item in items if item.get_type() in closed]
+
+    def _matte(self, session: PortraitMatting, settings: Settings, image, box: Box | None):
+        def matte(part):
+            return session.matte(part, settings.method, settings.input_size, after_pass=self._after_pass)
+
         with all_threads():
-            return session.matte(image, settings.method, settings.input_size, after_pass=self._after_pass)
+            return matte(image) if box is None else matte_person(matte, image, box)
 
     def _is_moving(self) -> bool:
         return self.get_input(PHOTO).data_type in (core.IODataType.VIDEO, core.IODataType.LIVE_STREAM)

@@ -1,4 +1,4 @@
-"""Test of the plugin that the Ikomia HUB runs: each plugin brings one, in a file and a function of these names."""
+"""The test that the Ikomia HUB runs on a plugin; file and function must have these names."""
 
 import logging
 

@@ -19,12 +19,17 @@ class InferP3mPortraitMattingWidget(core.CWorkflowTaskWidget):
         self.parameters = InferP3mPortraitMattingParam() if param is None else param
         self.form = ParameterForm(self.parameters.settings)
         self._layout = QtWidgets.QGridLayout()
+        self._layout.setContentsMargins(8, 6, 8, 6)
         self._layout.addWidget(self.form)
         self.set_layout(qtconversion.PyQtToQt(self._layout))
 
     def on_apply(self) -> None:
-        """Take the form's entries over and let Ikomia run the task."""
-        self.parameters.settings = self.form.settings()
+        """Take the form's entries over and let Ikomia run the task; an entry that cannot be read is shown instead."""
+        try:
+            self.parameters.settings = self.form.settings()
+        except ValueError:
+            self.form.show_problem()
+            return
         self.emit_apply(self.parameters)
 
 

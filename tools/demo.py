@@ -75,7 +75,7 @@ def main() -> int:
     try:
         task = wf.add_task(
             ik.infer_p3m_portrait_matting(
-                cuda="True",
+                cuda="auto",
                 model_name=args.model,
                 method=args.method,
                 input_size=args.input_size,

@@ -7,12 +7,16 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from .errors import DownloadError, MissingPackageError, WeightsError
+from .imaging.adjust import adjust, despeckle_matte, feather_matte, invert_matte, shift_matte
 from .imaging.anonymize import OBFUSCATIONS, face_area, hide_faces
 from .imaging.backgrounds import blurred_background, crop_to_fill
 from .imaging.compositing import composite, cutout, parse_color
+from .imaging.crop import person_window
 from .imaging.faces import Face, find_faces
 from .imaging.foreground import estimate_foreground
 from .imaging.images import to_uint8
+from .imaging.photos import Photo, load_photo
+from .imaging.subject import Box, body_box, keep_person, matte_person, parse_box
 from .imaging.temporal import TemporalFilter
 from .metrics import Scores, connectivity_error, gradient_error, score, trimap_of
 
@@ -54,38 +58,51 @@ __all__ = [
     "OBFUSCATIONS",
     "PRECISIONS",
     "UNKNOWN",
+    "Box",
     "DownloadError",
     "Face",
     "MissingPackageError",
     "P3MNet",
     "P3MOutput",
+    "Photo",
     "PortraitMatting",
     "Scores",
     "TemporalFilter",
     "WeightsError",
+    "adjust",
     "blurred_background",
+    "body_box",
     "cache_folder",
     "composite",
     "connectivity_error",
     "create_model",
     "crop_to_fill",
     "cutout",
+    "despeckle_matte",
     "estimate_foreground",
     "expected_weights",
     "face_area",
+    "feather_matte",
     "fetch_weights",
     "find_faces",
     "find_weights",
     "fuse",
     "gradient_error",
     "hide_faces",
+    "invert_matte",
+    "keep_person",
     "list_models",
+    "load_photo",
     "load_published_checkpoint",
     "load_weights",
+    "matte_person",
     "normalize",
+    "parse_box",
     "parse_color",
+    "person_window",
     "save_weights",
     "score",
+    "shift_matte",
     "to_uint8",
     "trimap_of",
 ]

@@ -14,6 +14,7 @@ from torch import Tensor
 from .checkpoints.weights import expected_weights, find_weights, load_weights
 from .errors import WeightsError
 from .imaging.images import check_image
+from .imaging.photos import Photo, load_photo, takes_photo
 from .model.network import FOREGROUND, UNKNOWN, classify
 from .model.registry import create_model, get_variant
 from .own_settings import computing_settings, loading_settings
@@ -29,7 +30,7 @@ logger = logging.getLogger(__name__)
 #: RESIZE: one pass at low resolution, whose fused alpha is enlarged.
 METHODS = ("HYBRID", "RESIZE")
 
-#: Photos that go through the network at once on a GPU, unless the caller says otherwise.
+#: Default number of photos in the network at once on a GPU.
 _BATCH_ON_GPU = 8
 #: What errors say when a library below PyTorch finds no memory on the GPU.
 _NO_MEMORY = ("out of memory", "ALLOC_FAILED")
@@ -38,24 +39,24 @@ _NO_MEMORY = ("out of memory", "ALLOC_FAILED")
 class PortraitMatting:
     """A loaded network that mattes photos. Create it once and use it often.
 
-    The same photo gives the same bits on every run, on a CPU and on a GPU. On a GPU a photo goes up once, in its own
-    number format, and its matte comes down once.
+    The same photo gives the same bits on every run, on a CPU and on a GPU. A GPU receives each photo once, in the
+    photo's own number format, and sends its matte back once.
 
     Args:
-        model_name: one of :func:`~.registry.list_models`.
+        model_name: one of :func:`~.registry.list_models`, in any case.
         device: "cpu", "cuda", "cuda:1" or a torch.device.
         weights: a published .pth file or a .safetensors file of :func:`~.weights.save_weights`; None takes the bundled
             file ("mobile") or the published file from the cache folder ("resnet34", "vitae-s").
         global_bound: upper limit of the long side in pixels for the global pass and RESIZE; None takes the model's own.
-        unknown_above: HYBRID takes a pixel for unknown wherever that is more probable than this (see
+        unknown_above: HYBRID treats a pixel as unknown where that is more probable than this (see
             :func:`~.model.network.classify`); None takes the model's own rule.
         precision: number format of the network, one of :data:`~.precision.PRECISIONS`: "auto" takes half precision
-            where the device computes it natively. Whatever it is, float32 computes what small differences decide: the
-            encoder's first layers, whose maxima say where unpooling puts its values, the head that tells background,
-            unknown and foreground apart, the sigmoid, resizing and fusion.
+            where the device computes it natively. In every format, float32 computes what small differences decide: the
+            first layers of the encoder, whose maxima decide where unpooling puts its values, the head that separates
+            background, unknown and foreground, the sigmoid, resizing and fusion.
 
     Attributes:
-        precision: what "auto" came to: "float32", "bfloat16" or "float16".
+        precision: the number format in use: "float32", "bfloat16" or "float16".
 
     Raises:
         ValueError: the model or the precision is unknown, or the device cannot compute it.
@@ -73,7 +74,7 @@ class PortraitMatting:
         unknown_above: float | None = None,
     ) -> None:
         variant = get_variant(model_name)
-        self.model_name = model_name
+        self.model_name = model_name.lower()
         self.device = torch.device(device)
         self.global_bound = variant.global_bound if global_bound is None else global_bound
         self.unknown_above = variant.unknown_above if unknown_above is None else unknown_above
@@ -96,6 +97,7 @@ class PortraitMatting:
             self.model = prepare_for_inference(model, self.device, dtype, get_variant(self.model_name).exact)
         self.precision = str(dtype).removeprefix("torch.")
 
+    @takes_photo("image")
     def matte(
         self,
         image: np.ndarray,
@@ -107,8 +109,9 @@ class PortraitMatting:
 
         Args:
             image: uint8, uint16 or float in [0, 1]; [H, W], [H, W, 1], [H, W, 3] (RGB) or [H, W, 4] (RGBA, whose
-                alpha is ignored). Any size from 1 x 1 px. It is never changed.
-            method: one of :data:`METHODS`.
+                alpha is ignored). Any size from 1 x 1 px. It is never changed. Or a path, the bytes of an image file,
+                or a PIL image (:func:`~.imaging.photos.load_photo`).
+            method: one of :data:`METHODS`, in any case.
             input_size: bound in pixels of the long side of what the network sees, at least 32.
             after_pass: called after each pass through the network; what it raises ends the run.
 
@@ -119,69 +122,73 @@ class PortraitMatting:
             TypeError: the image is no array or of an unknown dtype.
             ValueError: the image, the method or the input size is out of range.
             WeightsError: the weights make the network give NaN or infinite values.
-            torch.OutOfMemoryError: the GPU has too little memory; what was taken is free again.
+            torch.OutOfMemoryError: the GPU has too little memory; everything that was allocated is free again.
         """
         check_image(image)
-        _check_request(method, input_size)
+        method = _check_request(method, input_size)
         done = after_pass or (lambda: None)
         return matte_in_pieces(image, lambda piece: self._guarded([piece], method, input_size, done)[0])
 
     def matte_batch(
         self,
-        images: Sequence[np.ndarray],
+        images: Sequence[Photo],
         method: str = "HYBRID",
         input_size: int = 1024,
         batch_size: int | None = None,
     ) -> list[np.ndarray]:
         """Estimate the alpha mattes of several photos, which may differ in size.
 
-        Photos that go through the network at the same size go through it together. On a CPU that gains nothing, and
-        they go one by one. The mattes equal those of :meth:`matte`: bit for bit on a CPU; on a GPU up to the rounding
+        Photos that have the same size in the network go through it together. On a CPU this gains nothing, so they go
+        one by one. The mattes equal those of :meth:`matte`: bit for bit on a CPU; on a GPU up to the rounding
         of other kernels, within 1/255 on 99.9 % of the pixels.
 
         Args:
             images: each as for :meth:`matte`.
-            method: one of :data:`METHODS`.
+            method: one of :data:`METHODS`, in any case.
             input_size: as for :meth:`matte`.
-            batch_size: photos that go through the network at once, at least 1; None takes 8 on a GPU and 1 on a CPU.
+            batch_size: number of photos in the network at once, at least 1; None takes 8 on a GPU and 1 on a CPU.
                 If the GPU has too little memory for them, half as many are tried, with a warning.
 
         Returns:
             float32 [H, W] in [0, 1] for each image, in their order.
 
         Raises:
-            TypeError, ValueError: as for :meth:`matte`; the message begins with the image's place, from 0.
-            torch.OutOfMemoryError: the GPU has too little memory for a single one of them.
+            TypeError, ValueError: as for :meth:`matte`; the message begins with the index of the image.
+            torch.OutOfMemoryError: the GPU has too little memory for a single photo.
         """
-        _check_request(method, input_size)
+        method = _check_request(method, input_size)
         if batch_size is None:
             batch_size = _BATCH_ON_GPU if self.device.type == "cuda" else 1
         if batch_size < 1:
             raise ValueError(f"batch_size must be at least 1, got {batch_size}")
         groups: dict[tuple, list[int]] = {}
         strips: list[int] = []
+        photos: list[np.ndarray] = []
         for place, image in enumerate(images):
             try:
+                image = load_photo(image)
                 check_image(image)
             except (TypeError, ValueError) as error:
                 raise type(error)(f"images[{place}]: {error}") from error
+            photos.append(image)
             height, width = image.shape[:2]
             if is_long(height, width):
                 strips.append(place)
                 continue
             sizes = tuple(self._pass_size(height, width, input_size, local) for local in (False, True))
             groups.setdefault(sizes[:1] if method == "RESIZE" else sizes, []).append(place)
-        mattes: dict[int, np.ndarray] = {place: self.matte(images[place], method, input_size) for place in strips}
+        mattes: dict[int, np.ndarray] = {place: self.matte(photos[place], method, input_size) for place in strips}
         for places in groups.values():
             for start in range(0, len(places), batch_size):
                 batch = places[start : start + batch_size]
-                found = self._in_halves([images[place] for place in batch], method, input_size)
+                found = self._in_halves([photos[place] for place in batch], method, input_size)
                 mattes.update(zip(batch, found, strict=True))
-        return [mattes[place] for place in range(len(images))]
+        return [mattes[place] for place in range(len(photos))]
 
+    @takes_photo("image")
     @torch.inference_mode()
     def local_alpha(self, image: np.ndarray, input_size: int = 1024) -> np.ndarray:
-        """Estimate the alpha of the local pass alone: HYBRID takes it inside the unknown area.
+        """Estimate only the alpha of the local pass, which HYBRID uses inside the unknown area.
 
         With a trimap of your own, ``np.where(trimap == 128, local_alpha, trimap / 255)`` is the matte.
 
@@ -189,7 +196,7 @@ class PortraitMatting:
             image, input_size: as for :meth:`matte`.
 
         Returns:
-            float32 [H, W] in [0, 1]; outside the unknown area it means nothing.
+            float32 [H, W] in [0, 1]; meaningless outside the unknown area.
 
         Raises:
             TypeError, ValueError: as for :meth:`matte`.
@@ -215,7 +222,7 @@ class PortraitMatting:
     def _guarded(
         self, images: list[np.ndarray], method: str, input_size: int, done: Callable[[], None]
     ) -> list[np.ndarray]:
-        """Matte photos of one pass size, with what may go wrong on a GPU looked after."""
+        """Matte photos of one pass size, and handle the errors of a GPU."""
         try:
             return self._run(images, method, input_size, done)
         except _OutOfRange:
@@ -227,7 +234,7 @@ class PortraitMatting:
         except RuntimeError as error:
             if self.device.type != "cuda" or not any(words in str(error) for words in _NO_MEMORY):
                 raise
-            # The frames of the failed run hold its feature maps: they must go before their memory can.
+            # The frames of the failed run hold its feature maps, so clear them before freeing memory.
             traceback.clear_frames(error.__traceback__)
             torch.cuda.empty_cache()
             raise torch.OutOfMemoryError(str(error)) from None
@@ -300,15 +307,17 @@ class _OutOfRange(Exception):
     """A value left the range of float16."""
 
 
-def _check_request(method: str, input_size: int) -> None:
-    if method not in METHODS:
+def _check_request(method: str, input_size: int) -> str:
+    """The method as :data:`METHODS` spells it."""
+    if not isinstance(method, str) or method.upper() not in METHODS:
         raise ValueError(f"unknown method {method!r}: choose one of {', '.join(METHODS)}")
     if input_size < STRIDE:
         raise ValueError(f"input_size must be at least {STRIDE}, got {input_size}")
+    return method.upper()
 
 
 def _repeatable(device: torch.device) -> AbstractContextManager:
-    """On a GPU: convolutions whose result does not depend on the order of threads, and float32 that means it."""
+    """On a GPU, choose convolutions that do not depend on the order of threads, and full float32."""
     if device.type != "cuda":
         return nullcontext()
     return torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=True, allow_tf32=False)

@@ -1,11 +1,11 @@
-"""Which number format a network computes in: what its device multiplies natively."""
+"""Choose the number format in which a network computes: one that its device multiplies natively."""
 
 from functools import cache
 from pathlib import Path
 
 import torch
 
-#: What callers may ask for. "auto" is :func:`choose_dtype`'s choice.
+#: Number formats that callers may request; "auto" lets :func:`choose_dtype` choose.
 PRECISIONS = ("auto", "float32", "bfloat16", "float16")
 
 _DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
@@ -17,7 +17,7 @@ def choose_dtype(precision: str, device: torch.device) -> torch.dtype:
     """Choose the number format of weights and feature maps.
 
     "auto" takes float16 on an NVIDIA GPU with tensor cores: it has three more bits of mantissa than bfloat16 at the
-    same speed, and its smaller range is watched at run time. On a CPU that multiplies bfloat16 natively it takes
+    same speed, and its smaller range is checked at run time. On a CPU that multiplies bfloat16 natively it takes
     bfloat16, and float32 everywhere else.
 
     Args:
@@ -28,7 +28,7 @@ def choose_dtype(precision: str, device: torch.device) -> torch.dtype:
         torch.float32, torch.bfloat16 or torch.float16.
 
     Raises:
-        ValueError: the precision is unknown, or float16 is wanted on another device than an NVIDIA GPU.
+        ValueError: the precision is unknown, or float16 is requested for anything but an NVIDIA GPU.
     """
     if precision not in PRECISIONS:
         raise ValueError(f"unknown precision {precision!r}: choose one of {', '.join(PRECISIONS)}")
@@ -43,7 +43,7 @@ def choose_dtype(precision: str, device: torch.device) -> torch.dtype:
 
 @cache
 def bfloat16_is_native() -> bool:
-    """Ask this CPU whether it multiplies bfloat16 itself (AVX512_BF16 or AMX_BF16); others only imitate it, slowly."""
+    """Check whether this CPU multiplies bfloat16 natively (AVX512_BF16 or AMX_BF16); others emulate it slowly."""
     if not torch.backends.mkldnn.is_available():
         return False
     if hasattr(torch.cpu, "get_capabilities"):

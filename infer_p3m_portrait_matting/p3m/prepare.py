@@ -1,4 +1,4 @@
-"""From a network as trained to the one that inference runs: the same function in fewer passes over memory."""
+"""Prepare a trained network for inference: the same function with fewer passes over memory."""
 
 from typing import TypeGuard
 
@@ -18,7 +18,7 @@ _STRIP = 2**19
 
 
 class FusedBasicBlock(nn.Module):
-    """torchvision's BasicBlock with the shortcut's sum inside the second convolution.
+    """torchvision's BasicBlock, with the shortcut added inside the second convolution.
 
     Args:
         block: a block whose batch norms are folded.
@@ -39,14 +39,14 @@ class FusedBasicBlock(nn.Module):
 def fuse_convolutions(module: nn.Module) -> nn.Module:
     """Replace every convolution by a fused one, together with the activation that directly follows it.
 
-    All our networks (and torchvision's and timm's blocks) register an activation right behind the convolution, or the
-    place of the folded batch norm, whose output it takes.
+    Our networks, like the blocks of torchvision and timm, register an activation right after the convolution (or the
+    folded batch norm) whose output it takes.
 
     Args:
-        module: a network in evaluation mode whose batch norms are folded; it is changed.
+        module: a network in evaluation mode whose batch norms are folded; it is changed in place.
 
     Returns:
-        The same network, or what takes its place.
+        The same network, or the module that replaces it.
     """
     if isinstance(module, BasicBlock):
         return FusedBasicBlock(module)
@@ -65,7 +65,7 @@ def fuse_convolutions(module: nn.Module) -> nn.Module:
 
 
 class StripwiseBlock(nn.Module):
-    """timm's InvertedResidual of stride 2, computed in strips of rows: its widest map never exists as a whole.
+    """timm's InvertedResidual of stride 2, computed in strips of rows; its widest map is never complete in memory.
 
     Args:
         block: a fused block, for a CPU.
@@ -113,15 +113,15 @@ def pack_for_cpu(module: nn.Module) -> None:
 def prepare_for_inference(
     model: P3MNet, device: torch.device, dtype: torch.dtype, exact: tuple[str, ...] = ()
 ) -> P3MNet:
-    """Turn a network as trained into the one that inference runs.
+    """Turn a trained network into the one that inference runs.
 
-    Batch norms are folded, convolutions fused, weights brought to ``dtype`` and laid out for the device, all once. In
-    half precision, what small differences decide stays in float32: the segmentation's head, the ``exact`` modules, and
-    constants.
+    Batch norms are folded, convolutions fused, weights are cast to ``dtype`` and laid out for the device, all once. In
+    half precision, the parts that small differences decide stay in float32: the head of the segmentation, the ``exact``
+    modules, and constants.
 
     Args:
-        model: the network; it is changed.
-        device: where it will run.
+        model: the network; it is changed in place.
+        device: device of the network.
         dtype: torch.float32, torch.bfloat16 or torch.float16.
         exact: names of modules that stay in float32 (:class:`~.model.registry.Variant`).
 
@@ -143,6 +143,6 @@ def prepare_for_inference(
 
 
 def _fits(module: nn.Module) -> TypeGuard[nn.Conv2d]:
-    # Other subclasses may do more than their fields say.
+    # Other subclasses may do more than their fields tell.
     known = type(module) in (nn.Conv2d, Conv2dSame)
     return known and module.padding_mode == "zeros" and not isinstance(module.padding, str)

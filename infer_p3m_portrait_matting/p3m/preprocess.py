@@ -1,4 +1,4 @@
-"""From a caller's image to what the network takes, and back to the image's size."""
+"""Turn images into network inputs, and resize tensors."""
 
 from functools import cache
 
@@ -18,14 +18,14 @@ _COLUMNS = 64
 
 
 def to_tensor(image: np.ndarray, device: torch.device) -> Tensor:
-    """Bring an image onto a device as it is: 8-bit images travel as 8 bits, grey as one channel.
+    """Copy an image to a device in its own number format, grey as one channel.
 
     Args:
         image: as for :func:`~.images.check_image`, already checked; never written to.
-        device: where to.
+        device: target device.
 
     Returns:
-        uint8, uint16 or float32 [H, W, channels]; may share the image's memory: not to be written to.
+        uint8, uint16 or float32 [H, W, channels]; it may share the image's memory, so do not write to it.
     """
     pixels = image[..., None] if image.ndim == 2 else image
     if pixels.dtype not in (np.uint8, np.uint16):
@@ -36,7 +36,7 @@ def to_tensor(image: np.ndarray, device: torch.device) -> Tensor:
 
 
 def to_rgb(pixels: Tensor) -> Tensor:
-    """Turn pixels as :func:`to_tensor` gives them into RGB.
+    """Convert the result of :func:`to_tensor` to RGB.
 
     Args:
         pixels: uint8, uint16 or float32 [H, W, channels].
@@ -50,10 +50,10 @@ def to_rgb(pixels: Tensor) -> Tensor:
 
 
 def shrink(pixels: Tensor, height: int, width: int) -> Tensor:
-    """Turn pixels into RGB of another size.
+    """Convert the result of :func:`to_tensor` to RGB of another size.
 
-    On a CPU the rows shrink first, some columns at a time: a photo of 24 MP as floating-point numbers takes 288 MB,
-    which are never there at once.
+    On a CPU the rows shrink first, some columns at a time: a photo of 24 MP takes 288 MB in floating point,
+    which are never allocated at once.
 
     Args:
         pixels: as :func:`to_tensor` gives them.

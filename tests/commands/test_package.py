@@ -150,3 +150,12 @@ def test_the_hub_publisher_reads_the_plugin(ikcli, archive, tmp_path):
     assert read["files"]["weights/p3m_mobile.safetensors"] > 8e6
     (task,) = (t for t in read["workflow"]["tasks"] if t["task_data"]["name"] == NAME)
     assert {p["name"] for p in task["task_data"]["parameters"]} == set(Settings.names())
+
+
+def test_no_program_changes_where_python_looks_for_modules():
+    programs = [
+        path for folder in ("tools", "benchmarks", "examples", "training") for path in (ROOT / folder).iterdir()
+    ]
+    texts = {path.name: path.read_text() for path in programs if path.suffix in {".py", ".ipynb"}}
+    assert {"vs_published.py", "demo.py", "matte_photo.py", "quickstart.ipynb"} <= set(texts)
+    assert [name for name, text in texts.items() if "sys.path" in text] == []

@@ -94,6 +94,11 @@ def test_python_runs(installed, web, tmp_path, astronaut, guide, index):
     block = re.sub(r"https://images\.pexels\.com", web, blocks("python", guide)[index])
     cv2.imwrite(str(tmp_path / "portrait.jpg"), astronaut[:360, :, ::-1])
     cv2.imwrite(str(tmp_path / "beach.jpg"), astronaut[400:, :, ::-1])
+    if "video.mp4" in block:
+        video = cv2.VideoWriter(str(tmp_path / "video.mp4"), cv2.VideoWriter_fourcc(*"mp4v"), 25, (256, 192))
+        for shift in range(3):
+            video.write(np.roll(astronaut[:192, 96:352, ::-1], shift, 1))
+        video.release()
     environment = {**os.environ, "HOME": str(installed), "HTTPS_PROXY": "http://127.0.0.1:9"}
     command = [sys.executable, "block.py"]
     titles = re.findall(r'display\(.*title="(\w+)"', block)
@@ -196,21 +201,22 @@ def shell_commands(guide) -> list[list[str]]:
 def test_shell_commands_exist(guide, options):
     makefile = (ROOT / "Makefile").read_text()
     for program, *arguments in shell_commands(guide):
-        assert program in {"make", "python", "pip"}, program
+        assert program in {"make", "python", "pip", "p3m"}, program
         if program == "make":
             for word in arguments:
                 pattern = rf"^{word.split('=')[0]} \?=" if "=" in word else rf"^{word}:"
                 assert re.search(pattern, makefile, re.M), word
-        elif program == "python":
-            assert arguments[0] == "-m", arguments
-            known = options(arguments[1])
-            for word in arguments[2:]:
+        elif program in ("python", "p3m"):
+            assert program == "p3m" or arguments[0] == "-m", arguments
+            module, words = (NAME, arguments) if program == "p3m" else (arguments[1], arguments[2:])
+            known = options(module)
+            for word in words:
                 assert not word.startswith("--") or f"{word.split('=')[0]} " in known, arguments
 
 
 def test_the_guides_show_commands():
     shown = {program for guide in GUIDES for program, *_ in shell_commands(guide)}
-    assert shown == {"make", "python", "pip"}
+    assert shown == {"make", "python", "pip", "p3m"}
     for guide in ("README.md", "training/README.md", "benchmarks/README.md", "docs/evaluation.md"):
         assert shell_commands(ROOT / guide), guide
 

@@ -1,5 +1,7 @@
 """Pictures made from a photo and its matte."""
 
+import re
+
 import numpy as np
 import pytest
 
@@ -125,6 +127,16 @@ def test_what_is_no_image_is_refused(make, alpha):
         ("#0180fe", (1, 128, 254)),
         ("white", (255, 255, 255)),
         ("SteelBlue", (70, 130, 180)),
+        (" white\n", (255, 255, 255)),
+        ("#f80", (255, 136, 0)),
+        ("#f808", (255, 136, 0, 136)),
+        ("#0180fe40", (1, 128, 254, 64)),
+        ("#0180FEff", (1, 128, 254)),
+        ("rgb(1, 2, 3)", (1, 2, 3)),
+        ("rgb(100%, 0%, 0%)", (255, 0, 0)),
+        ("rgba(1, 2, 3, 4)", (1, 2, 3, 4)),
+        ("hsl(120, 100%, 50%)", (0, 255, 0)),
+        ("hsv(240, 100%, 100%)", (0, 0, 255)),
     ],
 )
 def test_parse_color_reads(text, color):
@@ -136,23 +148,33 @@ def test_parse_color_reads(text, color):
     [
         "",
         "whitish",
-        " white",
-        "rgb(1, 2, 3)",
         "transparent",
         "ffffff",
-        "#fff",
         "#fffffff",
-        "#ffffff ",
-        " #ffffff",
-        "#ffffff\n",
+        "rgb(1, 2)",
+        "rgb(1, 2, 300)",
         "#ggffff",
         "#١٢٣٤٥٦",
         "#-1ffff",
     ],
 )
 def test_parse_color_refuses(text):
-    with pytest.raises(ValueError, match="#ffffff"):
+    with pytest.raises(ValueError, match=f"colour must.*got {re.escape(repr(text))}"):
         parse_color(text)
+
+
+def test_a_translucent_background_makes_rgba_that_looks_as_it_should_on_anything(photo, alpha):
+    got = composite(photo, alpha, (10, 200, 90, 128))
+    assert got.shape == (6, 9, 4)
+    np.testing.assert_array_equal(got[..., 3], to_uint8(alpha + (1 - alpha) * np.float32(128 / 255)))
+    # Laid on white, it is the person on (the colour on white).
+    share = got[..., 3:] / 255
+    on_white = got[..., :3] * share + 255 * (1 - share)
+    behind = np.array([10, 200, 90]) * 128 / 255 + 255 * (127 / 255)
+    a = alpha[..., None]
+    np.testing.assert_allclose(on_white, photo * a + behind * (1 - a), atol=1.5)
+    nobody = composite(photo, np.zeros_like(alpha), (10, 200, 90, 0))
+    assert nobody[..., 3].max() == 0
 
 
 @pytest.mark.parametrize("make", [composite, cutout])

@@ -37,10 +37,15 @@ def test_to_uint8_gives_new_memory():
     assert not np.shares_memory(to_uint8(x), x)
 
 
-@pytest.mark.parametrize("image", [[[0, 0], [0, 0]], None, "photo.png", torch.zeros(32, 32, 3)])
+@pytest.mark.parametrize("image", [[[0, 0], [0, 0]], None, torch.zeros(32, 32, 3)])
 def test_what_is_no_array_is_refused(image, mobile):
     with pytest.raises(TypeError, match="numpy array"):
         mobile.matte(image)
+
+
+def test_a_path_without_a_file_is_an_error_that_names_it(mobile):
+    with pytest.raises(FileNotFoundError, match=r"photo\.png"):
+        mobile.matte("photo.png")
 
 
 @pytest.mark.parametrize("dtype", [np.int32, np.int8, np.uint32, np.bool_, np.complex64, object])

@@ -229,7 +229,12 @@ def test_pictures_of_one_colour_give_a_matte(value, mobile):
     assert np.isfinite(alpha).all()
 
 
-@pytest.mark.parametrize("method", ["", "hybrid", "BOTH", None])
+def test_methods_may_be_written_in_any_case(mobile, photo):
+    for method in ("hybrid", "Resize"):
+        np.testing.assert_array_equal(mobile.matte(photo, method, 64), mobile.matte(photo, method.upper(), 64))
+
+
+@pytest.mark.parametrize("method", ["", "HYBRID ", "BOTH", None])
 def test_unknown_methods_are_refused(method, mobile, photo):
     with pytest.raises(ValueError, match="HYBRID, RESIZE"):
         mobile.matte(photo, method)
@@ -264,3 +269,28 @@ def test_the_bound_of_the_global_pass_may_be_given(mobile, astronaut, monkeypatc
     monkeypatch.setattr(bounded.model, "segment", lambda x: (seen.append(tuple(x.shape[2:])), segment(x))[1])
     bounded.matte(astronaut, "HYBRID", 512)
     assert seen == [(128, 128)]
+
+
+@pytest.mark.parametrize("method", ["HYBRID", "RESIZE"])
+@pytest.mark.parametrize("batch_size", [None, 3])
+def test_photos_of_mixed_sizes_together_give_what_they_give_alone(batch_size, method, mobile, photo):
+    images = [photo, photo[::-1], photo[:90], np.zeros((40, 50, 3), np.uint8), photo[..., 0], photo[:96, :96] / 255]
+    together = mobile.matte_batch(images, method, 96, batch_size)
+    alone = [mobile.matte(image, method, 96) for image in images]
+    assert len(together) == len(images)
+    for one, other in zip(together, alone, strict=True):
+        if batch_size is None:
+            assert np.array_equal(one, other)
+        np.testing.assert_allclose(one, other, rtol=0, atol=1e-4)
+    assert mobile.matte_batch([], method) == []
+
+
+def test_the_image_of_a_batch_that_is_refused_is_named(mobile, photo):
+    with pytest.raises(ValueError, match=r"images\[1\]: the image is empty"):
+        mobile.matte_batch([photo, photo[:0]])
+    with pytest.raises(TypeError, match=r"images\[0\]: .*numpy array"):
+        mobile.matte_batch([None])
+    with pytest.raises(ValueError, match="batch_size must be at least 1, got 0"):
+        mobile.matte_batch([photo], batch_size=0)
+    with pytest.raises(ValueError, match="HYBRID, RESIZE"):
+        mobile.matte_batch([photo], "hybrid")

@@ -42,4 +42,6 @@ def test_imaging_needs_no_torch():
     root = Path(p3m.__file__).parents[2]
     result = subprocess.run([sys.executable, "-c", code], cwd=root, capture_output=True, text=True, check=False)
     assert result.returncode == 0, result.stderr
-    assert result.stdout.strip() == "11"
+    modules, *unwanted = result.stdout.split()
+    assert int(modules) >= 12
+    assert unwanted == []

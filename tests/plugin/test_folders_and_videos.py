@@ -133,3 +133,34 @@ def test_photos_are_not_steadied(photo, tmp_path):
     wf.run_on(array=photo[:, ::-1].copy())
     want = to_uint8(PortraitMatting("mobile").matte(photo[:, ::-1], "HYBRID", 128))
     np.testing.assert_array_equal(task.get_output(1).get_image(), want)
+
+
+def test_the_files_of_a_video_and_their_order(video, tmp_path):
+    wf, task = workflow_with(input_size=128)
+    wf.output_folder = str(tmp_path)
+    wf.set_auto_save(True)
+    wf.run_on(path=str(video))
+    assert [task.get_output(index).name for index in range(3)] == ["composite", "matte", "cutout"]
+    assert "black" in task.get_output(2).description
+    files = {path.name: path for path in tmp_path.rglob("*.mp4")}
+    assert sorted(files) == ["still_1.mp4", "still_2.mp4", "still_3.mp4"]
+    model = PortraitMatting("mobile")
+    written = [frames_of(files[f"still_{number}.mp4"]) for number in (1, 2, 3)]
+    assert [len(frames) for frames in written] == [6, 6, 6]
+    for frame, composite, matte, cutout in zip(frames_of(video), *written, strict=True):
+        alpha = model.matte(frame, "HYBRID", 128)
+        sure, outside = alpha > 0.99, alpha < 0.01
+        assert sure.any()
+        assert composite[outside].mean() > 250
+        assert np.abs(matte[..., 0] - 255 * alpha).mean() < 6
+        # On black: nothing of the person's colours smears into what is transparent.
+        assert cutout[outside].mean() < 3
+        assert np.abs(cutout[sure].astype(int) - frame[sure]).mean() < 12
+
+
+def test_a_transparent_composite_of_a_video_is_on_black(video):
+    wf, task = workflow_with(input_size=128, background="transparent")
+    wf.run_on(path=str(video))
+    composite = task.get_output(0).get_image()
+    assert composite.shape[2] == 3
+    np.testing.assert_array_equal(composite, task.get_output(2).get_image())

@@ -28,8 +28,26 @@ def test_to_json_keeps_every_value(photo):
     wf.run_on(array=photo)
     for index, image in enumerate(outputs(task)):
         for options in (None, ["image_format", "jpg"], ["json_format", "indented", "image_format", "png"]):
+            if options and "jpg" in options and index == 0:
+                continue
             text = task.get_output(index).to_json(options) if options else task.get_output(index).to_json()
             np.testing.assert_array_equal(decode_png(base64.b64decode(json.loads(text)["image"])), image)
+
+
+@pytest.mark.parametrize("word", ["jpg", "JPEG"])
+def test_to_json_honours_jpeg_for_an_rgb_composite_and_for_nothing_else(photo, word):
+    wf, task = workflow_with(input_size=256)
+    for background, kinds in (("white", ["jpeg", "png", "png"]), ("transparent", ["png", "png", "png"])):
+        task.set_parameters({"background": background})
+        wf.run_on(array=photo)
+        got = [
+            base64.b64decode(json.loads(task.get_output(index).to_json(["image_format", word]))["image"])
+            for index in range(3)
+        ]
+        assert ["jpeg" if data[:2] == b"\xff\xd8" else "png" if data[:4] == b"\x89PNG" else "" for data in got] == kinds
+        if background == "white":
+            decoded = cv2.imdecode(np.frombuffer(got[0], np.uint8), cv2.IMREAD_COLOR)[..., ::-1]
+            assert np.abs(decoded.astype(int) - outputs(task)[0]).mean() < 5
 
 
 def test_saving_loses_no_alpha_and_overwrites_nothing(tmp_path, photo):

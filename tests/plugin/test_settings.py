@@ -11,9 +11,16 @@ DEFAULTS = {
     "model_name": "resnet34",
     "input_size": "1024",
     "method": "HYBRID",
-    "cuda": "True",
+    "cuda": "auto",
     "precision": "auto",
     "model_weight_file": "",
+    "subject": "all",
+    "box": "",
+    "invert": "False",
+    "feather": "0.0",
+    "shift": "0",
+    "despeckle": "0.0",
+    "crop": "none",
     "background": "#ffffff",
     "background_file": "",
     "foreground": "estimated",
@@ -41,6 +48,13 @@ def test_parameters_round_trip_as_strings():
         "cuda": "False",
         "precision": "float32",
         "model_weight_file": "/tmp/weights.pth",
+        "subject": "box",
+        "box": "10,20,300,400",
+        "invert": "True",
+        "feather": "2.5",
+        "shift": "-3",
+        "despeckle": "0.01",
+        "crop": "12.5",
         "background": "#00ff7f",
         "background_file": "/tmp/beach.jpg",
         "foreground": "original",
@@ -80,8 +94,20 @@ def test_parameters_arrive_on_every_way(through):
         ({"input_size": "large"}, "input_size must be an integer, got 'large'"),
         ({"input_size": 32}, "input_size must lie between 64 and 8192 pixels, got 32"),
         ({"input_size": 10000}, "input_size must lie between 64 and 8192 pixels, got 10000"),
+        ({"cuda": "maybe"}, "cuda must be one of auto, True, False, got 'maybe'"),
+        ({"subject": "left"}, "subject must be one of all, box, largest, got 'left'"),
+        ({"box": "1,2,3"}, "box must be 'x,y,w,h' in pixels.*got '1,2,3'"),
+        ({"box": "1,2,0,4"}, "box must have a width and a height above 0, got '1,2,0,4'"),
+        ({"invert": "half"}, "invert must be True or False, got 'half'"),
+        ({"feather": "soft"}, "feather must be a number, got 'soft'"),
+        ({"feather": -1}, "feather must lie between 0 and 500 pixels, got -1"),
+        ({"feather": "nan"}, "feather must lie between 0 and 500 pixels, got nan"),
+        ({"shift": 1.5}, "shift must be an integer, got '1.5'"),
+        ({"shift": -201}, "shift must lie between -200 and 200 pixels, got -201"),
+        ({"despeckle": 5}, "despeckle must lie between 0 and 1, got 5"),
+        ({"crop": "tight"}, "crop must be none, or a margin between 0 and 1000 percent, got 'tight'"),
+        ({"crop": -1}, "crop must be none, or a margin between 0 and 1000 percent, got '-1'"),
         ({"precision": "half"}, "precision must be one of auto, float32, bfloat16, got 'half'"),
-        ({"cuda": "maybe"}, "cuda must be True or False, got 'maybe'"),
         ({"allow_fallback": ""}, "allow_fallback must be True or False, got ''"),
         ({"background": "blueish"}, "background must be one of transparent, blur, image or a colour.*got 'blueish'"),
         ({"anonymize": "mask"}, "anonymize must be one of none, blur, pixelate, got 'mask'"),
@@ -96,14 +122,25 @@ def test_bad_parameters_are_refused_and_change_nothing(values, words):
     assert task.get_param_object().get_values() == DEFAULTS
 
 
-def test_workflow_file_of_an_older_version_loads_and_runs(tmp_path, photo):
+#: Parameters that were there before others were added.
+OLDER = {
+    "1.2.0": ("model_name", "cuda", "method", "input_size"),
+    "2.0.0 at first": (
+        *("model_name", "input_size", "method", "cuda", "model_weight_file", "background", "background_file"),
+        *("foreground", "anonymize", "anonymize_strict", "temporal", "allow_fallback"),
+    ),
+}
+
+
+@pytest.mark.parametrize("version", OLDER)
+def test_workflow_file_of_an_older_version_loads_and_runs(tmp_path, photo, version):
     wf, _ = workflow_with(input_size=512)
     wf.save(str(tmp_path / "wf.json"))
     text = (tmp_path / "wf.json").read_text()
     content = json.loads(text)
     (parameters,) = [t["task_data"]["parameters"] for t in content["tasks"] if t["task_data"]["name"] == NAME]
-    parameters[:] = [p for p in parameters if p["name"] in {"model_name", "cuda", "method", "input_size"}]
-    assert len(parameters) == 4
+    parameters[:] = [p for p in parameters if p["name"] in OLDER[version]]
+    assert len(parameters) == len(OLDER[version])
     (tmp_path / "wf.json").write_text(json.dumps(content))
     old = Workflow()
     old.load(str(tmp_path / "wf.json"))
@@ -145,6 +182,34 @@ def test_a_workflow_file_of_a_newer_version_loads_with_one_warning(tmp_path, cap
     (task,) = loaded.find_task(NAME)
     task = task[1] if isinstance(task, tuple) else task
     assert task.get_param_object().get_values()["input_size"] == "512"
+
+
+@pytest.mark.parametrize(
+    ("given", "kept"),
+    [
+        ({"model_name": "ResNet34"}, "resnet34"),
+        ({"model_name": "MOBILE"}, "mobile"),
+        ({"method": "hybrid"}, "HYBRID"),
+        ({"method": "Resize"}, "RESIZE"),
+        ({"cuda": True}, "True"),
+        ({"cuda": "false"}, "False"),
+        ({"cuda": "0"}, "False"),
+        ({"cuda": "Auto"}, "auto"),
+        ({"subject": "Largest"}, "largest"),
+        ({"foreground": "Original"}, "original"),
+        ({"anonymize": "Blur"}, "blur"),
+        ({"background": "Transparent"}, "transparent"),
+        ({"background": "rgb(10, 20, 30)"}, "rgb(10, 20, 30)"),
+        ({"crop": "None"}, "none"),
+        ({"crop": "10 %"}, "10"),
+        ({"crop": 10.0}, "10"),
+    ],
+)
+def test_words_are_read_in_any_case_and_kept_in_one(given, kept):
+    task = ik_registry.create_instance(NAME)
+    task.set_parameters(given)
+    ((name, _),) = given.items()
+    assert task.get_param_object().get_values() == {**DEFAULTS, name: kept}
 
 
 def test_settings_and_ikomia_know_the_same_parameters():

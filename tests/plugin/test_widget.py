@@ -49,6 +49,12 @@ def test_applied_changes_arrive_as_parameters(widget):
     form.input_size.setValue(1600)
     form.precision.setCurrentText("bfloat16")
     form.weights.setText("/tmp/weights.pth")
+    form.subject.setCurrentIndex(form.subject.findData("largest"))
+    form.invert.setChecked(True)
+    form.feather.setValue(1.5)
+    form.shift.setValue(-2)
+    form.despeckle.setValue(2)
+    form.crop.setValue(10)
     form.set_color("#336699")
     form.foreground.setCurrentText("original")
     form.anonymize.setCurrentText("blur")
@@ -60,9 +66,16 @@ def test_applied_changes_arrive_as_parameters(widget):
             "model_name": "vitae-s",
             "input_size": "1600",
             "method": "RESIZE",
-            "cuda": "True",
+            "cuda": "auto",
             "precision": "bfloat16",
             "model_weight_file": "/tmp/weights.pth",
+            "subject": "largest",
+            "box": "",
+            "invert": "True",
+            "feather": "1.5",
+            "shift": "-2",
+            "despeckle": "0.02",
+            "crop": "10",
             "background": "#336699",
             "background_file": "",
             "foreground": "original",
@@ -72,6 +85,16 @@ def test_applied_changes_arrive_as_parameters(widget):
             "allow_fallback": "False",
         }
     ]
+
+
+def test_an_entry_that_cannot_be_read_is_shown_and_not_applied(widget):
+    before = widget.parameters.get_values()
+    widget.form.subject.setCurrentIndex(widget.form.subject.findData("box"))
+    widget.form.box.setText("left")
+    assert apply(widget) == []
+    assert widget.parameters.get_values() == before
+    widget.form.box.setText("1,2,3,4")
+    assert [values["box"] for values in apply(widget)] == ["1,2,3,4"]
 
 
 def test_keys_and_arrows_change_the_input_size_by_32(widget):

@@ -7,6 +7,7 @@ import numpy as np
 
 from .faces import Face
 from .images import as_rgb, check_matte, to_uint8
+from .photos import takes_photo
 
 #: How a face can be hidden.
 OBFUSCATIONS = ("blur", "pixelate")
@@ -32,6 +33,7 @@ def face_area(face: Face, height: int, width: int) -> np.ndarray:
     return mask.astype(bool)
 
 
+@takes_photo("image")
 def hide_faces(image: np.ndarray, alpha: np.ndarray, faces: list[Face], obfuscation: str) -> np.ndarray:
     """Hide faces, of the person and in the background alike.
 

@@ -5,6 +5,7 @@ import numpy as np
 
 from .bands import Enlarged, bands, shrink
 from .images import as_rgb, check_image, check_matte, to_uint8
+from .photos import takes_photo
 
 #: Standard deviation of the background blur, as a fraction of the photo's longest side.
 BLUR = 0.015
@@ -13,6 +14,7 @@ _SHRINK = 4
 _EPSILON = 1e-4
 
 
+@takes_photo("image")
 def crop_to_fill(image: np.ndarray, height: int, width: int) -> np.ndarray:
     """Scale an image until it covers a size and crop the rest evenly; the aspect ratio is kept.
 
@@ -38,6 +40,7 @@ def crop_to_fill(image: np.ndarray, height: int, width: int) -> np.ndarray:
     return cv2.resize(cut, (width, height), interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC)
 
 
+@takes_photo("image")
 def blurred_background(image: np.ndarray, alpha: np.ndarray, blur: float = BLUR) -> np.ndarray:
     """Blur the photo's own background as if it were out of focus; the person does not bleed into it.
 

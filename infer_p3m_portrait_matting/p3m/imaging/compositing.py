@@ -1,4 +1,4 @@
-"""Pictures made from a person's colours and matte."""
+"""Make cut-outs and composites from a person's colours and matte."""
 
 import cv2
 import numpy as np
@@ -6,31 +6,35 @@ from PIL import ImageColor
 
 from ..errors import shown
 from .images import as_rgb, check_matte, to_uint8
+from .photos import takes_photo
 
 #: Pixels in a strip of rows.
 _STRIP = 2**16
 
 
-def parse_color(text: str) -> tuple[int, int, int]:
-    """Read "#rrggbb" or the name of a CSS colour, such as "white" or "SteelBlue".
+def parse_color(text: str) -> tuple[int, ...]:
+    """Read a colour as Pillow's ImageColor does: "#f80", "#ff800080", "rgb(255, 128, 0)", "hsl(30, 100%, 50%)", a name.
 
     Returns:
-        Red, green and blue in 0 to 255.
+        Red, green and blue in 0 to 255, and alpha after them if the colour is not opaque.
 
     Raises:
-        ValueError: the text is no such colour.
+        ValueError: the text is no colour.
     """
-    plain = text.lower()
-    if plain in ImageColor.colormap or (plain.startswith("#") and len(plain) == 7):
-        try:
-            return ImageColor.getrgb(plain)[:3]
-        except ValueError:
-            pass
-    raise ValueError(f"a colour must be like '#ffffff' or a CSS name such as 'white', got {shown(text)!r}")
+    try:
+        color = ImageColor.getrgb(text.strip())
+    except ValueError:
+        raise ValueError(
+            f"a colour must be like '#ffffff', 'rgb(255, 255, 255)' or a CSS name such as 'white', got {shown(text)!r}"
+        ) from None
+    if not all(0 <= value <= 255 for value in color):
+        raise ValueError(f"each part of a colour must lie between 0 and 255, got {shown(text)!r}")
+    return color[:3] if len(color) == 4 and color[3] == 255 else color
 
 
+@takes_photo("foreground")
 def cutout(foreground: np.ndarray, alpha: np.ndarray) -> np.ndarray:
-    """Cut the person out.
+    """Make the cut-out.
 
     Args:
         foreground: the person's colours (:func:`~.foreground.estimate_foreground`), or the photo itself; as for
@@ -50,8 +54,9 @@ def cutout(foreground: np.ndarray, alpha: np.ndarray) -> np.ndarray:
     return cv2.merge((*cv2.split(colors), to_uint8(alpha)))
 
 
+@takes_photo("foreground")
 def composite(
-    foreground: np.ndarray, alpha: np.ndarray, background: tuple[int, int, int] | np.ndarray = (255, 255, 255)
+    foreground: np.ndarray, alpha: np.ndarray, background: tuple[int, ...] | np.ndarray = (255, 255, 255)
 ) -> np.ndarray:
     """Put the person onto a colour or an image.
 
@@ -59,10 +64,10 @@ def composite(
         foreground: the person's colours (:func:`~.foreground.estimate_foreground`), or the photo itself; as for
             :meth:`~.inference.PortraitMatting.matte`.
         alpha: float [H, W] in [0, 1].
-        background: red, green and blue in 0 to 255, or uint8 [H, W, 3] RGB.
+        background: a colour, as :func:`parse_color` gives it, or uint8 [H, W, 3] RGB.
 
     Returns:
-        uint8 [H, W, 3] RGB.
+        uint8 [H, W, 3] RGB; on a colour that is not opaque [H, W, 4] RGBA, straight alpha.
 
     Raises:
         ValueError: the sizes differ.
@@ -72,6 +77,8 @@ def composite(
     background = np.asarray(background)
     if background.ndim == 1:
         background = background.astype(np.float32)
+    if background.shape == (4,):
+        return _on_translucent(foreground, alpha, background)
     if background.shape not in ((3,), (*alpha.shape, 3)):
         raise ValueError(f"the background is {background.shape}, the image {alpha.shape}: crop it to fill first")
     rgb = as_rgb(foreground)
@@ -90,3 +97,12 @@ def composite(
         blend += 0.5
         out[strip] = blend
     return out
+
+
+def _on_translucent(foreground: np.ndarray, alpha: np.ndarray, background: np.ndarray) -> np.ndarray:
+    """The person over a colour float32 [4] with alpha (Porter and Duff 1984, "over")."""
+    behind = (1 - alpha) * (background[3] / 255)
+    total = alpha + behind
+    share = np.divide(alpha, total, out=np.zeros_like(total), where=total > 0)
+    colors = composite(foreground, share, background[:3])
+    return np.dstack([colors, to_uint8(total.clip(0, 1))])

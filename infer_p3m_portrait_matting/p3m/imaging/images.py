@@ -1,4 +1,4 @@
-"""Images and mattes as numpy arrays: what counts as one, and the form in which all modules see it."""
+"""Validate and convert images and mattes (numpy arrays)."""
 
 import numpy as np
 
@@ -12,7 +12,7 @@ _CHUNK = 2**17
 
 
 def check_image(image: np.ndarray) -> None:
-    """Refuse what is no image, with one message that says why.
+    """Validate an image.
 
     Args:
         image: uint8, uint16 or float in [0, 1]; [H, W], [H, W, 1], [H, W, 3] (RGB) or [H, W, 4] (RGBA).
@@ -97,7 +97,7 @@ def to_uint8(x: np.ndarray) -> np.ndarray:
 
 
 def check_matte(image: np.ndarray, alpha: np.ndarray) -> None:
-    """Refuse an image that is none, and a matte that does not belong to it (see :func:`~.compositing.cutout`)."""
+    """Validate an image and its matte: sizes must agree (see :func:`~.compositing.cutout`)."""
     check_image(image)
     if alpha.shape != image.shape[:2]:
         raise ValueError(f"the matte is {alpha.shape}, the image {image.shape[:2]}: they must have one size")

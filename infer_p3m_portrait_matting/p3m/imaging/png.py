@@ -1,4 +1,4 @@
-"""Pictures as PNG."""
+"""Encode images as PNG."""
 
 import struct
 import zlib

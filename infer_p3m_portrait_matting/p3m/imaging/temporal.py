@@ -4,6 +4,7 @@ import cv2
 import numpy as np
 
 from .images import as_rgb, check_matte, to_uint8
+from .photos import takes_photo
 
 #: Weight of the new matte where nothing moves; the previous matte has the rest.
 STILL = 0.25
@@ -28,6 +29,7 @@ class TemporalFilter:
         """Forget the previous frames."""
         self._smooth = self._alpha = None
 
+    @takes_photo("image")
     def __call__(self, image: np.ndarray, alpha: np.ndarray) -> np.ndarray:
         """Filter one frame.
 

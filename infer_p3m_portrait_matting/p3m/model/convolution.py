@@ -1,4 +1,4 @@
-"""A convolution that adds its bias, a second map and an activation in one kernel: fewer passes over memory."""
+"""A convolution that applies its bias, a second map and an activation in one kernel, with fewer passes over memory."""
 
 from collections.abc import Callable
 from typing import cast
@@ -10,7 +10,7 @@ from torch.nn import functional as F
 
 _Activation = tuple[str, list[float], Callable[[Tensor], Tensor]]
 
-#: Activations: what oneDNN calls them, its scalars, and the same in place on a tensor.
+#: Activations: their names and scalars in oneDNN, and the same function in place on a tensor.
 ACTIVATIONS: dict[type[nn.Module] | None, _Activation] = {
     nn.ReLU: ("relu", [], torch.relu_),
     nn.ReLU6: ("hardtanh", [0.0, 6.0], lambda x: x.clamp_(0, 6)),
@@ -22,8 +22,8 @@ _NO_ACTIVATION: _Activation = ("none", [], lambda x: x)
 class FusedConv2d(nn.Module):
     """A Conv2d with zero padding (or timm's "same" padding), followed by an activation.
 
-    oneDNN does all of it in one kernel on a CPU, with weights laid out once; cuDNN does where the activation is ReLU
-    and the channels fit its tensor cores. Elsewhere the same happens in steps.
+    On a CPU, oneDNN does everything in one kernel, with weights laid out once. cuDNN does the same if the activation is
+    ReLU and the channels fit its tensor cores. Elsewhere the steps follow one another.
 
     Args:
         convolution: the convolution; its tensors are shared, not copied.
@@ -46,19 +46,19 @@ class FusedConv2d(nn.Module):
         )
 
     def pack(self) -> None:
-        """Lay the weights out for oneDNN, once and for all; the module then stays on the CPU."""
+        """Lay the weights out for oneDNN. The module can then no longer leave the CPU."""
         stride, padding, dilation, groups = self._shape
-        # Of which size the maps will be does not matter much, but without any the layout may suit none.
+        # The exact size of the maps matters little, but without any size the layout may suit none.
         size = [1, self.weight.shape[1] * groups, 256, 256]
         self._packed = torch.ops.mkldnn._reorder_convolution_weight(
             self.weight, padding, stride, dilation, groups, size
         )
-        # The shape and dtype stay readable, the memory goes.
+        # The shape and dtype stay readable; the memory is freed.
         self.weight = nn.Parameter(self.weight.to("meta"), requires_grad=False)
 
     @property
     def on_cpu(self) -> bool:
-        """Whether the weights are laid out for a CPU, where maps are best computed strip by strip."""
+        """Tell whether the weights are laid out for a CPU, where maps are best computed strip by strip."""
         return self._packed is not None
 
     def forward(
@@ -68,8 +68,8 @@ class FusedConv2d(nn.Module):
 
         Args:
             x: float [N, C, H, W].
-            plus: what is added before the activation; it may be overwritten.
-            relu: whether the activation is ReLU, whatever it was made with.
+            plus: a map to add before the activation; it may be overwritten.
+            relu: whether to apply ReLU instead of the module's own activation.
             padding: rows and columns of zeros around ``x``, instead of the convolution's own.
         """
         activation = nn.ReLU if relu else self.activation
@@ -96,7 +96,7 @@ class FusedConv2d(nn.Module):
         if plus is None:
             return torch.ops.mkldnn._convolution_pointwise(x, *shape, name, scalars, "")
         if activation not in (None, nn.ReLU):
-            # With a sum, oneDNN's kernel knows no other.
+            # With a sum, oneDNN's kernel supports no other activation.
             return ACTIVATIONS[activation][2](self._onednn(x, None, None, padding).add_(plus))
         unary = None if name == "none" else name
         return torch.ops.mkldnn._convolution_pointwise_.binary(plus, x, *shape, "add", 1.0, unary, scalars, "")
@@ -114,10 +114,10 @@ class FusedConv2d(nn.Module):
 
 
 def conv_relu(convolution: nn.Module, x: Tensor) -> Tensor:
-    """Convolve and apply ReLU: in one kernel once the network is fused."""
+    """Convolve and apply ReLU, in one kernel if the network is fused."""
     return convolution(x, relu=True) if isinstance(convolution, FusedConv2d) else convolution(x).relu_()
 
 
 def match(x: Tensor, module: nn.Module) -> Tensor:
-    """Bring a feature map to the dtype of the module that takes it."""
+    """Cast a feature map to the dtype of the module that takes it."""
     return x.to(next(module.parameters()).dtype)

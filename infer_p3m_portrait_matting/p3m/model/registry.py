@@ -101,13 +101,13 @@ def list_models() -> list[str]:
 
 
 def get_variant(name: str) -> Variant:
-    """Look a variant up.
+    """Look a variant up, by its name in any case.
 
     Raises:
         ValueError: the name is not one of :func:`list_models`.
     """
     try:
-        return _VARIANTS[name]
+        return _VARIANTS[name.lower()]
     except KeyError:
         raise ValueError(f"unknown model {name!r}: choose one of {', '.join(_VARIANTS)}") from None
 
@@ -123,7 +123,7 @@ def create_model(name: str) -> P3MNet:
     """Build a network with random weights, in training mode, on the CPU.
 
     Args:
-        name: "resnet34" (38.97 M parameters), "vitae-s" (26.95 M) or "mobile" (4.3 M).
+        name: "resnet34" (38.97 M parameters), "vitae-s" (26.95 M) or "mobile" (4.3 M), in any case.
 
     Returns:
         The network; load weights by :func:`~.weights.load_weights` or :func:`~.weights.load_published_checkpoint`.

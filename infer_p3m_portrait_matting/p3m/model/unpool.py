@@ -50,7 +50,7 @@ def max_unpool(x: Tensor, indices: Tensor, overlapping: bool) -> Tensor:
 
 
 def to_steps(indices: Tensor, first_row: int = 0) -> Tensor:
-    """Say where in its window each maximum was, which takes a quarter of the memory and is compared at once.
+    """Turn indices into steps from the window's centre, which take a quarter of the memory.
 
     Args:
         indices: int64 [N, C, h, W/2], places in a map of width W, row-major.
@@ -105,7 +105,7 @@ def unpool_rows(x: Tensor, steps: Tensor, overlapping: bool, first: int, last: i
 
 
 def _settle(x: Tensor, indices: Tensor) -> Tensor:
-    """Give every pooled value the value of the last one that claims its place; the gradient is the last one's alone."""
+    """Give every pooled value the value of the last one that claims its place. Only that one receives a gradient."""
     settled = x.clone()
     for here, there in _LATER:
         same = indices[here] == indices[there]

@@ -39,13 +39,13 @@ class Features(NamedTuple):
         return cls(None, None, None, None, None, e4, None)
 
     def to(self, dtype: torch.dtype) -> "Features":
-        """The same features with maps of another dtype; indices stay."""
+        """Cast all maps to another dtype; indices stay."""
         e0, e0p, e1, e2, e3 = (None if x is None else x.to(dtype) for x in self[:5])
         pooled = self.e0_pooled and {stride: x.to(dtype) for stride, x in self.e0_pooled.items()}
         return Features(e0, e0p, e1, e2, e3, self.e4.to(dtype), self.indices, self.overlapping, pooled)
 
     def pool_e0(self, stride: int) -> Tensor:
-        """What sBFI takes: e0 by windows of 2 x 2 at a stride."""
+        """Pool e0 by windows of 2 x 2 at a stride, as sBFI takes it."""
         if self.e0_pooled is not None:
             return self.e0_pooled[stride]
         assert self.e0 is not None
@@ -59,7 +59,7 @@ def pool(x: Tensor, kernel: int, padding: int, with_indices: bool) -> tuple[Tens
         x: float [N, C, H, W], H and W even.
         kernel: window size in pixels: 3 with padding 1, or 2 without.
         padding: border in pixels.
-        with_indices: whether to return the indices too (the plain pooling is faster).
+        with_indices: whether to return the indices too; pooling without them is faster.
 
     Returns:
         float [N, C, H/2, W/2], and indices of the same shape or None: int64 where a gradient is wanted, else int16
@@ -81,20 +81,20 @@ def pool(x: Tensor, kernel: int, padding: int, with_indices: bool) -> tuple[Tens
 
 
 def pool_rows(x: Tensor, kernel: int, padding: int, at_top: bool) -> tuple[Tensor, Tensor]:
-    """Max-pooling of some rows: ``x`` begins ``padding`` rows above the first window's centre, except at the map's top.
+    """Max-pool some rows: ``x`` begins ``padding`` rows above the first window's centre, except at the top of the map.
 
     Returns:
-        The maxima, and int16 where each was in its window.
+        The maxima, and the place of each in its window as int16.
     """
     pooled, indices = F.max_pool2d(x, kernel, 2, (padding if at_top else 0, padding), return_indices=True)
     return pooled, to_steps(indices, 0 if at_top else padding)
 
 
 class PooledConvolution(NamedTuple):
-    """A first convolution with ReLU, and the pool behind it.
+    """Results of a first convolution with ReLU and the pool after it.
 
     Attributes:
-        e0: float [N, C, H, W], or None where nobody needs the whole of it.
+        e0: float [N, C, H, W], or None if it is not needed as a whole.
         e0_pooled: as in :class:`Features`.
         pooled: float [N, C, H/2, W/2].
         indices: as :func:`pool` gives them.
@@ -109,7 +109,7 @@ class PooledConvolution(NamedTuple):
 def stem_in_strips(
     convolution: FusedConv2d, x: Tensor, kernel: int, padding: int, skips: bool, dtype: torch.dtype
 ) -> PooledConvolution:
-    """Convolve, apply ReLU and pool, strip by strip: the largest map of all never exists as a whole.
+    """Convolve, apply ReLU and pool, strip by strip, so that the largest map is never complete in memory.
 
     Args:
         convolution: stride 1, odd kernel, padded to keep the size; on the CPU.

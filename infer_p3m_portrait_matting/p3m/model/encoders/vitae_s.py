@@ -131,11 +131,11 @@ class Stem(nn.Module):
     def forward(
         self, x: Tensor, skips: bool, dtype: torch.dtype
     ) -> tuple[Tensor, PooledConvolution, Tensor | None, tuple]:
-        """Give the map at 1/4 (before its LayerNorm), e0 and what is pooled of it, e0p, and the indices of both pools.
+        """Return the map at 1/4 (before its LayerNorm), e0 with its pooled maps, e0p, and the indices of both pools.
 
         Args:
             x: float [N, 3, H, W].
-            skips: whether e0, e0p and indices are wanted.
+            skips: whether to return e0, e0p and indices.
             dtype: dtype of e0 for the decoder, where it differs.
         """
         if isinstance(self.proj1, FusedConv2d) and self.proj1.on_cpu:

@@ -1,0 +1,222 @@
+"""The command line: ``p3m INPUT [OUTPUT]``."""
+
+import hashlib
+import os
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+# Threads of OpenMP that spin while they wait starve the other processes; read when torch loads.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+# What is wrong with a photo is ours to say.
+os.environ.setdefault("OPENCV_LOG_LEVEL", "SILENT")
+
+from filelock import FileLock, Timeout
+from tqdm import tqdm
+
+from ..plugin.notices import Notice
+from ..plugin.settings import TRANSPARENT
+from . import options, walk
+from .options import Request
+from .targets import COMPOSITE, STANDARD, Item, UsageError, many, single
+
+#: Of the files that are no photos, so many are named.
+_NAMED = 10
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the command line.
+
+    Args:
+        arguments: without the program's name; None takes those of the process.
+
+    Returns:
+        The exit status: 0 when all is done, 1 when anything failed, 2 for what cannot be asked, 130 after Ctrl-C.
+    """
+    request = options.parse(sys.argv[1:] if arguments is None else arguments)
+    try:
+        with _standard_output_free():
+            return _run(request)
+    except UsageError as error:
+        _say(f"p3m: error: {error}")
+        return 2
+    except KeyboardInterrupt:
+        _say("p3m: stopped; the same command goes on where it was")
+        return 130
+
+
+def _run(request: Request) -> int:
+    path = None if request.input == STANDARD else Path(request.input)
+    if path is not None and not path.exists():
+        raise UsageError(f"there is no photo, video or folder {path}")
+    if path is not None and path.is_dir():
+        return _folder(request, path)
+    is_video = path is not None and walk.is_video(path)
+    item = single(path, request.output, request.outputs, is_video, _wants_composite(request))
+    _check(request, item)
+    if not request.force and item.is_done():
+        _tell(request, f"{_names(item)}: there already; --force makes it again")
+        return 0
+    return _make([item], request, jobs=1)
+
+
+def _folder(request: Request, folder: Path) -> int:
+    if not request.output or request.output == STANDARD:
+        raise UsageError(f"{folder} is a folder: name one for the results, for example p3m {folder} results/")
+    results = Path(request.output)
+    if results.exists() and not results.is_dir():
+        raise UsageError(f"{results} is a file: the results of a folder need a folder")
+    if results.resolve() == folder.resolve():
+        raise UsageError(
+            f"the results must not lie among the photos, or they are matted too: name a folder in {folder}"
+        )
+    with _only_one_run(results):
+        found = walk.find(folder, leave_out=results)
+        items = many(found.media, folder, results, request.outputs, _wants_composite(request))
+        for item in items[:1]:
+            _check(request, item)
+        todo = [item for item in items if request.force or not item.is_done()]
+        status = _make(todo, request, request.jobs, done_before=len(items) - len(todo), failures=found.failures)
+    if found.others:
+        shown = [str(path.relative_to(folder)) for path in found.others[:_NAMED]]
+        more = f" and {len(found.others) - _NAMED} more" if len(found.others) > _NAMED else ""
+        _tell(request, f"passed over, neither photo nor video: {', '.join(shown)}{more}")
+    if not items:
+        _say(f"p3m: there is no photo and no video in {folder}")
+        return 1
+    return status
+
+
+def _make(
+    items: list[Item], request: Request, jobs: int, done_before: int = 0, failures: dict[str, str] | None = None
+) -> int:
+    """Make the files of all items; returns the exit status."""
+    failures = dict(failures or {})
+    many_items = len(items) + done_before != 1
+    done = 0
+    if items:
+        # Loaded here even where other processes compute: what is missing is said once, and at once.
+        from .matting import Matting
+
+        try:
+            matting = Matting(request.settings)
+        except (OSError, ValueError, RuntimeError) as error:
+            _say(f"p3m: error: {error}")
+            return 1
+        _substituted(matting.substitutes)
+        if jobs > 1 and len(items) > 1:
+            from .pool import make_all
+
+            del matting
+            reports = make_all(items, request.settings, min(jobs, len(items)))
+        else:
+            reports = _one_by_one(items, matting, request, show_frames=True)
+        with _bar(request, len(items), "file", disable=not many_items) as bar:
+            for item, report in reports:
+                for warning in report.warnings:
+                    _say(f"warning: {warning}")
+                if report.error:
+                    failures[item.name] = report.error
+                else:
+                    done += 1
+                    if not many_items:
+                        _tell(request, _names(item))
+                bar.update()
+    if many_items:
+        before = f", {done_before} were there already (--force makes them again)" if done_before else ""
+        failed = f", {len(failures)} failed" if failures else ""
+        _tell(request, f"{done} done{before}{failed}")
+    if failures:
+        _say("failed:")
+        for name, reason in sorted(failures.items()):
+            _say(f"  {reason}" if reason.startswith(name) else f"  {name}: {reason}")
+    return 1 if failures else 0
+
+
+def _one_by_one(items: list[Item], matting, request: Request, show_frames: bool) -> Iterator:
+    from .work import make
+
+    for item in items:
+        if not (item.is_video and show_frames):
+            yield item, make(item, matting)
+            continue
+        with _bar(request, 0, "frame", leave=len(items) == 1, position=min(len(items) - 1, 1)) as bar:
+
+            def advance(done: int, total: int, bar=bar) -> None:
+                if total:
+                    bar.total = max(total, done)
+                bar.update(done - bar.n)
+
+            report = make(item, matting, advance)
+        yield item, report
+
+
+def _check(request: Request, item: Item) -> None:
+    """Refuse what can be seen to go wrong before any work."""
+    for name, path in item.targets.items():
+        if str(path) == STANDARD:
+            if sys.__stdout__ is not None and sys.__stdout__.isatty():
+                raise UsageError("a picture makes no sense on a terminal: name a file, or send it on by | or >")
+            continue
+        if item.source is not None and path.exists() and path.samefile(item.source):
+            raise UsageError(f"{path} is the input itself: name another file")
+        without_alpha = path.suffix.lower() in (".jpg", ".jpeg", ".mp4")
+        if name == COMPOSITE and request.settings.background == TRANSPARENT and without_alpha:
+            raise UsageError(f"{path}: {path.suffix} holds no alpha; choose another format or background")
+
+
+def _wants_composite(request: Request) -> bool:
+    return bool({"background", "background_file"} & request.asked)
+
+
+def _names(item: Item) -> str:
+    return ", ".join("standard output" if str(path) == STANDARD else str(path) for path in item.targets.values())
+
+
+def _substituted(notices: list[Notice]) -> None:
+    for notice in notices:
+        if notice.is_warning or notice.short:
+            _say(f"warning: {notice.text}")
+
+
+@contextmanager
+def _only_one_run(results: Path) -> Iterator[None]:
+    """Keep a second run out of the same results; the lock goes with its process, however that ends."""
+    digest = hashlib.sha256(str(results.resolve()).encode(errors="surrogateescape")).hexdigest()[:16]
+    lock = FileLock(Path(tempfile.gettempdir(), f"p3m-{digest}.lock"), timeout=0)
+    try:
+        lock.acquire()
+    except Timeout:
+        raise UsageError(f"another p3m is writing into {results}: wait for it, or name another folder") from None
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+@contextmanager
+def _standard_output_free() -> Iterator[None]:
+    """Keep what any library prints out of a picture on standard output."""
+    before, sys.stdout = sys.stdout, sys.stderr
+    try:
+        yield
+    finally:
+        sys.stdout = before
+
+
+def _bar(request: Request, total: int, unit: str, disable: bool = False, **options) -> tqdm:
+    # None: no bar where standard error is no terminal.
+    hidden = True if disable or request.quiet else None
+    return tqdm(total=total, unit=unit, disable=hidden, file=sys.stderr, dynamic_ncols=True, **options)
+
+
+def _tell(request: Request, text: str) -> None:
+    if not request.quiet:
+        _say(text)
+
+
+def _say(text: str) -> None:
+    # A name that is no UTF-8 must not end the run that names it.
+    tqdm.write(text.encode(errors="backslashreplace").decode(), file=sys.stderr)

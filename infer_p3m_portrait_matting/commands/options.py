@@ -1,0 +1,178 @@
+"""The options of the command line: one for each parameter of the task, and those about files."""
+
+import argparse
+import inspect
+import re
+from dataclasses import MISSING, fields
+from typing import NamedTuple, get_type_hints
+
+from ..plugin.settings import IMAGE, Settings
+from .targets import OUTPUTS
+
+_EXAMPLES = """\
+examples:
+  p3m photo.jpg                        the cut-out, into photo_cutout.png beside it
+  p3m photo.jpg out.png                ... into out.png
+  p3m photo.jpg out.jpg                the composite on white: JPEG holds no alpha
+  p3m photo.jpg --output matte,cutout  photo_matte.png and photo_cutout.png
+  p3m photos/ results/ --jobs 2        a folder with its subfolders, by two processes
+  p3m clip.mp4 out.mov                 a video with alpha: ProRes 4444; out.webm is VP9
+  p3m clip.mp4 out.mp4 --background blur --temporal
+  p3m clip.mp4 frames/%05d.png         a sequence of pictures
+  p3m - - < photo.jpg > cutout.png     from standard input to standard output
+
+Exit status: 0 when all is done, 1 when anything failed, 2 when the options are wrong, 130 after Ctrl-C.
+"""
+
+#: What the command line says instead of the parameter's own text, where the task has inputs that it has not.
+_HELP = {
+    "model_name": "resnet34 or vitae-s as published, or mobile, the bundled one; default: resnet34 or vitae-s where "
+    "its published weights are on this computer, else mobile",
+    "background": "behind the person in the composite: a colour (#rrggbb or a CSS name), transparent, blur (the "
+    "photo's own background, blurred) or image (--background-file); given without --output, it asks for the composite",
+    "background_file": "picture for the background; it implies --background image",
+}
+
+
+_METAVARS = {int: "N", float: "X"}
+
+
+class Request(NamedTuple):
+    """What the command line asks for.
+
+    Attributes:
+        input: path of a photo, a video or a folder, or "-".
+        output: where the results go, "" for beside the input.
+        outputs: which pictures, or () for what the output's format suggests.
+        force: whether what is done is made again.
+        jobs: number of processes.
+        quiet: whether only errors are said.
+        settings: the parameters.
+        asked: names of the parameters that were given.
+    """
+
+    input: str
+    output: str
+    outputs: tuple[str, ...]
+    force: bool
+    jobs: int
+    quiet: bool
+    settings: Settings
+    asked: frozenset[str]
+
+
+def parse(arguments: list[str]) -> Request:
+    """Read the command line; what is wrong ends the program with status 2 and one line that says what."""
+    parser = _parser()
+    given = vars(parser.parse_args([_with_dashes(argument) for argument in arguments]))
+    values = {name: given[name] for name in Settings.names() if given[name] is not None}
+    if "background_file" in values:
+        values.setdefault("background", IMAGE)
+    strings = {name: str(value) for name, value in values.items()}
+    try:
+        settings = Settings.from_strings(_with_defaults(strings))
+    except ValueError as error:
+        parser.error(str(error))
+    if settings.background == IMAGE and not settings.background_file:
+        parser.error("--background image needs --background-file PICTURE")
+    if given["jobs"] < 1:
+        parser.error(f"--jobs must be at least 1, got {given['jobs']}")
+    return Request(
+        given["input"],
+        given["OUTPUT"] or "",
+        _outputs(parser, given["output"]),
+        given["force"],
+        given["jobs"],
+        given["quiet"],
+        settings,
+        frozenset(values),
+    )
+
+
+def _with_defaults(strings: dict[str, str]) -> dict[str, str]:
+    """Add what the command line decides by what the computer has, where the task has a fixed default."""
+    import torch
+
+    from ..p3m import find_weights
+
+    published = [name for name in ("resnet34", "vitae-s") if find_weights(name)]
+    defaults = {"model_name": published[0] if published else "mobile"}
+    if get_type_hints(Settings)["cuda"] is bool:
+        # A GPU that nobody asked for is not missed.
+        defaults["cuda"] = str(torch.cuda.is_available())
+    return {**defaults, **strings}
+
+
+def _outputs(parser: argparse.ArgumentParser, text: str | None) -> tuple[str, ...]:
+    if text is None:
+        return ()
+    names = list(dict.fromkeys(name.strip().lower() for name in text.split(",") if name.strip()))
+    unknown = [name for name in names if name not in OUTPUTS]
+    if unknown or not names:
+        parser.error(f"--output takes {', '.join(OUTPUTS)}, or several of them with commas, got {text!r}")
+    return tuple(names)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="p3m",
+        description="Matte people: cut them out of photos and videos, every strand of hair.",
+        epilog=_EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    parser.add_argument("input", metavar="INPUT", help="a photo, a video or a folder; - reads a photo from stdin")
+    parser.add_argument(
+        "OUTPUT",
+        nargs="?",
+        help="a file, whose suffix says the format, a folder, or - for stdout; default: beside the photo or video",
+    )
+    files = parser.add_argument_group("files")
+    files.add_argument(
+        "--output",
+        metavar="LIST",
+        help=f"which pictures: {', '.join(OUTPUTS)}, or several with commas; default: cutout, or composite where the "
+        "format holds no alpha or a background is given",
+    )
+    files.add_argument("--force", action="store_true", help="make again what is there already")
+    files.add_argument("--jobs", type=int, default=1, metavar="N", help="processes for a folder (default: 1)")
+    files.add_argument("--quiet", action="store_true", help="say nothing but what went wrong, and show no progress")
+    group = parser.add_argument_group("parameters, as in the Ikomia task")
+    types, about = get_type_hints(Settings), _attribute_texts(Settings)
+    for field in fields(Settings):
+        text = _HELP.get(field.name) or f"{about.get(field.name, '')}{_default_text(field)}"
+        if field.name == "cuda" and types[field.name] is bool:
+            text = f"{about['cuda']}; default: where there is one"
+        flags = [f"--{field.name.replace('_', '-')}"]
+        if field.name == "model_name":
+            flags.append("--model")
+        metavar = _METAVARS.get(types[field.name], "TEXT")
+        kind = {"action": argparse.BooleanOptionalAction} if types[field.name] is bool else {"metavar": metavar}
+        if field.name == "cuda" and types[field.name] is not bool:
+            group.add_argument(
+                "--no-cuda", dest="cuda", action="store_const", const="False", help="the same as --cuda False"
+            )
+        # argparse expands % in help texts.
+        group.add_argument(*flags, dest=field.name, default=None, help=text.replace("%", "%%"), **kind)
+    return parser
+
+
+def _default_text(field) -> str:
+    if field.default is MISSING or field.default == "":
+        return ""
+    return f" (default: {field.default})"
+
+
+def _attribute_texts(documented: type) -> dict[str, str]:
+    """What the section "Attributes" of a docstring says about each name."""
+    text = inspect.getdoc(documented) or ""
+    section = re.search(r"^Attributes:\n(.*?)(?=^\S|\Z)", text, re.MULTILINE | re.DOTALL)
+    entries = re.findall(r"^    (\w+): (.*?)(?=^    \w+: |\Z)", section[1] if section else "", re.MULTILINE | re.DOTALL)
+    # Names in code quotes, and the full stop that ends a sentence, are for readers of the source.
+    return {name: " ".join(words.split()).replace("``", "").rstrip(".") for name, words in entries}
+
+
+def _with_dashes(argument: str) -> str:
+    """Let the parameters be spelt as in the task, too: ``--input_size``."""
+    name, equals, value = argument.partition("=")
+    return name.replace("_", "-") + equals + value if re.match(r"--[a-z]", name) else argument

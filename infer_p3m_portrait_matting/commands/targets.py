@@ -1,0 +1,164 @@
+"""Which files the command line writes: names, formats, and what each can hold."""
+
+from collections import Counter
+from collections.abc import Iterable
+from pathlib import Path, PurePath
+from typing import NamedTuple
+
+from ..p3m.imaging.encode import PHOTO_FORMATS
+from ..p3m.video.writers import FORMATS as VIDEO_FORMATS
+from ..p3m.video.writers import is_sequence, number_in
+
+#: The pictures that can be written.
+OUTPUTS = MATTE, CUTOUT, COMPOSITE = ("matte", "cutout", "composite")
+
+#: The standard stream in the place of a file.
+STANDARD = "-"
+
+
+class UsageError(ValueError):
+    """The command line asks for what cannot be; the message says what to do."""
+
+
+class Item(NamedTuple):
+    """One photo or video, and the files that are to be made from it.
+
+    Attributes:
+        source: its file, or None for standard input.
+        targets: output to file; "-" stands for standard output.
+        is_video: whether it is a video.
+    """
+
+    source: Path | None
+    targets: dict[str, Path]
+    is_video: bool = False
+
+    @property
+    def name(self) -> str:
+        """What messages call it."""
+        return "standard input" if self.source is None else str(self.source)
+
+    def is_done(self) -> bool:
+        """Whether all files are there, and none is older than the source."""
+        files = [number_in(path, 1) if is_sequence(path) else path for path in self.targets.values()]
+        if self.source is None or not all(file.exists() for file in files) or STANDARD in map(str, files):
+            return False
+        return min(file.stat().st_mtime_ns for file in files) >= self.source.stat().st_mtime_ns
+
+
+def single(
+    source: Path | None, output: str, outputs: tuple[str, ...], is_video: bool, composite_by_default: bool
+) -> Item:
+    """Name the files for one photo or video.
+
+    Args:
+        source: the file, or None for standard input.
+        output: as the user wrote it: a file, a folder, "-", or "" for beside the source.
+        outputs: which pictures; () for what the format suggests.
+        is_video: whether the source is a video.
+        composite_by_default: whether a background was asked for, so that () means the composite.
+
+    Raises:
+        UsageError: the format is unknown or cannot hold what is to be written.
+    """
+    stem = "stdin" if source is None else source.stem
+    if output == STANDARD or (not output and source is None):
+        return _to_standard_output(source, outputs, is_video, composite_by_default)
+    target = Path(output)
+    as_folder = not output or output.endswith(("/", "\\")) or target.is_dir()
+    if not as_folder and not target.suffix:
+        as_folder = True
+    if as_folder and is_video and output:
+        chosen = outputs or (COMPOSITE if composite_by_default else CUTOUT,)
+        if len(chosen) == 1:
+            return Item(source, {chosen[0]: target / "%05d.png"}, True)
+        return Item(source, {name: target / name / "%05d.png" for name in chosen}, True)
+    if as_folder:
+        chosen = outputs or (COMPOSITE if composite_by_default else CUTOUT,)
+        folder = target if output or source is None else source.parent
+        return Item(source, _named(folder, stem, chosen, is_video), is_video)
+    holds_alpha = _holds_alpha(target, is_video)
+    chosen = outputs or (COMPOSITE if composite_by_default or not holds_alpha else CUTOUT,)
+    if CUTOUT in chosen and not holds_alpha:
+        better = ".mov or .webm" if is_video else ".png, .webp or .tif"
+        raise UsageError(f"{output}: {target.suffix} holds no alpha; choose {better}, or --output composite")
+    if len(chosen) == 1:
+        return Item(source, {chosen[0]: target}, is_video)
+    stem = target.stem
+    if is_sequence(target):
+        return Item(source, {name: target.with_name(f"{name}_{target.name}") for name in chosen}, is_video)
+    return Item(source, {name: target.with_name(f"{stem}_{name}{target.suffix}") for name in chosen}, is_video)
+
+
+def many(
+    sources: Iterable[tuple[Path, bool]], folder: Path, results: Path, outputs: tuple[str, ...], composite: bool
+) -> list[Item]:
+    """Name the files for the photos and videos of a folder: they lie in the results as their sources do.
+
+    Photos of one folder whose names differ in the suffix alone (a.jpg, a.png) get it into their results' names
+    (a_jpg_cutout.png), each of them, so that a name never changes hands when a photo is added.
+
+    Args:
+        sources: each photo or video, and whether it is a video.
+        folder: where they come from.
+        results: where the results go.
+        outputs: which pictures; () for the cut-out.
+        composite: whether () means the composite.
+    """
+    sources = sorted(sources)
+    chosen = outputs or (COMPOSITE if composite else CUTOUT,)
+    stems = Counter(_key(path.with_suffix("")) for path, _ in sources)
+    taken: set[str] = set()
+    items = []
+    for path, is_video in sources:
+        place = results / path.parent.relative_to(folder)
+        stem = path.stem if stems[_key(path.with_suffix(""))] == 1 else f"{path.stem}_{path.suffix[1:]}"
+        number = 2
+        unique = stem
+        while _key(place / unique) in taken:
+            unique = f"{stem}_{number}"
+            number += 1
+        taken.add(_key(place / unique))
+        items.append(Item(path, _named(place, unique, chosen, is_video), is_video))
+    return items
+
+
+def _to_standard_output(
+    source: Path | None, outputs: tuple[str, ...], is_video: bool, composite_by_default: bool
+) -> Item:
+    if is_video:
+        raise UsageError("a video cannot go to standard output: name a file such as out.mov")
+    chosen = outputs or (COMPOSITE if composite_by_default else CUTOUT,)
+    if len(chosen) > 1:
+        raise UsageError("standard output holds one picture: choose one with --output")
+    return Item(source, {chosen[0]: Path(STANDARD)})
+
+
+def _named(folder: Path, stem: str, chosen: tuple[str, ...], is_video: bool) -> dict[str, Path]:
+    def suffix(name: str) -> str:
+        if not is_video:
+            return ".png"
+        return ".mov" if name == CUTOUT else ".mp4"
+
+    return {name: folder / f"{stem}_{name}{suffix(name)}" for name in chosen}
+
+
+def _holds_alpha(target: Path, is_video: bool) -> bool:
+    suffix = target.suffix.lower()
+    if is_video:
+        if is_sequence(target):
+            return True
+        if suffix not in VIDEO_FORMATS:
+            known = ", ".join(VIDEO_FORMATS)
+            raise UsageError(
+                f"{target}: a video can be written as {known}, as a sequence like %05d.png, or to a folder"
+            )
+        return bool(VIDEO_FORMATS[suffix].alpha)
+    if suffix not in PHOTO_FORMATS:
+        raise UsageError(f"{target}: a picture can be written as {', '.join(PHOTO_FORMATS)}")
+    return PHOTO_FORMATS[suffix].alpha
+
+
+def _key(path: PurePath) -> str:
+    # Some file systems do not tell A.jpg from a.jpg.
+    return str(path).casefold()

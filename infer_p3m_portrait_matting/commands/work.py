@@ -1,0 +1,145 @@
+"""Making the files of one photo or video."""
+
+import logging
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import NamedTuple
+
+from ..p3m import TemporalFilter
+from ..p3m.atomic_write import write_whole
+from ..p3m.errors import MissingPackageError
+from ..p3m.imaging.encode import encode_picture
+from ..p3m.imaging.photos import decode_photo
+from ..p3m.video.reader import Sound, VideoReader
+from ..p3m.video.writers import Writer, is_sequence, open_writer
+from .matting import Matting
+from .targets import STANDARD, Item
+
+LOGGER = "infer_p3m_portrait_matting"
+
+#: Of many warnings about one file, so many are shown.
+_SHOWN = 3
+
+#: Called with the number of frames that are done and their number in all, or 0 where it is not known.
+Progress = Callable[[int, int], None]
+
+
+class Report(NamedTuple):
+    """How one photo or video went.
+
+    Attributes:
+        warnings: what to look at.
+        error: why there is no result, or "".
+    """
+
+    warnings: list[str]
+    error: str
+
+
+def make(item: Item, matting: Matting, progress: Progress = lambda done, total: None) -> Report:
+    """Make the files of one photo or video; none is ever seen half-written under its name.
+
+    Args:
+        item: the source and its files.
+        matting: the model.
+        progress: told of each frame of a video.
+    """
+    with _warnings() as warnings:
+        error = ""
+        try:
+            for path in item.targets.values():
+                if str(path) != STANDARD:
+                    path.parent.mkdir(parents=True, exist_ok=True)
+            if item.is_video:
+                _video(item, matting, progress)
+            else:
+                _photo(item, matting)
+        except (ValueError, MissingPackageError) as failure:
+            error = str(failure)
+        except OSError as failure:
+            error = _of_system(failure)
+        except Exception as failure:  # one photo must not end the run of thousands
+            error = str(failure) if isinstance(failure, RuntimeError) else f"{type(failure).__name__}: {failure}"
+    return Report(_shortened(warnings), error)
+
+
+def _photo(item: Item, matting: Matting) -> None:
+    content = sys.stdin.buffer.read() if item.source is None else item.source.read_bytes()
+    pictures = matting.pictures(decode_photo(content, item.name), item.name)
+    # All are encoded before the first is written: a failure leaves none alone.
+    encoded = {
+        path: encode_picture(getattr(pictures, name), ".png" if str(path) == STANDARD else path.suffix)
+        for name, path in item.targets.items()
+    }
+    for path, picture in encoded.items():
+        if str(path) == STANDARD:
+            _write_out(picture)
+        else:
+            write_whole(path, picture)
+
+
+def _video(item: Item, matting: Matting, progress: Progress) -> None:
+    assert item.source is not None, "a video comes from a file"
+    writers: dict[str, Writer] = {}
+    steady = TemporalFilter() if matting.settings.temporal else None
+    count = 0
+    try:
+        with VideoReader(item.source) as reader:
+            for name, path in item.targets.items():
+                writers[name] = open_writer(path, reader)
+            progress(0, reader.frame_count)
+            for piece in reader.read():
+                if isinstance(piece, Sound):
+                    for writer in writers.values():
+                        writer.write_sound(piece)
+                    continue
+                count += 1
+                pictures = matting.pictures(piece.image, f"frame {count} of {item.source}", steady)
+                for name, writer in writers.items():
+                    writer.write(getattr(pictures, name), piece)
+                progress(count, reader.frame_count)
+            if reader.audio and any(is_sequence(path) for path in item.targets.values()):
+                logging.getLogger(LOGGER).warning("%s: its sound is left out, as pictures hold none", item.source)
+        for name in list(writers):
+            writers[name].finish()
+            del writers[name]
+    finally:
+        for writer in writers.values():
+            writer.abandon()
+
+
+def _write_out(content: bytes) -> None:
+    # sys.stdout itself may have been pointed elsewhere, so that no print() gets into the picture.
+    assert sys.__stdout__ is not None, "the process has no standard output"
+    sys.__stdout__.buffer.write(content)
+    sys.__stdout__.buffer.flush()
+
+
+def _of_system(error: OSError) -> str:
+    words = error.strerror or str(error) or type(error).__name__
+    return f"{error.filename}: {words}" if error.filename else words
+
+
+@contextmanager
+def _warnings() -> Iterator[list[str]]:
+    """Collect the warnings of the package instead of printing them."""
+    found: list[str] = []
+
+    class Collector(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            found.append(record.getMessage().removeprefix(f"{LOGGER}: "))
+
+    logger, handler = logging.getLogger(LOGGER), Collector(logging.WARNING)
+    passed_on, logger.propagate = logger.propagate, False
+    logger.addHandler(handler)
+    try:
+        yield found
+    finally:
+        logger.removeHandler(handler)
+        logger.propagate = passed_on
+
+
+def _shortened(messages: list[str]) -> list[str]:
+    more = len(messages) - _SHOWN
+    return messages if more <= 1 else [*messages[:_SHOWN], f"... and {more} more warnings like these"]

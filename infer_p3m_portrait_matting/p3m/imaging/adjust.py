@@ -1,0 +1,131 @@
+"""Adjusting a matte: kept or removed side, softness, size, and small islands."""
+
+import cv2
+import numpy as np
+
+#: Alpha above which a pixel counts as part of an area.
+SEEN = 10 / 255
+
+#: How far around an island in pixels the pixels fainter than that go with it.
+_FRINGE = 6
+
+#: Radius in pixels of the largest disc that a matte is grown or shrunk by in one step; more takes more steps.
+_STEP = 5
+
+#: Standard deviation in pixels of the widest blur that is computed as it is; wider ones run on a smaller copy.
+_WIDE = 8
+
+
+def adjust(
+    alpha: np.ndarray, invert: bool = False, feather: float = 0.0, shift: int = 0, despeckle: float = 0.0
+) -> np.ndarray:
+    """Adjust a matte; in this order: invert, feather, shift, despeckle.
+
+    Args:
+        alpha: float [H, W] in [0, 1].
+        invert: whether to keep the background instead of the person.
+        feather: how far in pixels edges are softened; 0 leaves them.
+        shift: by how many pixels the matte grows, or shrinks when below 0.
+        despeckle: islands smaller than this share of the largest area go, in [0, 1]; 0 keeps all.
+
+    Returns:
+        float32 [H, W] in [0, 1], a new array.
+
+    Raises:
+        ValueError: a number is out of range, or alpha is not [H, W].
+        TypeError: alpha is not floating point.
+    """
+    alpha = _checked(alpha)
+    if invert:
+        alpha = invert_matte(alpha)
+    if feather:
+        alpha = feather_matte(alpha, feather)
+    if shift:
+        alpha = shift_matte(alpha, shift)
+    if despeckle:
+        alpha = despeckle_matte(alpha, despeckle)
+    return alpha
+
+
+def invert_matte(alpha: np.ndarray) -> np.ndarray:
+    """Swap person and background: 1 - alpha. Arguments, result and errors as for :func:`adjust`."""
+    return 1 - _checked(alpha)
+
+
+def feather_matte(alpha: np.ndarray, feather: float) -> np.ndarray:
+    """Soften edges by a Gaussian blur whose standard deviation is half of ``feather``.
+
+    A hard edge turns into a transition that reaches about ``feather`` pixels to either side. At the picture's border
+    the matte is continued, so that a person cut off there stays opaque. Arguments, result and errors as for
+    :func:`adjust`.
+    """
+    if not feather >= 0:
+        raise ValueError(f"feather must be at least 0 px, got {feather}")
+    alpha = _checked(alpha)
+    if feather == 0:
+        return alpha
+    return _blur(alpha, feather / 2).clip(0, 1)
+
+
+def shift_matte(alpha: np.ndarray, shift: int) -> np.ndarray:
+    """Grow a matte by ``shift`` pixels, or shrink it by as many when below 0; soft edges stay as soft as they are.
+
+    Grey dilation or erosion by a disc. A person does not shrink away from the picture's border that cuts them off.
+    Arguments, result and errors as for :func:`adjust`.
+    """
+    alpha = _checked(alpha)
+    move, left = (cv2.dilate if shift > 0 else cv2.erode), abs(int(shift))
+    # Discs on discs make a larger disc, in time that grows with the radius and not with its square.
+    while left:
+        radius = min(left, _STEP)
+        alpha = move(alpha, _disc(radius))
+        left -= radius
+    return alpha
+
+
+def despeckle_matte(alpha: np.ndarray, despeckle: float) -> np.ndarray:
+    """Remove islands: connected areas whose sum of alpha is less than a share of the largest one's.
+
+    Strands that hang together with the person, however faintly (alpha above 10 / 255), are no islands. Arguments,
+    result and errors as for :func:`adjust`.
+    """
+    if not 0 <= despeckle <= 1:
+        raise ValueError(f"despeckle must lie between 0 and 1 (a share of the person), got {despeckle}")
+    alpha = _checked(alpha)
+    count, labels = cv2.connectedComponents((alpha > SEEN).astype(np.uint8), connectivity=8)
+    # What is fainter than SEEN belongs to no area and goes only around an island that goes.
+    sums = np.bincount(labels.ravel(), weights=alpha.ravel(), minlength=count)
+    sums[0] = 0
+    doomed = (sums < despeckle * sums.max()) & (np.arange(count) > 0)
+    if doomed.any():
+        gone, kept = doomed[labels], ~doomed[labels] & (labels > 0)
+        fringe = cv2.dilate(gone.astype(np.uint8), _disc(_FRINGE)).astype(bool)
+        alpha[fringe & ~kept] = 0
+    return alpha
+
+
+def _blur(alpha: np.ndarray, sigma: float) -> np.ndarray:
+    height, width = alpha.shape
+    shrink = min(int(sigma / _WIDE), height, width)
+    if shrink < 2:
+        return cv2.GaussianBlur(alpha, (0, 0), sigma, borderType=cv2.BORDER_REPLICATE)
+    # Shrinking and enlarging blur as well: by boxes and triangles, of these variances.
+    rest = np.sqrt(sigma**2 - shrink**2 / 12 - shrink**2 / 6) / shrink
+    small = cv2.resize(alpha, (width // shrink, height // shrink), interpolation=cv2.INTER_AREA)
+    small = cv2.GaussianBlur(small, (0, 0), rest, borderType=cv2.BORDER_REPLICATE)
+    return cv2.resize(small, (width, height), interpolation=cv2.INTER_LINEAR)
+
+
+def _checked(alpha: np.ndarray) -> np.ndarray:
+    """A float32 copy of a matte."""
+    if alpha.ndim != 2 or alpha.size == 0:
+        raise ValueError(f"the matte must be [H, W] and not empty, got shape {alpha.shape}")
+    if alpha.dtype.kind != "f":
+        raise TypeError(f"the matte must be floating point in [0, 1], got {alpha.dtype}: divide 8 bits by 255")
+    return alpha.astype(np.float32)
+
+
+def _disc(radius: int) -> np.ndarray:
+    y, x = np.mgrid[-radius : radius + 1, -radius : radius + 1]
+    # Of the small discs on a grid, these come nearest to round.
+    return (x * x + y * y <= radius * radius + 2).astype(np.uint8)

@@ -1,0 +1,61 @@
+"""Pictures as the content of image files, by suffix."""
+
+import io
+from typing import Any, NamedTuple
+
+import numpy as np
+from PIL import Image
+
+from .png import encode_png
+
+
+class PhotoFormat(NamedTuple):
+    """How a kind of image file is written.
+
+    Attributes:
+        name: Pillow's name of it.
+        alpha: whether it holds alpha.
+        options: of Pillow's writer.
+    """
+
+    name: str
+    alpha: bool
+    options: dict[str, Any]
+
+
+#: The image files that can be written, by suffix; all but JPEG without loss.
+PHOTO_FORMATS = {
+    ".png": PhotoFormat("PNG", True, {}),
+    # exact: colours under alpha 0 stay, as resizing a cut-out wants them.
+    ".webp": PhotoFormat("WEBP", True, {"lossless": True, "exact": True}),
+    ".tif": PhotoFormat("TIFF", True, {"compression": "tiff_adobe_deflate"}),
+    ".tiff": PhotoFormat("TIFF", True, {"compression": "tiff_adobe_deflate"}),
+    ".jpg": PhotoFormat("JPEG", False, {"quality": 95, "subsampling": 0}),
+    ".jpeg": PhotoFormat("JPEG", False, {"quality": 95, "subsampling": 0}),
+}
+
+
+def encode_picture(picture: np.ndarray, suffix: str) -> bytes:
+    """Encode a picture.
+
+    Args:
+        picture: uint8 [H, W], [H, W, 3] RGB or [H, W, 4] RGBA.
+        suffix: one of :data:`PHOTO_FORMATS`.
+
+    Raises:
+        ValueError: the format is unknown, holds no alpha and the picture has it, or no picture of that size.
+    """
+    suffix = suffix.lower()
+    if suffix not in PHOTO_FORMATS:
+        raise ValueError(f"a picture can be written as {', '.join(PHOTO_FORMATS)}, got {suffix!r}")
+    form = PHOTO_FORMATS[suffix]
+    if not form.alpha and picture.ndim == 3 and picture.shape[2] == 4:
+        raise ValueError(f"{suffix} holds no alpha: choose .png, or a background that is not transparent")
+    if suffix == ".png":
+        return encode_png(picture)
+    content = io.BytesIO()
+    try:
+        Image.fromarray(picture).save(content, form.name, **form.options)
+    except OSError as error:
+        raise ValueError(f"the picture cannot be written as {form.name}: {error}") from error
+    return content.getvalue()

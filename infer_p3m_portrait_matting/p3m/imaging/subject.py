@@ -1,0 +1,185 @@
+"""One person out of several: where to look, and what of the matte is theirs.
+
+The networks were trained on portraits of one person. So the photo is cropped around a box with the person before the
+network sees it, and of the crop's matte only the area that belongs to the person in the box is kept.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+import cv2
+import numpy as np
+
+from .adjust import SEEN
+from .faces import Face
+
+#: Context on each side of a box that the network sees, as a share of the box's width or height.
+CONTEXT = 0.3
+
+#: What of a person may reach out of their box, as a share of its width or height.
+MARGIN = 0.05
+
+#: Alpha from which on a pixel surely belongs to somebody.
+_SURE = 0.5
+#: Areas of at least this share of the chosen person are other people; smaller ones may be a hand, or strands.
+_SOMEBODY = 0.1
+
+
+class Box(NamedTuple):
+    """A rectangle around one person, in pixels of the photo; may reach over its border.
+
+    Attributes:
+        x: left end.
+        y: upper end.
+        width: more than 0.
+        height: more than 0.
+    """
+
+    x: float
+    y: float
+    width: float
+    height: float
+
+
+def parse_box(text: str) -> Box:
+    """Read "x,y,w,h" in pixels.
+
+    Raises:
+        ValueError: the text is no such box.
+    """
+    try:
+        box = Box(*(float(part) for part in text.split(",")))
+    except (TypeError, ValueError):
+        raise ValueError(f"box must be 'x,y,w,h' in pixels, such as '120,40,300,500', got {text!r}") from None
+    if not all(np.isfinite(box)) or box.width <= 0 or box.height <= 0:
+        raise ValueError(f"box must have a width and a height above 0, got {text!r}")
+    return box
+
+
+def body_box(face: Face, others: Sequence[Face] = ()) -> Box:
+    """Guess the box around a person from their face (from the brows to the chin).
+
+    It reaches as far as most people do, measured in their own faces: 4 to either side, 0.9 up, 11 down. Where somebody
+    else's face is beside theirs, it ends between the two.
+
+    Args:
+        face: of the person.
+        others: further faces in the photo; that of the person may be among them.
+    """
+    width, height = face.right - face.left, face.bottom - face.top
+    center = (face.left + face.right) / 2
+    left, right = center - 4 * width, center + 4 * width
+    for other in others:
+        apart = (other.left + other.right) / 2 - center
+        # The larger face has the larger body.
+        mine = apart * width / (width + other.right - other.left)
+        # Who is nearer than one face stands behind or in front, not beside.
+        if apart < -width:
+            left = max(left, center + mine)
+        elif apart > width:
+            right = min(right, center + mine)
+    return Box(left, face.top - 0.9 * height, right - left, 11.9 * height)
+
+
+def check_box(box: Box, height: int, width: int) -> None:
+    """Raise a ValueError if a box lies outside a photo of this size."""
+    if box.x >= width or box.y >= height or box.x + box.width <= 0 or box.y + box.height <= 0:
+        numbers = ",".join(f"{number:g}" for number in box)
+        raise ValueError(f"the box {numbers} lies outside the photo of {width} x {height} px: correct it")
+
+
+def window_of(box: Box, height: int, width: int, context: float = CONTEXT) -> tuple[slice, slice]:
+    """The part of a photo that the network is to see: the box and some context around it.
+
+    Args:
+        box: around the person.
+        height: the photo's height in pixels.
+        width: the photo's width in pixels.
+        context: what to add on each side, as a share of the box's width or height.
+
+    Returns:
+        Rows and columns, inside the photo.
+
+    Raises:
+        ValueError: the box lies outside the photo.
+    """
+    check_box(box, height, width)
+    rows = _span(box.y, box.height, context, height)
+    return rows, _span(box.x, box.width, context, width)
+
+
+def _span(start: float, length: float, context: float, limit: int) -> slice:
+    first = int(max(np.floor(start - context * length), 0))
+    last = int(min(np.ceil(start + (1 + context) * length), limit))
+    return slice(first, max(last, first + 1))
+
+
+def keep_person(alpha: np.ndarray, box: Box, margin: float = MARGIN) -> np.ndarray:
+    """Keep of a matte what belongs to the person in a box.
+
+    What lies out of the box by more than a margin is removed. The person is the opaque area with the most of its alpha
+    in the box; soft pixels belong to the area that is nearest, and what does not hang together with the person is
+    removed. Two people who overlap in the box are one area, and both stay.
+
+    Args:
+        alpha: float [H, W] in [0, 1].
+        box: around the whole person, in pixels of the matte.
+        margin: what may reach out of the box, as a share of its width or height.
+
+    Returns:
+        float32 [H, W] in [0, 1], a new array; zeros when nobody is in the box.
+    """
+    alpha = alpha.astype(np.float32)
+    height, width = alpha.shape
+    outside = np.ones(alpha.shape, bool)
+    outside[window_of(box, height, width, margin)] = False
+    alpha[outside] = 0
+    count, labels = cv2.connectedComponents((alpha >= _SURE).astype(np.uint8), connectivity=8)
+    rows, columns = window_of(box, height, width, 0.0)
+    inside = np.bincount(labels[rows, columns].ravel(), weights=alpha[rows, columns].ravel(), minlength=count)
+    inside[0] = 0
+    if not inside.any():
+        return np.zeros_like(alpha)
+    chosen = int(inside.argmax())
+    sizes = np.bincount(labels.ravel(), minlength=count)
+    others = sizes >= _SOMEBODY * sizes[chosen]
+    others[[0, chosen]] = False
+    theirs = alpha > SEEN
+    if others.any():
+        theirs &= _nearest(labels == chosen, others[labels])
+    _, areas = cv2.connectedComponents(theirs.astype(np.uint8), connectivity=8)
+    kept = areas == areas[labels == chosen][0]
+    # The faintest pixels belong to no area, only to their surroundings.
+    kept |= (alpha <= SEEN) & cv2.dilate(kept.astype(np.uint8), np.ones((7, 7), np.uint8)).astype(bool)
+    alpha[~kept] = 0
+    return alpha
+
+
+def _nearest(mine: np.ndarray, others: np.ndarray) -> np.ndarray:
+    """Where ``mine`` is nearer than ``others``: bool [H, W] each."""
+    to_mine, to_others = (
+        cv2.distanceTransform((~area).astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_5) for area in (mine, others)
+    )
+    return to_mine < to_others
+
+
+def matte_person(matte: Callable[[np.ndarray], np.ndarray], image: np.ndarray, box: Box) -> np.ndarray:
+    """Matte the person in a box and nobody else.
+
+    Args:
+        matte: estimates the matte of an image, float [H, W]: :meth:`~.inference.PortraitMatting.matte`.
+        image: the photo, as for that.
+        box: around the person.
+
+    Returns:
+        float32 [H, W] in [0, 1], a new array of the photo's size; 0 outside the box and its context.
+
+    Raises:
+        ValueError: the box lies outside the photo.
+    """
+    height, width = image.shape[:2]
+    window = rows, columns = window_of(box, height, width)
+    alpha = np.zeros((height, width), np.float32)
+    there = box._replace(x=box.x - columns.start, y=box.y - rows.start)
+    alpha[window] = keep_person(matte(image[window]), there)
+    return alpha

@@ -1,0 +1,313 @@
+"""Videos frame by frame: upright RGB pictures with their exact times, and the sound as it is in the file."""
+
+import logging
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from fractions import Fraction
+from functools import cached_property
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ..errors import MissingPackageError
+
+if TYPE_CHECKING:
+    import av
+
+logger = logging.getLogger(__name__)
+
+#: Suffixes of the files that count as videos, in lower case.
+VIDEO_SUFFIXES = (
+    *(".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".mpg", ".mpeg", ".ts", ".mts", ".m2ts"),
+    *(".wmv", ".flv", ".3gp", ".ogv"),
+)
+
+#: What brings the reader.
+INSTALL_AV = 'pip install "av>=14,<19"'  # the extra "video"
+
+# Values of FFmpeg's AVColorSpace, AVColorRange and AVColorTransferCharacteristic (ISO/IEC 23091-2).
+_NO_MATRIX = (0, 2)
+_BT709, _BT601 = 1, 5
+_LIMITED_RANGE = 1
+_HDR_CURVES = (16, 18)
+
+#: Units finer than one of so many in a second do no player any good.
+_FINEST = 1_000_000
+
+
+def import_av():
+    """Import PyAV.
+
+    Raises:
+        MissingPackageError: it is not installed; the message has the command that installs it.
+    """
+    try:
+        import av
+    except ImportError as error:
+        raise MissingPackageError(f"videos need the package av: {INSTALL_AV}") from error
+    # What FFmpeg has to say goes to our errors; its own lines would tear the progress bar.
+    av.logging.set_level(av.logging.PANIC)
+    return av
+
+
+@dataclass(frozen=True)
+class Frame:
+    """One frame.
+
+    Attributes:
+        image: uint8 [H, W, 3] RGB, upright.
+        pts: when it is shown, in units of ``time_base`` from the video's start.
+        duration: how long, in the same units; 0 where the file does not say.
+        time_base: seconds of one unit.
+        aspect: width of a pixel over its height.
+    """
+
+    image: np.ndarray
+    pts: int
+    duration: int
+    time_base: Fraction
+    aspect: Fraction = Fraction(1)
+
+    @property
+    def time(self) -> Fraction:
+        """When the frame is shown, in seconds."""
+        return self.pts * self.time_base
+
+
+class Sound:
+    """A piece of an audio stream: as it is in the file, and decoded when a writer needs that.
+
+    Attributes:
+        stream: the stream it belongs to.
+        packet: the piece, or None at the stream's end.
+        offset: to be taken from its times, in seconds.
+    """
+
+    def __init__(self, stream: "av.AudioStream", packet: "av.Packet | None", offset: Fraction) -> None:
+        self.stream, self.packet, self.offset = stream, packet, offset
+
+    @cached_property
+    def frames(self) -> list["av.AudioFrame"]:
+        """The piece decoded; several writers share it. Pieces must be decoded in their order."""
+        frames = self.stream.codec_context.decode(self.packet)
+        for frame in frames:
+            if frame.pts is not None and frame.time_base:
+                frame.pts -= round(self.offset / frame.time_base)
+        return frames
+
+
+class VideoReader:
+    """A video file, read from its start to its end once; nothing of what was read stays in memory.
+
+    Args:
+        path: the file. Its first video stream is read, and all of its audio streams.
+
+    Attributes:
+        rate: frames per second as the file states them: 30000/1001, not 29.97. The mean where times vary.
+        time_base: seconds of one unit of the frames' times.
+        frame_count: how many frames the file says it has, or 0 where it does not say.
+        audio: the audio streams.
+
+    Raises:
+        MissingPackageError: PyAV is not installed.
+        OSError: there is no such file, or it cannot be read.
+        ValueError: it is no video.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._av = import_av()
+        self.path = path
+        with path.open("rb"):
+            pass  # the operating system's own message, where there is no such file
+        try:
+            # Absolute: a colon in a relative name would be taken for a protocol. A playlist fetches nothing.
+            self._container = self._av.open(str(path.absolute()), options={"protocol_whitelist": "file"})
+        except self._av.error.FFmpegError as error:
+            raise ValueError(f"{path} cannot be read as a video: {_words(error)}") from error
+        pictures = [stream for stream in self._container.streams.video if not _is_cover(stream)]
+        if not pictures:
+            self._container.close()
+            raise ValueError(f"{path} has no video stream")
+        self._stream = pictures[0]
+        self._stream.thread_type = "AUTO"
+        self.audio = list(self._container.streams.audio)
+        unit = Fraction(self._stream.time_base)
+        self.rate = _standard(Fraction(self._stream.average_rate or self._stream.guessed_rate or 1 / unit))
+        self.time_base = _common_unit(unit, self.rate)
+        self._units = round(unit / self.time_base)
+        self._first: int | None = None
+        self.frame_count = self._stream.frames or self._estimated_count()
+        self._aspect = Fraction(self._stream.sample_aspect_ratio or 1)
+        start = self._container.start_time
+        # Streams cut from a broadcast start anywhere; below 0 lies only sound that players leave out.
+        self._offset = Fraction(max(start or 0, 0), self._av.time_base)
+
+    def __enter__(self) -> "VideoReader":
+        return self
+
+    def __exit__(self, kind: type | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the file."""
+        self._container.close()
+
+    def _estimated_count(self) -> int:
+        if self._stream.duration is not None:
+            return round(self._stream.duration * self.time_base * self.rate)
+        if self._container.duration is not None:
+            return round(Fraction(self._container.duration, self._av.time_base) * self.rate)
+        return 0
+
+    def read(self) -> Iterator[Frame | Sound]:
+        """Read on to the end: frames in the order of their times, and pieces of sound as they lie between them.
+
+        What is damaged in the file is left out, and a WARNING at the end says how much.
+
+        Raises:
+            ValueError: the file holds no frame that can be read, or its frames change their size.
+        """
+        damaged, count, last, size = 0, 0, None, None
+        shift = round(self._offset / self.time_base)
+        step = max(round(1 / self.rate / self.time_base), 1)
+        even = Evenly(1 / self.rate / self.time_base, self._units)
+        for packet in self._packets():
+            if packet is None:
+                damaged += 1
+                continue
+            if packet.stream.type == "audio":
+                yield Sound(packet.stream, packet if packet.size else None, self._offset)
+                continue
+            try:
+                decoded = packet.decode()
+            except self._av.error.FFmpegError:
+                damaged += 1
+                continue
+            for frame in decoded:
+                found = self._time(frame)
+                expected = 0 if last is None else last + step
+                pts = expected if found is None else even(found * self._units - shift)
+                # Two frames of one time, or one that goes back, cannot be written.
+                last = pts if last is None else max(pts, last + 1)
+                turns = round(frame.rotation / 90) % 4
+                image = np.ascontiguousarray(np.rot90(self._rgb(frame), turns))
+                if size not in (None, image.shape):
+                    raise ValueError(f"{self.path}: the frames change their size, from frame {count + 1} on")
+                if size is None and frame.color_trc in _HDR_CURVES:
+                    logger.warning("%s is an HDR video: its colours are taken as they are and may look pale", self.path)
+                size = image.shape
+                count += 1
+                aspect = 1 / self._aspect if turns % 2 else self._aspect
+                yield Frame(image, last, (frame.duration or 0) * self._units, self.time_base, aspect)
+        if count == 0:
+            raise ValueError(f"{self.path} holds no frame that can be read")
+        if damaged or count < self._stream.frames:
+            said = f" of {self._stream.frames}" if self._stream.frames > count else ""
+            logger.warning("%s is damaged: %d%s frames could be read", self.path, count, said)
+
+    def _packets(self) -> Iterator["av.Packet | None"]:
+        """The packets of the file and the empty ones at its end; None for what cannot be read."""
+        packets = self._container.demux(self._stream, *self.audio)
+        failures = 0
+        while True:
+            try:
+                packet = next(packets)
+            except StopIteration:
+                return
+            except self._av.error.FFmpegError:
+                # A file may be cut off anywhere: then this goes on failing.
+                failures += 1
+                yield None
+                if failures > 8:
+                    return
+                packets = self._container.demux(self._stream, *self.audio)
+                continue
+            yield packet
+
+    def _time(self, frame: "av.VideoFrame") -> int | None:
+        if self._container.format.name != "avi":
+            return frame.pts
+        # AVI stores no times, only an order; frames come out of the decoder with a delay that is none of the video's.
+        if frame.dts is None:
+            return None
+        if self._first is None:
+            self._first = frame.dts
+        return frame.dts - self._first
+
+    def _rgb(self, frame: "av.VideoFrame") -> np.ndarray:
+        matrix = frame.colorspace
+        if matrix in _NO_MATRIX:
+            # What players assume where a file does not say.
+            matrix = _BT709 if max(frame.width, frame.height) >= 1280 or frame.height > 576 else _BT601
+        wide = frame.color_range or (2 if frame.format.name.startswith("yuvj") else _LIMITED_RANGE)
+        flags = self._av.video.reformatter.Interpolation
+        if frame.format.is_rgb:
+            return frame.to_ndarray(format="rgb24")
+        return self._reformatter.reformat(
+            frame,
+            format="rgb24",
+            src_colorspace=matrix,
+            src_color_range=wide,
+            dst_color_range=2,
+            interpolation=flags.BICUBIC | flags.ACCURATE_RND | flags.FULL_CHR_H_INT,
+        ).to_ndarray()
+
+    @cached_property
+    def _reformatter(self):
+        return self._av.video.reformatter.VideoReformatter()
+
+
+class Evenly:
+    """Undoes the rounding of times: MKV counts milliseconds, and a frame of 30000/1001 a second lasts 33.37 of them.
+
+    As long as every frame so far lies where it would in a video of the constant rate, up to the file's rounding, it is
+    put exactly there; from the first frame on that does not, the times stay as the file has them.
+
+    Args:
+        step: from frame to frame, in the units of the times.
+        unit: what the file rounded to, in the same units.
+    """
+
+    def __init__(self, step: Fraction, unit: int) -> None:
+        self._step, self._unit = step, unit
+        self._first: int | None = None
+        self._is_even = step.denominator == 1 and unit > 1
+
+    def __call__(self, pts: int) -> int:
+        """Give the time of the next frame."""
+        if not self._is_even:
+            return pts
+        if self._first is None:
+            self._first = pts
+        exact = self._first + round((pts - self._first) / self._step) * self._step
+        # The first time was rounded as well.
+        self._is_even = abs(exact - pts) <= self._unit
+        return int(exact) if self._is_even else pts
+
+
+def _standard(rate: Fraction) -> Fraction:
+    """The rate that a file means which stores a frame's duration in nanoseconds."""
+    for exact in (Fraction(round(rate)), Fraction(round(rate * 1001 / 1000) * 1000, 1001)):
+        if exact and abs(rate / exact - 1) < 1e-6:
+            return exact
+    return rate
+
+
+def _common_unit(unit: Fraction, rate: Fraction) -> Fraction:
+    """A unit in which both the file's times and frames of the constant rate are whole numbers."""
+    if (1 / rate / unit).denominator == 1:
+        return unit
+    common = Fraction(1, math.lcm(unit.denominator, rate.numerator))
+    return common if (unit / common).denominator == 1 and common.denominator <= _FINEST else unit
+
+
+def _is_cover(stream: "av.VideoStream") -> bool:
+    """Whether a video stream is the cover picture of the file."""
+    return bool(stream.disposition & type(stream.disposition).attached_pic)
+
+
+def _words(error: Exception) -> str:
+    return getattr(error, "strerror", None) or str(error)

@@ -1,0 +1,332 @@
+"""Videos with alpha, composites, sequences of pictures: written frame by frame, seen under their name when whole."""
+
+import os
+import re
+import shutil
+from collections.abc import Iterator
+from contextlib import suppress
+from fractions import Fraction
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple, Protocol
+
+import numpy as np
+
+from ..imaging.png import encode_png
+from .reader import Frame, Sound, VideoReader, import_av
+
+if TYPE_CHECKING:
+    import av
+
+
+class Format(NamedTuple):
+    """How a kind of video file is encoded.
+
+    Attributes:
+        container: FFmpeg's name of the container.
+        codec: FFmpeg's name of the encoder.
+        pixels: pixel format without alpha.
+        odd: pixel format without alpha where a side is odd.
+        alpha: pixel format with alpha, or "" where the format holds none.
+        options: of the encoder.
+        sound: FFmpeg's names of the audio codecs that are copied as they are.
+        otherwise: the audio codec that all other sound is encoded in.
+        container_options: of the container.
+    """
+
+    container: str
+    codec: str
+    pixels: str
+    odd: str
+    alpha: str
+    options: dict[str, str]
+    sound: frozenset[str]
+    otherwise: str
+    container_options: dict[str, str]
+
+
+_SOUND_OF_MP4 = frozenset({"aac", "mp3", "ac3", "eac3", "alac", "opus", "flac"})
+_SOUND_OF_MOV = frozenset({"aac", "mp3", "ac3", "eac3", "alac", "pcm_s16le", "pcm_s16be", "pcm_s24le", "pcm_s24be"})
+
+#: The video files that can be written, by suffix. VP9 keeps alpha only without alternate reference frames. H.264 in
+#: 4:2:0, which every player shows, has even sides only; 4:4:4 has any.
+FORMATS = {
+    ".mov": Format(
+        container="mov",
+        codec="prores_ks",
+        pixels="yuv444p10le",
+        odd="yuv444p10le",
+        alpha="yuva444p10le",
+        options={"profile": "4444", "vendor": "apl0"},
+        sound=_SOUND_OF_MOV,
+        otherwise="pcm_s16le",
+        container_options={},
+    ),
+    ".webm": Format(
+        container="webm",
+        codec="libvpx-vp9",
+        pixels="yuv420p",
+        odd="yuv420p",
+        alpha="yuva420p",
+        options={"crf": "18", "b": "0", "auto-alt-ref": "0", "row-mt": "1", "deadline": "good", "cpu-used": "4"},
+        sound=frozenset({"opus", "vorbis"}),
+        otherwise="libopus",
+        container_options={},
+    ),
+    ".mp4": Format(
+        container="mp4",
+        codec="libx264",
+        pixels="yuv420p",
+        odd="yuv444p",
+        alpha="",
+        options={"crf": "17", "preset": "medium"},
+        sound=_SOUND_OF_MP4,
+        otherwise="aac",
+        container_options={"movflags": "+faststart"},
+    ),
+}
+
+_SEQUENCE = re.compile(r"%0?(\d*)d")
+
+# Values of FFmpeg's AVColorSpace and its kin (ISO/IEC 23091-2): BT.709, limited range.
+_BT709, _LIMITED_RANGE = 1, 1
+
+
+class Writer(Protocol):
+    """What takes the pictures of a video. Until :meth:`finish`, nothing lies under the name that was asked for."""
+
+    def write(self, picture: np.ndarray, frame: Frame) -> None:
+        """Add a picture, at the time of a frame."""
+
+    def write_sound(self, sound: Sound) -> None:
+        """Add a piece of the source's sound."""
+
+    def finish(self) -> None:
+        """Bring what was written to its end, under its name."""
+
+    def abandon(self) -> None:
+        """Remove what was written."""
+
+
+def is_sequence(path: Path) -> bool:
+    """Whether a path stands for a sequence of pictures, such as ``frames/%05d.png``."""
+    return path.suffix.lower() == ".png" and _SEQUENCE.search(path.name) is not None
+
+
+def open_writer(path: Path, source: VideoReader) -> Writer:
+    """Choose the writer for a path.
+
+    Args:
+        path: a file with one of the suffixes of :data:`FORMATS`, or a sequence (:func:`is_sequence`). Its folder
+            exists.
+        source: the video that is rewritten; it gives the rate, the times and the sound.
+
+    Raises:
+        ValueError: the format is unknown.
+        OSError: the folder cannot be written to.
+    """
+    if is_sequence(path):
+        return SequenceWriter(path)
+    form = FORMATS.get(path.suffix.lower())
+    if form is None:
+        raise ValueError(f"{path}: a video can be written as {', '.join(FORMATS)} or as a sequence like %05d.png")
+    return VideoWriter(path, form, source)
+
+
+class VideoWriter:
+    """A video file with the times and the sound of another.
+
+    Sound is copied as it is where the container can hold it, and encoded anew where it cannot (AAC in WebM).
+
+    Args:
+        path: where the file shall be. It is written beside, under the same name and ``.part``.
+        form: how.
+        source: the video that is rewritten.
+    """
+
+    def __init__(self, path: Path, form: Format, source: VideoReader) -> None:
+        self._av = import_av()
+        self.path, self._form, self._source = path, form, source
+        self._part = path.with_name(f"{path.name}.part")
+        # The operating system's own message, where the folder cannot be written to.
+        self._part.open("wb").close()
+        self._container = self._av.open(
+            str(self._part.absolute()), "w", format=form.container, options=dict(form.container_options)
+        )
+        self._stream: av.VideoStream | None = None
+        self._audio: dict[int, tuple[av.AudioStream, bool]] = {}
+        self._waiting: list[Sound] = []
+        self._reformatter = self._av.video.reformatter.VideoReformatter()
+
+    def write(self, picture: np.ndarray, frame: Frame) -> None:
+        """Add a picture.
+
+        Args:
+            picture: uint8 [H, W], [H, W, 3] RGB or [H, W, 4] RGBA; all of one size and kind.
+            frame: what it was made from; only its times are read.
+
+        Raises:
+            ValueError: the format holds no alpha and the picture has it.
+            OSError: the disk is full.
+        """
+        if picture.ndim == 2:
+            picture = np.dstack([picture] * 3)
+        stream = self._stream or self._start(picture, frame)
+        video = self._to_yuv(picture, stream.pix_fmt)
+        video.pts, video.time_base, video.duration = frame.pts, frame.time_base, frame.duration
+        self._container.mux(stream.encode(video))
+
+    def write_sound(self, sound: Sound) -> None:
+        """Add a piece of the source's sound.
+
+        Raises:
+            OSError: the disk is full.
+        """
+        if self._stream is None:
+            # All streams must be known before the first piece of any is written.
+            self._waiting.append(sound)
+            return
+        target, copied = self._audio[sound.stream.index]
+        if not copied:
+            for heard in sound.frames:
+                self._container.mux(target.encode(heard))
+            if sound.packet is None:
+                self._container.mux(target.encode(None))
+        elif sound.packet is not None and sound.packet.pts is not None:
+            self._container.mux([_copy(sound, target)])
+
+    def finish(self) -> None:
+        """Write what is left and give the file its name.
+
+        Raises:
+            OSError: the disk is full.
+        """
+        if self._stream is not None:
+            self._container.mux(self._stream.encode(None))
+        self._container.close()
+        with self._part.open("rb") as file:
+            os.fsync(file.fileno())
+        os.replace(self._part, self.path)
+
+    def abandon(self) -> None:
+        """Remove what was written."""
+        with suppress(self._av.error.FFmpegError, OSError):
+            self._container.close()
+        self._part.unlink(missing_ok=True)
+
+    def _start(self, picture: np.ndarray, frame: Frame) -> "av.VideoStream":
+        height, width, channels = picture.shape
+        form = self._form
+        if channels == 4 and not form.alpha:
+            holders = " or ".join(suffix for suffix, other in FORMATS.items() if other.alpha)
+            raise ValueError(f"{self.path}: {self.path.suffix} holds no alpha: choose {holders}")
+        stream = self._container.add_stream(form.codec, rate=self._source.rate, options=dict(form.options))
+        stream.width, stream.height = width, height
+        opaque = form.odd if height % 2 or width % 2 else form.pixels
+        stream.pix_fmt = form.alpha if channels == 4 else opaque
+        context = stream.codec_context
+        # The source's own unit: no time is rounded but by WebM, whose unit is a millisecond.
+        context.time_base = frame.time_base
+        context.colorspace = context.color_primaries = context.color_trc = _BT709
+        context.color_range = _LIMITED_RANGE
+        context.thread_count = 0
+        context.thread_type = "AUTO"
+        if frame.aspect != 1:
+            stream.sample_aspect_ratio = frame.aspect
+        for heard in self._source.audio:
+            self._audio[heard.index] = self._add_audio(heard)
+        self._stream = stream
+        waiting, self._waiting = self._waiting, []
+        for sound in waiting:
+            self.write_sound(sound)
+        return stream
+
+    def _add_audio(self, heard: "av.AudioStream") -> tuple["av.AudioStream", bool]:
+        if heard.codec_context.codec.canonical_name in self._form.sound:
+            return self._container.add_stream_from_template(heard), True
+        codec = self._form.otherwise
+        rate = 48000 if codec == "libopus" else heard.codec_context.sample_rate
+        return self._container.add_stream(codec, rate=rate, layout=heard.codec_context.layout.name), False
+
+    def _to_yuv(self, picture: np.ndarray, pixels: str | None) -> "av.VideoFrame":
+        flags = self._av.video.reformatter.Interpolation
+        rgb = self._av.VideoFrame.from_ndarray(picture, format="rgba" if picture.shape[2] == 4 else "rgb24")
+        return self._reformatter.reformat(
+            rgb,
+            format=pixels,
+            dst_colorspace=_BT709,
+            src_color_range=2,
+            dst_color_range=_LIMITED_RANGE,
+            interpolation=flags.BICUBIC | flags.ACCURATE_RND | flags.FULL_CHR_H_INP,
+        )
+
+
+class SequenceWriter:
+    """A sequence of PNG files, counted from 1; the source's times and sound have no place in it.
+
+    The files are written into a folder beside and moved to their place when the last one is there, the first one last:
+    where the first file is, all are.
+
+    Args:
+        path: a pattern such as ``frames/%05d.png``. Files of an older sequence of that name are replaced.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._part = path.with_name(f".{path.name.replace('%', '')}.part")
+        shutil.rmtree(self._part, ignore_errors=True)
+        self._part.mkdir()
+        self._count = 0
+
+    def write(self, picture: np.ndarray, frame: Frame) -> None:
+        """Add a picture: uint8 [H, W], [H, W, 3] RGB or [H, W, 4] RGBA.
+
+        Raises:
+            OSError: the disk is full.
+        """
+        self._count += 1
+        number_in(self._part / self.path.name, self._count).write_bytes(encode_png(picture))
+
+    def write_sound(self, sound: Sound) -> None:
+        """Leave the sound out."""
+
+    def finish(self) -> None:
+        """Move all files to their place."""
+        for old in self._older():
+            old.unlink()
+        for number in range(self._count, 0, -1):
+            os.replace(number_in(self._part / self.path.name, number), number_in(self.path, number))
+        self.abandon()
+
+    def abandon(self) -> None:
+        """Remove what was written."""
+        shutil.rmtree(self._part, ignore_errors=True)
+
+    def _older(self) -> Iterator[Path]:
+        number = 1
+        while (file := number_in(self.path, number)).exists():
+            yield file
+            number += 1
+
+
+def number_in(pattern: Path, number: int) -> Path:
+    """The file of a sequence with some number."""
+    name = _SEQUENCE.sub(lambda found: f"{number:0{int(found[1] or 0)}d}", pattern.name, count=1)
+    return pattern.with_name(name)
+
+
+def _copy(sound: Sound, target: "av.AudioStream") -> "av.Packet":
+    """A packet's twin: writing a packet changes its times, and several writers take the same one."""
+    packet = sound.packet
+    assert packet is not None, "the end of a stream has nothing to copy"
+    assert packet.pts is not None, "a packet without a time is not copied"
+    twin = type(packet)(bytes(packet))
+    twin.time_base = packet.time_base
+    shift = round(sound.offset / Fraction(packet.time_base))
+    twin.pts = packet.pts - shift
+    twin.dts = (packet.pts if packet.dts is None else packet.dts) - shift
+    twin.duration = packet.duration
+    twin.is_keyframe = packet.is_keyframe
+    for side in packet.iter_sidedata():
+        twin.set_sidedata(side)
+    twin.stream = target
+    return twin

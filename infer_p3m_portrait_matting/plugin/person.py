@@ -1,0 +1,50 @@
+"""Which person is cut out: the box that the parameters, a drawing or a face give. Knows neither Ikomia nor Qt."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from ..p3m import Box, Face, body_box, find_faces
+from ..p3m.imaging.subject import check_box
+from .settings import ALL, BOX, Settings
+
+
+def choose_person(
+    image: np.ndarray, settings: Settings, drawn: Sequence[Box], name: str, faces: Sequence[Face] = ()
+) -> Box | None:
+    """Find the box around the person who is to be cut out; None when all are.
+
+    Args:
+        image: the photo, as for :meth:`~.p3m.PortraitMatting.matte`.
+        settings: who, and perhaps the box; a box among them goes before a drawn one.
+        drawn: boxes drawn on the photo.
+        name: what to call the photo in messages.
+        faces: the photo's faces, if they were looked for already.
+
+    Raises:
+        ValueError: there is no box, there are several, it lies outside the photo, or no face was found.
+        MissingPackageError: the face detector is needed and not installed.
+    """
+    if settings.subject == ALL:
+        return None
+    if settings.subject == BOX:
+        box = settings.subject_box() or _only(drawn)
+    else:
+        faces = faces or find_faces(image)
+        if not faces:
+            raise ValueError(
+                f'subject is "largest", but no face was found in {name}: it may be turned away, covered, or cut off. '
+                'Set subject to "box" and draw a rectangle around the person, or to "all"'
+            )
+        box = body_box(max(faces, key=lambda face: (face.right - face.left) * (face.bottom - face.top)), faces)
+    check_box(box, *image.shape[:2])
+    return box
+
+
+def _only(drawn: Sequence[Box]) -> Box:
+    how = 'draw one rectangle around the person (input 1, graphics), or set box="x,y,w,h"'
+    if not drawn:
+        raise ValueError(f'subject is "box", but there is no box: {how}')
+    if len(drawn) > 1:
+        raise ValueError(f'subject is "box", but {len(drawn)} shapes are drawn: {how}')
+    return drawn[0]
