@@ -13,12 +13,7 @@ from infer_p3m_portrait_matting.plugin import asked
 from infer_p3m_portrait_matting.plugin.memory import clear_memory_errors
 from infer_p3m_portrait_matting.plugin.notices import Notice, say
 from infer_p3m_portrait_matting.plugin.openmp import all_threads
-from infer_p3m_portrait_matting.plugin.outputs import (
-    LosslessImageIO,
-    Results,
-    name_video_outputs,
-    without_alpha,
-)
+from infer_p3m_portrait_matting.plugin.outputs import LosslessImageIO, Results, name_video_outputs, without_alpha
 from infer_p3m_portrait_matting.plugin.person import choose_person
 from infer_p3m_portrait_matting.plugin.pictures import look_for_faces, make_pictures, read_background
 from infer_p3m_portrait_matting.plugin.sessions import open_session

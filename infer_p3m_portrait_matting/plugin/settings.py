@@ -163,7 +163,7 @@ class Settings:
         return {name: str(getattr(self, name)) for name in self.names()}
 
     def weights_path(self) -> Path | None:
-        """The weights file that was asked for, or None.
+        """Return the requested weights file, or None.
 
         Raises:
             ValueError: it is no possible path.
@@ -185,7 +185,7 @@ class Settings:
         return len(parse_color(self.background)) == 3
 
     def background_path(self) -> Path | None:
-        """The background file that was asked for, or None.
+        """Return the requested background file, or None.
 
         Raises:
             ValueError: it is no possible path.
@@ -214,7 +214,7 @@ def _number(name: str, text: str) -> float:
     try:
         return float(text)
     except ValueError:
-        raise ValueError(f"{name} must be a number, got {text!r}") from None
+        raise ValueError(f"{name} must be a number, got {shown(text)!r}") from None
 
 
 def _boolean(name: str, text: str) -> bool:
@@ -251,5 +251,5 @@ def _crop(value: object) -> str:
     except ValueError:
         margin = -1.0
     if not 0 <= margin <= MAX_MARGIN:
-        raise ValueError(f"crop must be none, or a margin between 0 and {MAX_MARGIN:g} percent, got {value!r}")
+        raise ValueError(f"crop must be none, or a margin between 0 and {MAX_MARGIN:g} percent, got {shown(value)!r}")
     return f"{margin:g}"

@@ -214,7 +214,7 @@ def test_every_control_has_a_tooltip_and_a_name_and_every_label_a_buddy_and_a_sh
     ],
 )
 def test_an_odd_path_is_a_message(application, text, words):
-    form = ParameterForm(Settings())
+    form = ParameterForm(Settings(model_name="mobile"))
     form.weights.setText(text)
     assert words in said(form, "model_weight_file")
     assert len(said(form, "model_weight_file")) < 500
@@ -224,7 +224,7 @@ def test_an_odd_path_is_a_message(application, text, words):
 def test_a_path_is_understood_as_it_is_pasted(application, write, tmp_path):
     path = tmp_path / "w.pth"
     path.write_bytes(b"x")
-    form = ParameterForm(Settings())
+    form = ParameterForm(Settings(model_name="mobile"))
     form.weights.setText(write.format(path))
     assert said(form, "model_weight_file") == ""
     assert form.settings().weights_path() == path
@@ -233,7 +233,7 @@ def test_a_path_is_understood_as_it_is_pasted(application, write, tmp_path):
 def test_a_cache_folder_that_cannot_be_is_a_message(application, monkeypatch):
     monkeypatch.setenv("P3M_WEIGHTS_DIR", "~nobody-of-that-name")
     form = ParameterForm(Settings(model_name="resnet34"))
-    assert "no such user" in said(form, "model_name")
+    assert "no such user" in said(form, "model_weight_file")
 
 
 def test_a_folder_without_permission_is_a_message(application, monkeypatch):

@@ -57,7 +57,7 @@ def load_photo(photo: Photo) -> np.ndarray:
 
 
 def decode_photo(content: bytes, name: str) -> np.ndarray:
-    """Decode the content of an image file (see :func:`~.decode.decode_image`), HEIC too where its package is installed.
+    """Decode the content of an image file: whole, upright and in sRGB, as :func:`~.decode.decode_image` does.
 
     Args:
         content: all of the file.
@@ -69,13 +69,9 @@ def decode_photo(content: bytes, name: str) -> np.ndarray:
     Raises:
         ValueError: it is no image, or cannot be decoded; the message says which package would help, where one does.
     """
-    has_heif = _register_heif()
-    try:
-        return rgb_of(decode_image(content, name))
-    except ValueError:
-        if _is_heif(content) and not has_heif:
-            raise ValueError(f"{name} is HEIC: reading it needs the package pillow-heif: {_INSTALL_HEIF}") from None
-        raise
+    if _is_heif(content) and not _register_heif():
+        raise ValueError(f"{name} is HEIC: reading it needs the package pillow-heif: {_INSTALL_HEIF}")
+    return rgb_of(decode_image(content, name))
 
 
 def takes_photo(name: str) -> Callable[[Callable[..., Result]], Callable[..., Result]]:

@@ -229,7 +229,9 @@ class VideoWriter:
         context.colorspace = context.color_primaries = context.color_trc = _BT709
         context.color_range = _LIMITED_RANGE
         context.thread_count = 0
-        context.thread_type = "AUTO"
+        # Not by frames where the codec leaves that to FFmpeg: when such an encoder goes before its frames are done, its
+        # threads wait for Python to give up their pictures, and Python waits for the threads.
+        context.thread_type = "SLICE" if context.name.startswith("prores") else "AUTO"
         if frame.aspect != 1:
             stream.sample_aspect_ratio = frame.aspect
         for heard in self._source.audio:
