@@ -293,4 +293,4 @@ def test_the_image_of_a_batch_that_is_refused_is_named(mobile, photo):
     with pytest.raises(ValueError, match="batch_size must be at least 1, got 0"):
         mobile.matte_batch([photo], batch_size=0)
     with pytest.raises(ValueError, match="HYBRID, RESIZE"):
-        mobile.matte_batch([photo], "hybrid")
+        mobile.matte_batch([photo], "BOTH")
