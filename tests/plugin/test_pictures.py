@@ -64,5 +64,5 @@ def test_every_choice_gives_whole_pictures_and_gives_them_again(
 def test_a_picture_for_the_background_is_needed_only_for_that_background():
     image, alpha = np.zeros((4, 6, 3), np.uint8), np.zeros((4, 6), np.float32)
     assert make_pictures(image, alpha, Settings()).composite.min() == 255
-    with pytest.raises(TypeError, match="must be a numpy array.* got NoneType"):
+    with pytest.raises(TypeError, match=r"must be a numpy array.* got NoneType"):
         make_pictures(image, alpha, Settings(background="image"))
