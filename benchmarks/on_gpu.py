@@ -4,6 +4,7 @@ Run as ``python -m benchmarks.on_gpu``: one line per check, and an exit status t
 published networks run with weights made by a rule (``tests/scripts/published_rule.py``), the bundled one with its own.
 """
 
+import argparse
 import logging
 import sys
 import tempfile
@@ -15,17 +16,13 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from skimage.data import astronaut
 
-REPOSITORY = Path(__file__).resolve().parents[1]
-sys.path[:0] = [str(REPOSITORY), str(REPOSITORY / "tests" / "scripts")]
-
-import published_rule  # noqa: E402 - the repository must be importable first
-from skimage.data import astronaut  # noqa: E402
-
-from benchmarks.vs_published import photo  # noqa: E402
-from infer_p3m_portrait_matting.p3m import PortraitMatting, normalize  # noqa: E402
-from infer_p3m_portrait_matting.p3m.inference import _repeatable  # noqa: E402
-from infer_p3m_portrait_matting.p3m.model.convolution import FusedConv2d  # noqa: E402
+from benchmarks.vs_published import photo
+from infer_p3m_portrait_matting.p3m import PortraitMatting, normalize
+from infer_p3m_portrait_matting.p3m.inference import _repeatable
+from infer_p3m_portrait_matting.p3m.model.convolution import FusedConv2d
+from tests.scripts import published_rule
 
 #: A check's outcome: whether it passed, and what was measured.
 Outcome = tuple[bool, str]
@@ -228,7 +225,8 @@ def checks(weights: dict[str, Path | None]) -> Iterator[tuple[str, Callable[[], 
 
 
 def main() -> int:
-    """Run all checks; gives the exit status."""
+    """Run all checks and return the exit status."""
+    argparse.ArgumentParser(description=__doc__.splitlines()[0]).parse_args()
     if not torch.cuda.is_available():
         print("PyTorch finds no NVIDIA GPU here", file=sys.stderr)
         return 2
