@@ -7,6 +7,7 @@ import argparse
 import sys
 from pathlib import Path
 
+from ikomia.dataio import CDataImageIO
 from ikomia.dataprocess.workflow import Workflow
 from ikomia.utils import ik
 
@@ -23,6 +24,9 @@ def main() -> int:
     if args.output.resolve().is_relative_to(args.folder.resolve()):
         parser.error(f"{args.output} lies in {args.folder}: results would be matted again; choose another folder")
 
+    files = [path for path in sorted(args.folder.rglob("*")) if path.is_file()]
+    passed_over = [path for path in files if not CDataImageIO.is_image_format(path.suffix)]
+    before = set(args.output.rglob("*_cutout.png"))
     wf = Workflow()
     wf.output_folder = str(args.output)
     matting = wf.add_task(
@@ -30,12 +34,17 @@ def main() -> int:
     )
     # A file that fails is reported by Ikomia, and the rest goes on.
     wf.run_on(folder=str(args.folder))
-    print(f"results are in {args.output}")
+    done = len(set(args.output.rglob("*_cutout.png")) - before)
+    print(f"{done} of {len(files) - len(passed_over)} photos done, results are in {args.output}")
+    if passed_over:
+        names = ", ".join(str(path.relative_to(args.folder)) for path in passed_over)
+        print(f"Ikomia reads no such files: {names}", file=sys.stderr)
+    # What could not be saved is among the failures too.
     if matting.failures:
         print(f"{len(matting.failures)} failed:", file=sys.stderr)
         for path, message in sorted(matting.failures.items()):
             print(f"  {path}: {message}", file=sys.stderr)
-    return 1 if matting.failures else 0
+    return 1 if matting.failures or done < len(files) - len(passed_over) or not done else 0
 
 
 if __name__ == "__main__":

@@ -37,6 +37,8 @@ def test_a_folder_through_ikomia_ends_with_a_summary(photos, tmp_path):
     )
     done = run("matte_folder.py", photos, tmp_path / "out", "--model", "mobile", HOME=str(tmp_path))
     assert done.returncode == 1, done.stderr
+    assert "5 of 6 photos done" in done.stdout
+    assert "Ikomia reads no such files: notes.txt" in done.stderr
     assert "1 failed:" in done.stderr
     assert "broken.jpg could not be read as an image" in done.stderr
     assert len(list((tmp_path / "out").rglob("*_cutout.png"))) == 5
