@@ -15,13 +15,13 @@ from .photos import takes_photo
 #: How a face can be hidden.
 OBFUSCATIONS = ("blur", "pixelate")
 
-#: A hidden face is a function of so many averages a side, rounded to 8 bits.
+#: A hidden face is a function of this many averages per side, rounded to 8 bits.
 GRID = 8
 
-#: A face whose rim is transition by more than so much is hidden whole: there the matte is wrong, not hairy.
+#: A face whose rim is transition by more than this share is hidden whole: there the matte is wrong, not hairy.
 _TRANSITION_LIMIT = 0.3
 _TRANSITION = (0.02, 0.98)
-#: How far around a face the matte is looked at, as a share of the face's size.
+#: How far around a face the matte is examined, as a share of the face's size.
 _MARGIN = 0.5
 
 #: A face from brows to chin: x to its left and y down, from the middle between the eyes, in units of the distance from

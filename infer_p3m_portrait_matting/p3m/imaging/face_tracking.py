@@ -8,26 +8,26 @@ import numpy as np
 from .faces import Face, overlap
 from .images import as_rgb, check_image, to_uint8
 
-#: For so many frames a face is kept that is found no more.
+#: A face that is no longer found is kept for this many frames.
 KEEP = 15
-#: By how much it grows from frame to frame meanwhile, as where it is becomes less certain.
+#: Growth of such a face from frame to frame, as its place becomes less certain.
 GROWTH = 1.03
 
 #: Long side in pixels of the copy on which motion is measured.
 _SIDE = 640
-#: Points a side that are followed in each face, and how many must be found again.
+#: Points per side to follow in each face, and how many must be found again.
 _GRID, _ENOUGH = 6, 8
-#: How far, in pixels of the copy, a point followed forth and back may be off.
+#: How far, in pixels of the copy, a point followed forward and back may be off.
 _ROUND_TRIP = 1.0
-#: Boxes that overlap by so much, as intersection over union, are of one face; by so much, they agree on its place.
+#: Intersection over union from which two boxes show one face, and from which they agree on its place.
 _SAME, _AGREE = 0.2, 0.75
 
 
 @dataclass
 class _Track:
-    #: Where the face may be: where it was found; later, where the picture's motion and its own speed lead from there.
+    #: Possible places of the face: where it was found; later, where the picture's motion and its own speed lead.
     places: list[Face]
-    #: In pixels a frame, x and y.
+    #: In pixels per frame, x and y.
     speed: np.ndarray
     missed: int = 0
 

