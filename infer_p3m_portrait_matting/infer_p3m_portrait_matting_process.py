@@ -88,7 +88,7 @@ class InferP3mPortraitMatting(dataprocess.C2dImageTask):
 
     @property
     def failures(self) -> dict[str, str]:
-        """Return the photos that could not be matted or saved, file to message; in a folder, Ikomia goes on after one."""
+        """Return the photos that could not be matted or saved, file to message: Ikomia skips them in a folder."""
         return self._results.failures
 
     @property

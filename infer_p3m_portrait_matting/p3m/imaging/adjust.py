@@ -70,8 +70,8 @@ def feather_matte(alpha: np.ndarray, feather: float) -> np.ndarray:
 def shift_matte(alpha: np.ndarray, shift: int) -> np.ndarray:
     """Grow a matte by ``shift`` pixels, or shrink it if ``shift`` is below 0; edges keep their softness.
 
-    This is grey dilation or erosion by a disc. A person does not shrink away from the picture's border that cuts them off.
-    Arguments, result and errors as for :func:`adjust`.
+    This is grey dilation or erosion by a disc. A person does not shrink away from the picture's border that cuts them
+    off. Arguments, result and errors as for :func:`adjust`.
     """
     alpha = _checked(alpha)
     move, left = (cv2.dilate if shift > 0 else cv2.erode), abs(int(shift))

@@ -141,7 +141,7 @@ def rgb_of(array: np.ndarray) -> np.ndarray:
 
 
 def matte_of(array: np.ndarray) -> np.ndarray:
-    """Convert a result of :func:`decode_image` to a matte, uint8 [H, W]: its alpha if that varies, else its grey."""
+    """Convert a result of :func:`decode_image` to a matte, uint8 [H, W]: its alpha unless opaque, else its grey."""
     if array.dtype != np.uint8:
         array = to_uint8(array)
     if array.ndim == 2:

@@ -27,7 +27,7 @@ def read_rgb(path: Path) -> np.ndarray:
 
 
 def read_matte(path: Path) -> np.ndarray:
-    """Read a matte as uint8 [H, W]: the alpha channel of a file that has one that says anything, else its grey.
+    """Read a matte as uint8 [H, W]: the file's alpha channel unless it is opaque everywhere, else its grey.
 
     Raises:
         OSError, ValueError: as :func:`read_rgb`.

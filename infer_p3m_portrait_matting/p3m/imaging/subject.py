@@ -16,7 +16,7 @@ from .faces import Face
 #: Context on each side of a box that the network sees, as a share of the box's width or height.
 CONTEXT = 0.3
 
-#: What of a person may reach out of their box, as a share of its width or height.
+#: How far a person may reach out of their box, as a share of its width or height.
 MARGIN = 0.05
 
 #: Alpha from which on a pixel surely belongs to somebody.
