@@ -24,9 +24,9 @@ from .portraits import list_photos
 #: Name, photo (uint8 [H, W, 3] RGB) and true matte (float32 [H, W] in [0, 1]).
 Picture = tuple[str, np.ndarray, np.ndarray]
 
-#: People before other backgrounds, half of them with foreign objects: what few of the photos show.
+#: People before other backgrounds, half of them with foreign objects, which few of the photos show.
 COMPOSITES = Recipe(composites=1.0, others=0.2, objects=0.5, empty=0.0)
-#: Heads with true hair before other backgrounds. Nothing is drawn on, and nobody else is seen.
+#: Heads with true hair before other backgrounds, without drawn strands or other people.
 HAIR = Recipe(composites=1.0, keyed=1.0, others=0.0, objects=0.3, empty=0.0, turned=0.2, relit=0.2)
 _SIZES = ((1088, 736), (896, 896), (736, 1088))
 
