@@ -38,17 +38,17 @@ _METAVARS = {int: "N", float: "X"}
 
 
 class Request(NamedTuple):
-    """What the command line asks for.
+    """The request that the command line makes.
 
     Attributes:
         input: path of a photo, a video or a folder, or "-".
         output: where the results go, "" for beside the input.
-        outputs: which pictures, or () for what the output's format suggests.
-        force: whether what is done is made again.
+        outputs: which pictures, or () for those that the output's format suggests.
+        force: whether to make finished files again.
         jobs: number of processes.
-        quiet: whether only errors are said.
+        quiet: whether to print only errors.
         settings: the parameters.
-        asked: names of the parameters that were given.
+        asked: names of the parameters that the user gave.
     """
 
     input: str

@@ -54,7 +54,7 @@ def pieces(long: int, short: int) -> list[tuple[int, int]]:
 
 
 def _weight(start: int, end: int, long: int) -> np.ndarray:
-    """Return a tent over a piece, float32 [end - start]; it is flat towards an end of the picture: no other piece."""
+    """Return a tent over a piece, float32 [end - start]; flat at an end of the picture, where nothing overlaps."""
     rising = np.arange(1, end - start + 1, dtype=np.float32)
     left = np.full_like(rising, end - start) if start == 0 else rising
     right = np.full_like(rising, end - start) if end == long else rising[::-1]
