@@ -38,8 +38,8 @@ class InferP3mPortraitMattingParam(core.CWorkflowTaskParam):
     def set_values(self, params: dict[str, str]) -> None:
         """Take strings from Ikomia; on an error nothing changes.
 
-        A name that no parameter has is an error when a caller asks for it, and a WARNING when a workflow file has it: a
-        newer version of this plugin may have written that.
+        An unknown name is an error when a caller gives it, but only a WARNING when a workflow file holds it: a newer
+        version of this plugin may have written the file.
 
         Raises:
             ValueError: a name is unknown, or a value cannot be read or is out of range.
@@ -52,7 +52,7 @@ class InferP3mPortraitMattingParam(core.CWorkflowTaskParam):
             logger.warning(message, VERSION, ", ".join(unknown))
 
     def get_values(self) -> dict[str, str]:
-        """Give all parameters as strings."""
+        """Return all parameters as strings."""
         return self.settings.to_strings()
 
 
@@ -61,7 +61,7 @@ class _Stopped(Exception):
 
 
 class InferP3mPortraitMatting(dataprocess.C2dImageTask):
-    """Portrait matting: an image in; composite, matte and cut-out out.
+    """Matte a portrait: take an image, give a composite, a matte and a cut-out.
 
     Inputs: 0 the photo; 1 graphics, read for the subject "box"; 2 an image, read for the background "image". Outputs: 0
     "composite" (RGB uint8 [H, W, 3], the person on the background), 1 "matte" (uint8 [H, W], 0 to 255), 2 "cutout"
@@ -79,7 +79,7 @@ class InferP3mPortraitMatting(dataprocess.C2dImageTask):
             self.add_output(output)
         self.set_param_object(InferP3mPortraitMattingParam() if param is None else copy.deepcopy(param))
         self._session: PortraitMatting | None = None
-        #: What the last run did without, by subject: said once, not at every photo.
+        #: Notices about what the last run lacked, by subject: logged once, not at every photo.
         self._substitutes: dict[str, Notice] = {}
         self._stopping = False
         self._temporal = TemporalFilter()
@@ -88,16 +88,16 @@ class InferP3mPortraitMatting(dataprocess.C2dImageTask):
 
     @property
     def failures(self) -> dict[str, str]:
-        """Photos that could not be matted or saved, file to message: Ikomia goes on after such a file in a folder."""
+        """Return the photos that could not be matted or saved, file to message: Ikomia skips them in a folder."""
         return self._results.failures
 
     @property
     def session(self) -> PortraitMatting | None:
-        """The loaded model of the last run: its ``model_name``, ``weights`` and ``device`` say what really ran."""
+        """Return the model of the last run; its ``model_name``, ``weights`` and ``device`` say what really ran."""
         return self._session
 
     def get_progress_steps(self) -> int:
-        """One step per pass through the network and one for the pictures."""
+        """Count one step per pass through the network and one for the pictures."""
         return 3 if self._settings().method == "HYBRID" else 2
 
     def set_parameters(self, values: dict[str, object]) -> None:
@@ -107,7 +107,7 @@ class InferP3mPortraitMatting(dataprocess.C2dImageTask):
             ValueError: a parameter is unknown, or a value is out of range; nothing is changed then.
         """
         strings = {name: str(value) for name, value in values.items()}
-        # Checked here as well as in set_values: what fails there reaches the user wrapped in a traceback.
+        # Check here as well as in set_values: an error raised there reaches the user wrapped in a traceback.
         Settings.from_strings({**self.get_param_object().get_values(), **strings})
         super().set_parameters(strings)
 
@@ -117,7 +117,7 @@ class InferP3mPortraitMatting(dataprocess.C2dImageTask):
         return super().init_long_process()
 
     def stop(self) -> None:
-        """End a run after the pass that is under way; its outputs stay empty."""
+        """Stop the run after the current pass; its outputs stay empty."""
         super().stop()
         self._stopping = True
 
@@ -129,7 +129,7 @@ class InferP3mPortraitMatting(dataprocess.C2dImageTask):
         """
         source = self.get_input(PHOTO).source_file_path
         step = asked.step_of_folder()
-        # In a folder, the file that Ikomia is at: what input 0 holds may be another one, and that is a failure.
+        # In a folder, this is Ikomia's current file. Input 0 may hold another one, which is a failure.
         key = step.file if step and step.input > 0 else source
         try:
             self._refuse_another_input(step)
@@ -159,7 +159,7 @@ class InferP3mPortraitMatting(dataprocess.C2dImageTask):
         self._follow(settings, moving)
         faces = look_for_faces(image, settings, self._name(source), self._tracker if moving else None)
         box = choose_person(image, settings, self._drawn(), self._name(source), faces)
-        # All that can fail for a known reason fails here: what begin_task_run raises is wrapped beyond reading.
+        # Every known failure is raised here: Ikomia wraps errors from begin_task_run beyond reading.
         session = self._open_session(settings)
         self._restore_outputs()
         if self._is_moving():
@@ -167,7 +167,7 @@ class InferP3mPortraitMatting(dataprocess.C2dImageTask):
         self.begin_task_run()
         owner = self._results.new_owner(source)
         with suppress(_Stopped):
-            # All pictures first, so that a failure leaves every output as it was.
+            # Make all pictures first, so that a failure leaves every output as it was.
             alpha = self._steady(image, self._matte(session, settings, image, box), settings)
             for index, picture in enumerate(make_pictures(image, alpha, settings, background, faces)):
                 output = self.get_output(index)
@@ -188,7 +188,7 @@ class InferP3mPortraitMatting(dataprocess.C2dImageTask):
         ]
 
     def _restore_outputs(self) -> None:
-        """Put our outputs back where Ikomia has put its own in their place, as it does for a video."""
+        """Restore our outputs where Ikomia has replaced them with its own, as it does for a video."""
         if self._is_moving():
             return
         for index, output in enumerate(self._new_outputs()):
@@ -198,7 +198,7 @@ class InferP3mPortraitMatting(dataprocess.C2dImageTask):
                 self.set_output(output, index)
 
     def _refuse_another_input(self, step: asked.FolderStep | None) -> None:
-        """Refuse an earlier run's input in the place of a folder's file: Ikomia adds inputs to what is there."""
+        """Refuse an input left from an earlier run in place of the folder's file: Ikomia appends inputs."""
         remedy = "make a new Workflow for each folder"
         port = self.get_input(PHOTO)
         if not hasattr(port, "get_image"):
@@ -241,14 +241,14 @@ class InferP3mPortraitMatting(dataprocess.C2dImageTask):
         if background is None or background.size == 0:
             raise ValueError(f'background is "image", but input {BACKGROUND} (background) is empty: {how}')
         check_image(background)
-        # Ikomia connects by itself what fits, and one picture fits both image inputs. Its file's name says nothing:
-        # Ikomia hands that along to what other tasks made of it.
+        # Ikomia connects matching ports by itself, and one picture matches both image inputs. The file name does not
+        # tell them apart: Ikomia passes it on to pictures that other tasks made from the file.
         if np.array_equal(background, image):
             raise ValueError(f'background is "image", but input {BACKGROUND} (background) gets the photo itself: {how}')
         return background
 
     def _drawn(self) -> list[Box]:
-        """The closed shapes on the graphics input, as boxes."""
+        """Return the closed shapes on the graphics input as boxes."""
         closed = core.GraphicsItem.RECTANGLE, core.GraphicsItem.ELLIPSE, core.GraphicsItem.POLYGON
         items = self.get_input(GRAPHICS).get_items()
         return [Box(*item.get_bounding_rect()) for item in items if item.get_type() in closed]
@@ -264,12 +264,12 @@ class InferP3mPortraitMatting(dataprocess.C2dImageTask):
         return self.get_input(PHOTO).data_type in (core.IODataType.VIDEO, core.IODataType.LIVE_STREAM)
 
     def _name(self, source: str) -> str:
-        """What messages call the picture under way."""
+        """Return the name that messages use for the current picture."""
         frame = f"frame {self.get_input(PHOTO).get_current_pos()} of " if self._is_moving() else ""
         return frame + (source or "the photo")
 
     def _follow(self, settings: Settings, moving: bool) -> None:
-        """Forget the frames before, unless this one follows them in the same video."""
+        """Forget the previous frames, unless this one continues the same video."""
         port, last, follows = self.get_input(PHOTO), self._frame, False
         self._frame = None
         if moving:

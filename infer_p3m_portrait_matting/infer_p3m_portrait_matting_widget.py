@@ -1,8 +1,8 @@
-"""The parameter widget of Ikomia STUDIO: it embeds the form and hands over what Apply confirms."""
+"""The parameter widget of Ikomia STUDIO: it embeds the form and passes on what Apply confirms."""
 
 from ikomia import core, dataprocess
 
-# Loads the Qt binding that this Ikomia works with, so that the form below takes the same one.
+# Load the Qt binding that this Ikomia uses, so that the form below uses the same one.
 from ikomia.utils import pyqtutils, qtconversion  # noqa: F401
 
 # isort: split
@@ -24,7 +24,7 @@ class InferP3mPortraitMattingWidget(core.CWorkflowTaskWidget):
         self.set_layout(qtconversion.PyQtToQt(self._layout))
 
     def on_apply(self) -> None:
-        """Take the form's entries over and let Ikomia run the task; an entry that cannot be read is shown instead."""
+        """Take over the form's entries and let Ikomia run the task; if an entry is unreadable, show that instead."""
         try:
             self.parameters.settings = self.form.settings()
         except ValueError:

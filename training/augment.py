@@ -1,7 +1,7 @@
-"""From portraits and backgrounds to batches of training samples, made where the network trains.
+"""Turn portraits and backgrounds into batches of training samples, on the device where the network trains.
 
-A composite's alpha is true by construction, however rough the matte that made it; so most samples are composites, and
-what stands before its own background is put together again from its estimated colours.
+A composite's alpha is true by construction, however rough the matte that made it. So most samples are composites, and
+even people before their own background are recomposed from estimated colours.
 """
 
 import math
@@ -40,17 +40,17 @@ class Recipe:
 
     Attributes:
         close_ups: share of close-ups; the others are whole views.
-        close_up: from where to where the side of a close-up lies, as a share of the largest that fits the photo.
+        close_up: range of a close-up's side, as a share of the largest that fits the photo.
         composites: share of samples whose person stands before another background than the photo's own.
         keyed: share of people from sources with true hair (:data:`KEYED`); below 0 they are drawn like all others.
         strands: share of composites on which strands are drawn.
         others: share of composites with a second person.
-        objects: share of samples with objects behind the person that are no persons.
+        objects: share of samples with non-person objects behind the person.
         empty: share of samples without any person.
         turned: share of composites turned by up to :data:`TURN` degrees.
         relit: share of samples whose light hides the person.
         unknown: smallest and largest radius of the unknown band, in pixels at 512 px.
-        blobs: share of samples whose unknown area reaches into body and background.
+        blobs: share of samples whose unknown area extends into body and background.
     """
 
     close_ups: float = 0.0
@@ -73,7 +73,7 @@ KEYED = ("lon_", "can_")
 SQUEEZED = ("hum_",)
 #: Largest turn of a composite, in degrees.
 TURN = 30
-#: A photo that its person fills more than so says little of what is not a person, so it is drawn less often.
+#: A photo that its person fills by more than this shows little background, so it is drawn less often.
 FULL = 0.6
 
 
@@ -81,9 +81,9 @@ class Sampler:
     """Draws batches.
 
     Args:
-        portraits: what to draw people from.
-        backgrounds: pictures without people (pyramids of uint8 [3, h, w]) by their source: all sources are drawn from
-            alike, so that a large one does not rule. Without any, other portraits' backgrounds serve.
+        portraits: the source of people.
+        backgrounds: pictures without people (pyramids of uint8 [3, h, w]) by their source. All sources are drawn
+            equally often, so that a large one does not dominate. Without any, other portraits' backgrounds serve.
     """
 
     def __init__(self, portraits: list[Layers], backgrounds: dict[str, list[tuple[Tensor, ...]]]) -> None:
@@ -97,13 +97,13 @@ class Sampler:
 
     @torch.no_grad()
     def batch(self, recipe: Recipe, count: int, height: int, width: int, seed: tuple[int, ...]) -> Batch:
-        """Draw a batch; it depends on the arguments alone (and on the device).
+        """Draw a batch; it depends only on the arguments and the device.
 
         Args:
             recipe: what the samples are made of.
-            count: samples.
+            count: number of samples.
             height, width: in pixels, multiples of 16.
-            seed: any integers, for instance a training's seed and its step.
+            seed: any integers, for example the seed and the step of a training.
         """
         rng = np.random.default_rng(seed)
         generator = torch.Generator(self.device).manual_seed(int(rng.integers(2**62)))
@@ -149,7 +149,7 @@ class Sampler:
     def _people(
         self, recipe: Recipe, composite: np.ndarray, height: int, width: int, rng: np.random.Generator
     ) -> tuple[Tensor, np.ndarray]:
-        """Layers of one person each, float [N, 8, H, W], and which are close-ups."""
+        """Return layers of one person each, float [N, 8, H, W], and which of them are close-ups."""
         close = rng.random(len(composite)) < recipe.close_ups
         pictures, windows = [], []
         for extend, near in zip(composite.tolist(), close.tolist(), strict=True):
@@ -160,7 +160,7 @@ class Sampler:
             windows.append(self._window(portrait, recipe, height / width, extend, near, rng))
         layers = cut(pictures, windows, height, width)
         chosen = np.flatnonzero(composite & (rng.random(len(composite)) < recipe.strands))
-        # A few at a time: drawing takes a hundred megabytes a sample.
+        # A few at a time: drawing takes a hundred megabytes per sample.
         for part in np.array_split(chosen, max(math.ceil(len(chosen) / 16), 1)) if len(chosen) else ():
             index = torch.from_numpy(part).to(self.device)
             some = layers[index]
@@ -181,7 +181,7 @@ class Sampler:
         close: bool,
         rng: np.random.Generator,
     ) -> Window:
-        """Choose what to cut.
+        """Choose the window to cut.
 
         A composite may reach beyond the frame, but only on sides that the person does not touch: a person cut off in
         the middle of a picture would teach nothing true.
@@ -232,7 +232,7 @@ class Sampler:
             source = self.backgrounds[rng.integers(len(self.backgrounds))]
             levels = source[rng.integers(len(source))]
         if levels is None or rng.random() < 0.3:
-            # What other photos show behind their people is the background most like a portrait's.
+            # The backgrounds of other portraits are the most like a portrait's.
             other = self.portraits[rng.integers(len(self.portraits))]
             if levels is None or other.share < 0.35:
                 levels = tuple(level[BACKGROUND] for level in other.levels)
@@ -277,7 +277,7 @@ class Sampler:
         seconds, _ = self._people(recipe, np.full(len(chosen), True), height, width, rng)
         index = torch.from_numpy(chosen).to(self.device)
         shift = [int(s) for s in rng.uniform(-0.5, 0.5, len(chosen)) * width]
-        # Whoever is cut off by a side stays at that side.
+        # A person cut off by a side stays at that side.
         sides = torch.stack([seconds[:, ALPHA, :, 0], seconds[:, ALPHA, :, -1]]).amax((2, 3)).gt(0.03).tolist()
         shifted = torch.zeros_like(seconds)
         for i, columns in enumerate(shift):

@@ -5,11 +5,11 @@ from torch import Tensor
 
 
 def blur(x: Tensor, sigma: float | Tensor) -> Tensor:
-    """Blur pictures; what lies beyond their edges does not count.
+    """Blur pictures; pixels beyond their edges have no weight.
 
     Args:
         x: float [N, C, H, W].
-        sigma: of the Gaussian in pixels; a float, or float [N] for each picture apart.
+        sigma: standard deviation of the Gaussian in pixels; a float, or float [N] with one for each picture.
 
     Returns:
         float [N, C, H, W].
@@ -19,7 +19,7 @@ def blur(x: Tensor, sigma: float | Tensor) -> Tensor:
 
 
 def blurring(side: int, sigma: float | Tensor, like: Tensor) -> Tensor:
-    """The Gaussian over a side of ``side`` pixels as matrices, [1, 1, side, side] or [N, 1, side, side]."""
+    """Return the Gaussian over ``side`` pixels as matrices, [1, 1, side, side] or [N, 1, side, side]."""
     sigma = torch.as_tensor(sigma, dtype=like.dtype, device=like.device).view(-1, 1, 1, 1)
     places = torch.arange(side, device=like.device, dtype=like.dtype)
     offsets = places.unsqueeze(1) - places

@@ -1,4 +1,4 @@
-"""Portraits and backgrounds as tensors on one device, ready to be cut from: what :mod:`training.augment` draws from."""
+"""Hold portraits and backgrounds as tensors on one device; :mod:`training.augment` cuts its samples from them."""
 
 import math
 import multiprocessing
@@ -21,7 +21,7 @@ from .portraits import Portrait, list_backgrounds, list_photos, read_backgrounds
 FOREGROUND, BACKGROUND, ALPHA, HAIR = slice(0, 3), slice(3, 6), slice(6, 7), slice(7, 8)
 
 _LEVELS = 3
-#: So few photos are read sooner than processes start.
+#: Up to this many photos are read faster than processes start.
 _FEW = 64
 
 
@@ -31,7 +31,7 @@ class Layers:
 
     Attributes:
         levels: the layers, uint8 [8, h, w] each.
-        name, touches, share, edges, strands: as of the person.
+        name, touches, share, edges, strands: those of the person.
     """
 
     name: str
@@ -43,13 +43,13 @@ class Layers:
 
     @classmethod
     def of(cls, person: Person, device: torch.device) -> "Layers":
-        """Put a person on a device."""
+        """Move a person to a device."""
         levels = pyramid(torch.from_numpy(person.layers).to(device))
         return cls(person.name, levels, person.touches, person.share, person.edges, person.strands)
 
     @property
     def size(self) -> tuple[int, int]:
-        """Height and width in pixels."""
+        """Return height and width in pixels."""
         return self.levels[0].shape[1], self.levels[0].shape[2]
 
 
@@ -78,9 +78,9 @@ def load_gallery(
     """Read one split of the data onto a device.
 
     Args:
-        data: folder with ``train/`` and, if at hand, ``backgrounds/``: photos, or a pack of :mod:`training.pack`.
-        device: where to.
-        long_side: shrink photos that are larger, in pixels; None keeps every size.
+        data: folder with ``train/`` and perhaps ``backgrounds/``: photos, or a pack of :mod:`training.pack`.
+        device: where to put the tensors.
+        long_side: shrink photos whose long side is larger, in pixels; None keeps every size.
         held_out: which split.
 
     Returns:
@@ -101,7 +101,7 @@ def _read_people(read: Callable[[Path], Portrait], paths: list[Path]) -> Iterato
     if len(paths) < _FEW:
         yield from map(partial(_read_person, read), paths)
         return
-    # Spawned: children forked from a process that has used OpenMP would be ended.
+    # Spawn: children forked from a process that has used OpenMP would be killed.
     with ProcessPoolExecutor(mp_context=multiprocessing.get_context("spawn")) as pool:
         yield from pool.map(partial(_read_person, read), paths, chunksize=8)
 
@@ -111,7 +111,7 @@ def _read_person(read: Callable[[Path], Portrait], path: Path) -> Person:
 
 
 def pyramid(picture: Tensor, levels: int = _LEVELS) -> tuple[Tensor, ...]:
-    """Halve uint8 [C, H, W] again and again by averaging: full size first."""
+    """Halve uint8 [C, H, W] repeatedly by averaging; the full size comes first."""
     result = [picture.contiguous()]
     while len(result) < levels and min(result[-1].shape[1:]) >= 64:
         half = F.avg_pool2d(result[-1].float().unsqueeze(0), 2)[0]
@@ -143,7 +143,7 @@ def cut(pictures: Sequence[Sequence[Tensor]], windows: Sequence[Window], height:
 
 
 def _affine(shape: Sequence[int], window: Window) -> list[list[float]]:
-    """The matrix that takes a result's coordinates to the picture's, both from -1 to 1."""
+    """Return the matrix that maps a result's coordinates to the picture's, both from -1 to 1."""
     full_h, full_w = shape[1:]
     cos, sin = math.cos(window.angle), math.sin(window.angle)
     h, w = window.height, window.width * (-1.0 if window.mirrored else 1.0)

@@ -27,13 +27,13 @@ def p3m_loss(
     """Weigh segmentation, local alpha, fused alpha and composition as published.
 
     Args:
-        output: what the network gives for [N, 3, H, W].
+        output: the network's output for [N, 3, H, W].
         alpha: float [N, 1, H, W] in [0, 1], the true matte.
         trimap: int64 [N, H, W]; 0 background, 1 unknown, 2 foreground.
-        contrast: float [N, 1, H, W] in [0, 1], mean over RGB of abs(F - B); a composite made by a wrong alpha is off by
-            its error times this.
-        segmentation_weight: how much the segmentation counts; the paper's is 1. Close-ups do not show what is a
-            person, and HYBRID never asks them.
+        contrast: float [N, 1, H, W] in [0, 1], mean over RGB of abs(F - B); the error of a composite is the alpha's
+            error times this.
+        segmentation_weight: weight of the segmentation loss; 1 in the paper. Close-ups do not show what is a person,
+            and HYBRID never segments them.
     """
     segmentation = segmentation_loss(output.logits, output.side_logits, trimap)
     unknown = (trimap == UNKNOWN).unsqueeze(1).to(alpha.dtype)
@@ -47,9 +47,9 @@ def p3m_loss(
 
 
 def local_loss(local_alpha: Tensor, alpha: Tensor, trimap: Tensor, contrast: Tensor) -> Tensor:
-    """Weigh the local alpha inside the unknown area alone: L1, Laplacian and composition, a scalar.
+    """Weigh the local alpha only inside the unknown area: L1, Laplacian and composition, a scalar.
 
-    For stages that keep the segmentation. Everything is a mean over the unknown area, however large that is.
+    Use it in stages that keep the segmentation. Every term is a mean over the unknown area, whatever its size.
 
     Args:
         local_alpha: float [N, 1, H, W] in [0, 1], predicted.
@@ -63,17 +63,17 @@ def local_loss(local_alpha: Tensor, alpha: Tensor, trimap: Tensor, contrast: Ten
 
 
 def segmentation_loss(logits: Tensor, side_logits: tuple[Tensor, ...], trimap: Tensor) -> Tensor:
-    """Cross-entropy with deep supervision, a scalar; arguments as in :func:`p3m_loss`."""
+    """Compute the cross-entropy with deep supervision, a scalar; arguments as in :func:`p3m_loss`."""
 
     def cross_entropy(level: Tensor) -> Tensor:
-        # Contiguous: over three channels that lie last, the CPU's softmax is slow.
+        # Contiguous: the CPU's softmax over three channels is slow when they lie last.
         return F.cross_entropy(level.contiguous(), trimap)
 
     return (sum(cross_entropy(level) for level in side_logits) + 3 * cross_entropy(logits)) / 6
 
 
 def laplacian(error: Tensor) -> Tensor:
-    """Laplacian-pyramid loss of an error map: the pyramid is linear, so it is built once, of the difference.
+    """Compute the Laplacian-pyramid loss of an error map; as the pyramid is linear, the difference needs only one.
 
     Args:
         error: float [N, 1, H, W], prediction minus truth; H and W at least 32.
@@ -91,7 +91,7 @@ def laplacian(error: Tensor) -> Tensor:
 
 
 def _blurring(side: int, like: Tensor) -> Tensor:
-    """The Gaussian (5 taps, sigma 1, edges repeated) as a matrix: on one channel far faster than a convolution."""
+    """Return the Gaussian (5 taps, sigma 1, edges repeated) as a matrix: far faster on one channel than convolution."""
     offsets = torch.arange(-2, 3, device=like.device)
     kernel = torch.exp(-offsets.to(like.dtype).square() / 2)
     places = (torch.arange(side, device=like.device).unsqueeze(1) + offsets).clamp(0, side - 1)

@@ -24,11 +24,11 @@ from infer_p3m_portrait_matting.p3m.imaging.png import encode_png
 
 
 def photos_with_mattes(photos: Path, mattes: Path | None) -> Iterator[tuple[str, np.ndarray, np.ndarray]]:
-    """Name, photo (uint8 [H, W, 3] RGB) and matte (uint8 [H, W]) of each photo.
+    """Yield name, photo (uint8 [H, W, 3] RGB) and matte (uint8 [H, W]) of each photo.
 
     Raises:
         FileNotFoundError: a folder or a matte is missing.
-        ValueError: a file is no image, or has no alpha.
+        ValueError: a file is not an image, or has no alpha.
     """
     pairs = two_folders(photos, mattes) if mattes is not None else [Pair(p.stem, p) for p in list_images(photos)]
     for pair in pairs:
@@ -41,7 +41,7 @@ def photos_with_mattes(photos: Path, mattes: Path | None) -> Iterator[tuple[str,
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run the command; returns its exit status."""
+    """Run the command; return its exit status."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--photos", type=Path, required=True, help="folder of photos")
     parser.add_argument("--mattes", type=Path, help="folder of mattes NAME.png")

@@ -18,11 +18,11 @@ from PIL import Image
 
 from .portraits import Portrait, list_backgrounds, list_photos, read_portrait
 
-#: From this value of the matte on a pack has the person's colour, below it the photo's.
+#: From this matte value up a pack holds the person's colour, below it the photo's.
 PERSON = 12
-#: Name of the file that tells a pack from a folder of photos.
+#: Name of the file that marks a folder as a pack.
 MARK = "PACK"
-#: Below and above these a matte is snapped to 0 and 255: a veil that nobody sees, and half of a file's size.
+#: A matte below and above these is set to 0 and 255: this removes an invisible veil, and half of the file's size.
 LOW, HIGH = 8, 247
 
 
@@ -31,7 +31,7 @@ def encode(portrait: Portrait, quality: int) -> bytes:
 
     Args:
         portrait: see :class:`~.portraits.Portrait`.
-        quality: of the colours, 0 to 100; the matte is kept exactly but for its veil.
+        quality: of the colours, 0 to 100; the matte is kept exactly, except for its veil.
     """
     person = portrait.alpha[..., None] >= PERSON
     color = np.where(person, portrait.foreground, portrait.photo())
@@ -42,14 +42,14 @@ def encode(portrait: Portrait, quality: int) -> bytes:
 
 
 def decode(name: str, data: bytes) -> Portrait:
-    """Decode what :func:`encode` wrote; colours that it left out are continued smoothly from those near by.
+    """Decode a file of :func:`encode`; fill in missing colours smoothly from those nearby.
 
     Args:
         name: the portrait's name.
         data: the file's content.
 
     Raises:
-        ValueError: the data is no RGBA image.
+        ValueError: the data is not an RGBA image.
     """
     with Image.open(io.BytesIO(data)) as file:
         image = np.array(file)
@@ -66,16 +66,16 @@ def decode_file(path: Path) -> Portrait:
 
 
 def is_pack(data: Path) -> bool:
-    """Whether a folder is a pack: the packing program marks it so."""
+    """Tell whether a folder is a pack, by the packing program's mark."""
     return (data / MARK).exists()
 
 
 def extend(color: np.ndarray, known: np.ndarray) -> np.ndarray:
-    """Fill what is not known by averages of what is, near before far (a pull-push pyramid).
+    """Fill unknown pixels with averages of known ones, near before far (a pull-push pyramid).
 
     Args:
         color: uint8 [H, W, 3].
-        known: bool [H, W]; nowhere true gives mid-grey.
+        known: bool [H, W]; if nothing is known, the result is mid-grey.
 
     Returns:
         uint8 [H, W, 3].
@@ -134,7 +134,7 @@ def main() -> None:
         output.mkdir(parents=True, exist_ok=True)
         paths = [p for held_out in (False, True) for p in listed(args.data / folder, held_out)]
         jobs.append((partial(pack, output=output, quality=args.quality, long_side=args.long_side), paths))
-    # Forked children of a process that has used OpenMP would be ended.
+    # Forked children of a process that has used OpenMP would be killed.
     with ProcessPoolExecutor(args.workers, multiprocessing.get_context("spawn")) as pool:
         for pack, paths in jobs:
             print(f"{len(list(pool.map(pack, paths, chunksize=8)))} files", flush=True)

@@ -1,4 +1,4 @@
-"""What is worked out about a portrait once, when it is read. Without torch, so that reading processes start quickly."""
+"""Compute facts about a portrait once, when it is read. Imports no torch, so that reading processes start quickly."""
 
 from typing import NamedTuple
 
@@ -9,7 +9,7 @@ from .portraits import Portrait
 
 
 class Person(NamedTuple):
-    """A portrait and what :mod:`training.augment` asks of it.
+    """A portrait and the facts about it that :mod:`training.augment` needs.
 
     Attributes:
         name: file name without its suffix.
@@ -29,7 +29,7 @@ class Person(NamedTuple):
 
 
 def prepare(portrait: Portrait) -> Person:
-    """Work out what belongs to a portrait; the same portrait always gives the same."""
+    """Compute the facts about a portrait; the same portrait always gives the same result."""
     alpha = portrait.alpha
     hair = hair_map(portrait.foreground, alpha)
     layers = np.dstack([portrait.foreground, portrait.background, alpha, hair])
@@ -47,17 +47,17 @@ def prepare(portrait: Portrait) -> Person:
 
 
 def hair_map(foreground: np.ndarray, alpha: np.ndarray) -> np.ndarray:
-    """Guess where a person's hair is: near the top of the head, and of the colours found there.
+    """Guess where a person's hair is: near the top of the head, in the colours found there.
 
-    The head's height is taken where the outline, read from the top, stops widening faster than it goes down. A hat
-    counts as hair; there is no telling them apart by colour.
+    The head ends where the outline, read from the top, stops widening faster than it goes down. A hat counts as hair,
+    as colour does not distinguish them.
 
     Args:
         foreground: uint8 [H, W, 3] RGB.
         alpha: uint8 [H, W].
 
     Returns:
-        uint8 [H, W], 0 to 255; all 0 where there is no person.
+        uint8 [H, W], 0 to 255; all 0 if there is no person.
     """
     inside = alpha > 127
     rows = np.flatnonzero(inside.any(1))
@@ -87,6 +87,6 @@ def _near(mask: np.ndarray, radius: int = 12) -> np.ndarray:
 
 
 def _some(mask: np.ndarray, rng: np.random.Generator, count: int = 2000) -> np.ndarray:
-    """At most ``count`` of a mask's pixels, as rows and columns."""
+    """Choose at most ``count`` of a mask's pixels; return their rows and columns."""
     places = np.argwhere(mask).astype(np.int32)
     return places if len(places) <= count else places[rng.choice(len(places), count, replace=False)]

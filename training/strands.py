@@ -1,7 +1,7 @@
 """Strands of hair with exact alpha, drawn on training samples.
 
-Labels made by other models are soft where hair is, and a network trained on them paints soft blobs. A strand that is
-drawn has an alpha known to a sixteenth of a pixel. ``python -m training.contact_sheet`` draws samples to look at.
+Labels made by other models are soft in hair, and a network trained on them paints soft blobs. The alpha of a drawn
+strand is known to a sixteenth of a pixel. ``python -m training.contact_sheet`` draws samples to look at.
 """
 
 import math
@@ -16,7 +16,7 @@ from torch.nn import functional as F
 
 from .blur import blur
 
-#: Samples a pixel has along each axis while strands are drawn.
+#: Samples per pixel along each axis while strands are drawn.
 SUPERSAMPLING = 4
 
 _STEPS = 32  # bends of a strand
@@ -28,11 +28,11 @@ _DENSITY = 1.5  # dots a sample, along and across a strand
 
 @dataclass(frozen=True)
 class Style:
-    """How one head of hair looks; lengths are shares of the sample's side unless said otherwise.
+    """The look of one head of hair; lengths are shares of the sample's side unless stated otherwise.
 
     Attributes:
-        count: strands.
-        lock: most strands that leave one place together.
+        count: number of strands.
+        lock: most strands that start together at one place.
         length: of a strand.
         width: of a strand at its root, in pixels.
         spread: how far the directions of locks differ, in radians.
@@ -43,7 +43,7 @@ class Style:
         wave: how far a strand swings to both sides, in radians; ``waves`` of them along its length.
         waves: see ``wave``.
         flyaways: share of single strands that go their own way.
-        recede: by how much the old outline gives way under the strands.
+        recede: by how much the old outline recedes under the strands.
         gaps: share of strands that are gaps instead, through which the background shows.
         light: how far strands differ in lightness.
         rim: how much lighter tips are than roots, as under back light.
@@ -110,12 +110,12 @@ def add_strands(
     Args:
         foreground: float [N, 3, H, W] RGB in [0, 1].
         alpha: float [N, 1, H, W] in [0, 1].
-        hair: float [N, 1, H, W] in [0, 1]: how likely strands take root at a pixel.
-        styles: N of them.
+        hair: float [N, 1, H, W] in [0, 1]: how likely strands start at a pixel.
+        styles: one for each of the N samples.
         rng: source of all randomness.
 
     Returns:
-        New foreground and alpha of the same shapes. Where no root can be found a sample stays as it is.
+        New foreground and alpha of the same shapes. A sample without a possible root stays unchanged.
     """
     generator = torch.Generator(alpha.device).manual_seed(int(rng.integers(2**62)))
     _, _, height, width = alpha.shape
@@ -124,7 +124,7 @@ def add_strands(
     look = dict(zip((f.name for f in fields(Style)), table.to(alpha.device).unbind(1), strict=True))
 
     soft = blur(alpha, max(0.012 * size, 2.0))[:, 0]
-    # The outline, a little inside: there roots lie.
+    # Roots lie a little inside the outline.
     ring = hair[:, 0] * (alpha[:, 0] > 0.6) * torch.exp(-((soft - 0.65) / 0.15).square())
     ring = F.pad(ring[:, 3:-3, 3:-3], (3, 3, 3, 3))
     rooted = (ring.sum((1, 2)) > 0.02 * size).view(-1, 1, 1, 1)
@@ -138,7 +138,7 @@ def add_strands(
     root = strands.points[:, 0].round().long()
     row, column = root[:, 0].clamp(0, height - 1), root[:, 1].clamp(0, width - 1)
     color = foreground[strands.sample, :, row, column] * strands.lightness.unsqueeze(1)
-    # A root that missed the person would be of the background's colour.
+    # A root that missed the person would have the background's colour.
     strands.radii.mul_(alpha[strands.sample, 0, row, column] > 0.5)
 
     core = alpha
@@ -172,7 +172,7 @@ def render(
     shape: Sequence[int],
     samples: int = SUPERSAMPLING,
 ) -> tuple[Tensor, Tensor]:
-    """Draw strands: later ones lie on top, each narrows to a third at its tip.
+    """Draw strands; later ones lie on top, and each narrows to a third at its tip.
 
     Args:
         points: float [S, T, 2], rows and columns in pixels (pixel centres at integers) along each strand.
@@ -180,7 +180,7 @@ def render(
         paint: float [S, 4], RGB and how much lighter a tip is than its root; None draws no colours.
         sample: int [S], which picture a strand belongs to.
         shape: N, any, height and width of the pictures.
-        samples: samples of a pixel along each axis.
+        samples: samples per pixel along each axis.
 
     Returns:
         Premultiplied colour, float [N, 3, height, width], zeros without ``paint``; and alpha, float
@@ -193,7 +193,7 @@ def render(
     covered = canvas.nonzero()[:, 0]
     pixel = covered // (high * wide) * height + covered % (high * wide) // (wide * samples)
     pixel = pixel * width + covered % wide // samples
-    # In whole numbers sums do not depend on their order, so that a GPU gives the same picture twice.
+    # Integer sums do not depend on their order, so a GPU gives the same picture twice.
     coverage = torch.zeros(count * height * width, dtype=torch.int32, device=points.device)
     coverage.index_add_(0, pixel, torch.ones_like(pixel, dtype=torch.int32))
     alpha = coverage.view(count, 1, height, width) / samples**2
@@ -208,7 +208,7 @@ def render(
 
 
 def _trace(canvas: Tensor, points: Tensor, radii: Tensor, sample: Tensor, high: int, wide: int, samples: int) -> None:
-    """Leave on the canvas, at every sample of a strand, the number of the topmost strand and its shade there."""
+    """Write the number and shade of the topmost strand to the canvas, at every sample of a strand."""
     bends = points.shape[1]
     length = (points[:, 1:] - points[:, :-1]).norm(dim=2).sum(1)
     # So dense, along and across, that a dot falls on every sample whose centre a strand covers.
@@ -234,7 +234,7 @@ def _trace(canvas: Tensor, points: Tensor, radii: Tensor, sample: Tensor, high: 
         row, column = row.long(), column.long()
         seen = (row >= 0) & (row < high) & (column >= 0) & (column < wide) & (away.abs() <= half)
         value = strand.int() * _SHADES + (t * (_SHADES - 1)).round().int() + 1
-        # What lies outside is written as nothing to a place near by: one place for all would be a bottleneck.
+        # Dots outside are written as nothing to a nearby place: a single place for all would be a bottleneck.
         flat = (sample[strand] * high + row.clamp(0, high - 1)) * wide + column.clamp(0, wide - 1)
         canvas.scatter_reduce_(0, flat, torch.where(seen, value, 0), "amax")
 
@@ -313,7 +313,7 @@ def _curves(
     walk = torch.stack([direction.sin(), direction.cos()], 2) * (length / (_STEPS - 1)).view(-1, 1, 1)
     walk[:, 0] = 0
     points = start.unsqueeze(1) + walk.cumsum(1)
-    # Tips of a lock draw together.
+    # The tips of a lock converge.
     leader = points[_leaders(members, locks, device)][lock]
     together = (0.6 * uniform(total))[lock] * ~free
     points = points.lerp(leader, (together.unsqueeze(1) * t.square()).unsqueeze(2))
@@ -323,7 +323,7 @@ def _curves(
 
 
 def _leaders(members: list[np.ndarray], locks: list[int], device: torch.device) -> Tensor:
-    """Which strand leads each lock: the first ones of every sample."""
+    """Return the strand that leads each lock: the first ones of every sample."""
     starts = np.cumsum([0, *(len(m) for m in members[:-1])])
     return torch.from_numpy(np.concatenate([start + np.arange(n) for start, n in zip(starts, locks, strict=True)])).to(
         device

@@ -28,14 +28,14 @@ from .pretrained import load_imagenet
 
 @dataclass(frozen=True)
 class Part:
-    """What one half of a step sees.
+    """The samples that one half of a step sees.
 
     Attributes:
         size: side in pixels of the square that has the samples' area.
-        count: samples a step.
+        count: samples per step.
         recipe: what they are made of.
-        segmentation: how much the samples count for the segmentation; of the views, 1. Close-ups do not show what is a
-            person, and HYBRID never asks them.
+        segmentation: weight of the samples in the segmentation loss; 1 for views. Close-ups do not show what is a
+            person, and HYBRID never segments them.
     """
 
     size: int
@@ -58,10 +58,10 @@ class Stage:
 
     Attributes:
         steps: how many steps.
-        cooldown: so many steps at its end lower the learning rates to 0.
-        lr: what the learning rates are multiplied by.
-        views: samples for the segmentation, or None; they leave the matting decoder alone. The global pass should meet
-            here the scales that it will see.
+        cooldown: number of last steps that lower the learning rates to 0.
+        lr: factor of the learning rates.
+        views: samples for the segmentation, or None; they do not train the matting decoder. Their scales should be
+            those that the global pass will see.
         mattes: samples for the local alpha, or None.
         frozen: names of modules that stay as they are, their normalisation statistics too.
         fixed_norms: names of modules whose normalisation statistics stay, while their weights learn.
@@ -85,18 +85,18 @@ class Stage:
 
 @dataclass(frozen=True)
 class Config:
-    """What the TOML file says; see mobile.toml.
+    """The content of the TOML file; see mobile.toml.
 
     Attributes:
         model: the network's name.
         seed: of all randomness.
         encoder_lr, decoder_lr: learning rates.
         weight_decay: of AdamW.
-        warmup: so many steps at the start raise the learning rates.
+        warmup: number of first steps that raise the learning rates.
         ema: decay of the weights' moving average.
-        aspects: height over width of pictures, one drawn a batch; their area stays that of the part's square. Every
-            aspect is a size more that a GPU's kernels are prepared for, and the first step of each takes seconds.
-        stages: one after the other.
+        aspects: height over width of pictures, one drawn per batch; their area stays that of the part's square. A GPU
+            prepares kernels for every aspect, so the first step of each takes seconds.
+        stages: run one after the other.
     """
 
     model: str
@@ -111,13 +111,13 @@ class Config:
 
     @classmethod
     def read(cls, path: Path) -> "Config":
-        """Read a TOML file; unknown and missing keys are a TypeError that names them."""
+        """Read a TOML file; raise a TypeError that names unknown and missing keys."""
         values = tomllib.loads(path.read_text())
         stages = tuple(Stage.read(stage) for stage in values["stages"])
         return cls(**{**values, "aspects": tuple(values["aspects"]), "stages": stages})
 
     def scaled(self, factor: float) -> "Config":
-        """The same training with every stage, and what it warms up and cools down, longer or shorter."""
+        """Return the same training with every stage, its warm-up and its cool-down, longer or shorter."""
 
         def scale(steps: int) -> int:
             return max(round(steps * factor), 1) if steps else 0
@@ -133,7 +133,7 @@ class Config:
         return sum(stage.steps for stage in self.stages)
 
     def stage_at(self, step: int) -> tuple[Stage, int]:
-        """The stage that step (from 0) belongs to, and the step's place in it."""
+        """Return the stage of a step (from 0), and the step's place in it."""
         for stage in self.stages:
             if step < stage.steps:
                 return stage, step
@@ -141,7 +141,7 @@ class Config:
         raise IndexError("training is over")
 
     def lr_factor(self, step: int) -> float:
-        """What the learning rates are multiplied by at a step."""
+        """Return the factor of the learning rates at a step."""
         stage, place = self.stage_at(step)
         factor = stage.lr * min(1.0, (step + 1) / self.warmup)
         if stage.cooldown:
@@ -157,7 +157,7 @@ class StepData(NamedTuple):
 
 
 def step_data(config: Config, sampler: Sampler, step: int) -> StepData:
-    """Make what step (from 0) sees: it depends on the seed and the step alone, so resuming changes nothing."""
+    """Make the data of a step (from 0); it depends only on the seed and the step, so resuming changes nothing."""
     stage, _ = config.stage_at(step)
     batches = []
     for number, part in enumerate((stage.views, stage.mattes)):
@@ -172,9 +172,9 @@ def step_data(config: Config, sampler: Sampler, step: int) -> StepData:
 
 
 def prefetch(make: Callable[[int], StepData], first: int, last: int, device: torch.device) -> Iterator[StepData]:
-    """Make the data of steps ``first`` to ``last - 1`` in a thread of its own, a few steps ahead.
+    """Make the data of steps ``first`` to ``last - 1`` in a separate thread, a few steps ahead.
 
-    On a GPU the thread has a stream of its own too, so that what it waits for does not hold up training.
+    On a GPU the thread also has its own stream, so that its waiting does not delay training.
     """
     ready: queue.Queue = queue.Queue(maxsize=3)
     stopped = threading.Event()
@@ -214,7 +214,7 @@ def prefetch(make: Callable[[int], StepData], first: int, last: int, device: tor
 
 
 class Shown(NamedTuple):
-    """The parts of a step's loss that are printed, scalars; 0 where a step has no such part."""
+    """The parts of a step's loss to print, scalars; 0 if a step has no such part."""
 
     segmentation: Tensor
     mattes: Tensor
@@ -224,11 +224,11 @@ class Trainer:
     """Model, its moving average, optimiser and step counter: all that a checkpoint holds.
 
     Args:
-        config: what the TOML file says.
+        config: the content of the TOML file.
         device: where to train.
         start: weights file to start from, or None: ImageNet's encoder and random decoders.
-        new_encoder: whether ImageNet's encoder takes the place of that of ``start``.
-        bfloat16: whether to compute by autocast; None does so on a GPU.
+        new_encoder: whether ImageNet's encoder replaces that of ``start``.
+        bfloat16: whether to use autocast; None uses it on a GPU.
     """
 
     def __init__(
@@ -262,7 +262,7 @@ class Trainer:
         )
 
     def train_step(self, data: StepData) -> Shown:
-        """Take one step; returns the detached losses of its views and of its mattes."""
+        """Take one step; return the detached losses of its views and of its mattes."""
         stage, _ = self.config.stage_at(self.step)
         self._keep(stage)
         self.optimizer.zero_grad(set_to_none=True)
@@ -287,7 +287,7 @@ class Trainer:
 
     def _matting_loss(self, batch: Batch, weight: float) -> Tensor:
         x = self._input(batch)
-        # The global pass never sees a close-up: its statistics come from the views, where there are any.
+        # The global pass never sees a close-up: its statistics come from the views, if there are any.
         learning = self.model.segmentation.training
         self.model.segmentation.train(learning and self.config.stage_at(self.step)[0].views is None)
         with self._autocast():
@@ -324,14 +324,14 @@ class Trainer:
         os.replace(temporary, path)
 
     def load(self, path: Path) -> None:
-        """Go on from a checkpoint."""
+        """Resume from a checkpoint."""
         state = torch.load(path, map_location=self.device, weights_only=True)
         self.step = state.pop("step")
         for name, value in state.items():
             getattr(self, name).load_state_dict(value)
 
     def averaged(self) -> P3MNet:
-        """The averaged model: what is evaluated and shipped."""
+        """Return the averaged model, which is evaluated and shipped."""
         return self.ema.module
 
 
@@ -348,7 +348,7 @@ def _group_in_float32(model: nn.Module) -> None:
 
 
 def measure(trainer: Trainer, sampler: Sampler, steps: int = 12) -> float:
-    """Estimate the seconds that all steps take, from some of each stage; the trainer is used up."""
+    """Estimate the seconds that all steps take, from some of each stage; do not use the trainer afterwards."""
     config, device, total = trainer.config, trainer.device, 0.0
     first = 0
     for stage in config.stages:

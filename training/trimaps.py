@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-#: Below and above these a matte counts as plain background and foreground: pseudo labels have a faint veil.
+#: A matte below the first counts as background, above the second as foreground: pseudo labels have a faint veil.
 LOW, HIGH = 8 / 255, 247 / 255
 
 
@@ -18,9 +18,9 @@ def dilate(mask: Tensor, radius: Tensor) -> Tensor:
     Returns:
         float [N, 1, H, W], at least the mask.
     """
-    # At half the size it takes an eighth of the work, and no training needs a finer band.
+    # Half the size needs an eighth of the work, and training needs no finer band.
     result, radius = F.max_pool2d(mask, 2), (radius // 2).view(-1, 1, 1, 1)
-    # Squares and crosses in turn come close to a disc.
+    # Alternating squares and crosses approximate a disc.
     for step in range(1, int(radius.max()) + 1):
         if step % 3 == 1:
             grown = F.max_pool2d(result, 3, 1, 1)
@@ -31,10 +31,10 @@ def dilate(mask: Tensor, radius: Tensor) -> Tensor:
 
 
 def trimap(alpha: Tensor, radius: Tensor) -> Tensor:
-    """Call unknown what is partial, thin or near either (Li et al. 2021, section 4.1).
+    """Mark as unknown what is partial, thin or near either (Li et al. 2021, section 4.1).
 
-    Background and foreground both shrink by the radius, so that gaps and strands narrower than twice of it are unknown
-    as a whole.
+    Background and foreground both shrink by the radius, so gaps and strands narrower than twice the radius are
+    entirely unknown.
 
     Args:
         alpha: float [N, 1, H, W] in [0, 1].
@@ -49,11 +49,11 @@ def trimap(alpha: Tensor, radius: Tensor) -> Tensor:
 
 
 def odd_unknown(classes: Tensor, share: float, generator: torch.Generator) -> Tensor:
-    """Let the unknown area reach into body and background, in blobs, as a predicted one does.
+    """Extend the unknown area into body and background, in blobs, as a predicted one does.
 
     Args:
         classes: int64 [N, H, W], from :func:`trimap`.
-        share: of the samples that are changed.
+        share: share of the samples to change.
         generator: on the same device.
 
     Returns:

@@ -24,15 +24,15 @@ from .portraits import list_photos
 #: Name, photo (uint8 [H, W, 3] RGB) and true matte (float32 [H, W] in [0, 1]).
 Picture = tuple[str, np.ndarray, np.ndarray]
 
-#: People before other backgrounds, half of them with foreign objects: what few of the photos show.
+#: People before other backgrounds, half of them with foreign objects, which few of the photos show.
 COMPOSITES = Recipe(composites=1.0, others=0.2, objects=0.5, empty=0.0)
-#: Heads with true hair before other backgrounds. Nothing is drawn on, and nobody else is seen.
+#: Heads with true hair before other backgrounds, without drawn strands or other people.
 HAIR = Recipe(composites=1.0, keyed=1.0, others=0.0, objects=0.3, empty=0.0, turned=0.2, relit=0.2)
 _SIZES = ((1088, 736), (896, 896), (736, 1088))
 
 
 def photos(data: Path, scale: float) -> Iterator[Picture]:
-    """Give each held-out photo, enlarged ``scale`` times."""
+    """Yield each held-out photo, enlarged ``scale`` times."""
     for path in list_photos(data / "train", held_out=True):
         image = np.dstack(pair_of(path).read_8bit())
         image = cv2.resize(image, None, fx=scale, fy=scale, interpolation=cv2.INTER_CUBIC) if scale != 1 else image
@@ -40,7 +40,7 @@ def photos(data: Path, scale: float) -> Iterator[Picture]:
 
 
 def composites(data: Path, count: int, recipe: Recipe = COMPOSITES) -> Iterator[Picture]:
-    """Give held-out people before held-out backgrounds: always the same pictures, of 0.8 megapixels.
+    """Yield held-out people before held-out backgrounds: always the same pictures, of 0.8 megapixels.
 
     Args:
         data: folder with ``train/`` and ``backgrounds/``, or a pack.
@@ -62,7 +62,7 @@ def composites(data: Path, count: int, recipe: Recipe = COMPOSITES) -> Iterator[
 
 
 def folder(pictures: Path, suffix: str) -> Iterator[Picture]:
-    """Give each photo of a folder whose matte lies beside it as ``NAME<suffix>.png``."""
+    """Yield each photo of a folder whose matte lies beside it as ``NAME<suffix>.png``."""
     for pair in two_folders(pictures, pictures, suffix=suffix):
         photo, matte, _ = pair.read()
         yield pair.name, photo, matte

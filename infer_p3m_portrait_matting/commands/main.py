@@ -10,7 +10,7 @@ from pathlib import Path
 
 # Threads of OpenMP that spin while they wait starve the other processes; read when torch loads.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-# What is wrong with a photo is ours to say.
+# We report what is wrong with a photo ourselves.
 os.environ.setdefault("OPENCV_LOG_LEVEL", "SILENT")
 
 from filelock import FileLock, Timeout
@@ -21,7 +21,7 @@ from . import options, walk
 from .options import Request
 from .targets import COMPOSITE, STANDARD, Item, UsageError, many, single
 
-#: Of the files that are no photos, so many are named.
+#: Number of files to name among those that are not photos.
 _NAMED = 10
 
 
@@ -29,10 +29,10 @@ def main(arguments: list[str] | None = None) -> int:
     """Run the command line.
 
     Args:
-        arguments: without the program's name; None takes those of the process.
+        arguments: without the program's name; None for those of the process.
 
     Returns:
-        The exit status: 0 when all is done, 1 when anything failed, 2 for what cannot be asked, 130 after Ctrl-C.
+        The exit status: 0 when all is done, 1 when anything failed, 2 for wrong usage, 130 after Ctrl-C.
     """
     request = options.parse(sys.argv[1:] if arguments is None else arguments)
     try:
@@ -91,12 +91,12 @@ def _folder(request: Request, folder: Path) -> int:
 def _make(
     items: list[Item], request: Request, jobs: int, done_before: int = 0, failures: dict[str, str] | None = None
 ) -> int:
-    """Make the files of all items; returns the exit status."""
+    """Make the files of all items; return the exit status."""
     failures = dict(failures or {})
     many_items = len(items) + done_before != 1
     done = 0
     if items:
-        # Loaded here even where other processes compute: what is missing is said once, and at once.
+        # Load it here even if other processes compute: a missing part is then reported once, and at once.
         from .matting import Matting
 
         try:
@@ -153,7 +153,7 @@ def _one_by_one(items: list[Item], matting, request: Request, show_frames: bool)
 
 
 def _check(request: Request, item: Item) -> None:
-    """Refuse what can be seen to go wrong before any work."""
+    """Refuse, before any work, what is certain to fail."""
     for name, path in item.targets.items():
         if str(path) == STANDARD:
             if sys.__stdout__ is not None and sys.__stdout__.isatty():
@@ -182,7 +182,7 @@ def _substituted(notices: list[Notice]) -> None:
 
 @contextmanager
 def _only_one_run(results: Path) -> Iterator[None]:
-    """Keep a second run out of the same results; the lock goes with its process, however that ends."""
+    """Keep a second run out of the same results; the lock ends with its process, however that ends."""
     digest = hashlib.sha256(str(results.resolve()).encode(errors="surrogateescape")).hexdigest()[:16]
     lock = FileLock(Path(tempfile.gettempdir(), f"p3m-{digest}.lock"), timeout=0)
     try:
@@ -197,7 +197,7 @@ def _only_one_run(results: Path) -> Iterator[None]:
 
 @contextmanager
 def _standard_output_free() -> Iterator[None]:
-    """Keep what any library prints out of a picture on standard output."""
+    """Keep the output of libraries out of a picture on standard output."""
     before, sys.stdout = sys.stdout, sys.stderr
     try:
         yield
@@ -206,7 +206,7 @@ def _standard_output_free() -> Iterator[None]:
 
 
 def _bar(request: Request, total: int, unit: str, disable: bool = False, **options) -> tqdm:
-    # None: no bar where standard error is no terminal.
+    # None: no bar unless standard error is a terminal.
     hidden = True if disable or request.quiet else None
     return tqdm(total=total, unit=unit, disable=hidden, file=sys.stderr, dynamic_ncols=True, **options)
 
@@ -217,5 +217,5 @@ def _tell(request: Request, text: str) -> None:
 
 
 def _say(text: str) -> None:
-    # A name that is no UTF-8 must not end the run that names it.
+    # A name that is not UTF-8 must not end the run that prints it.
     tqdm.write(text.encode(errors="backslashreplace").decode(), file=sys.stderr)

@@ -1,4 +1,4 @@
-"""One photo or frame to its pictures, by the parameters, without Ikomia."""
+"""Turn one photo or frame into its pictures, by the parameters, without Ikomia."""
 
 import numpy as np
 import torch
@@ -18,7 +18,7 @@ class Matting:
         settings: the parameters.
 
     Attributes:
-        substitutes: what is missing and what replaces it, as notices.
+        substitutes: notices that say what is missing and what replaces it.
 
     Raises:
         FileNotFoundError: weights or the background picture are missing.
@@ -44,9 +44,9 @@ class Matting:
 
         Args:
             image: as for :meth:`~.p3m.PortraitMatting.matte`.
-            name: what messages call it.
-            steady: the filter of the video that it belongs to, if its frames steady each other.
-            tracker: of the video that it belongs to; it keeps faces that are missed in a frame.
+            name: its name in messages.
+            steady: the video's temporal filter, if its frames steady each other.
+            tracker: the video's face tracker, which keeps faces that the detector misses in a frame.
 
         Raises:
             ValueError, MissingPackageError: see :func:`~.plugin.pictures.look_for_faces` and
@@ -64,7 +64,7 @@ class Matting:
         except (MemoryError, torch.OutOfMemoryError) as error:
             raise _too_little_memory(image, settings) from error
         except RuntimeError as error:
-            # torch has no class of its own for a CPU without memory, only these words.
+            # torch has no exception class for a CPU out of memory, only these words.
             if "can't allocate memory" not in str(error):
                 raise
             raise _too_little_memory(image, settings) from error

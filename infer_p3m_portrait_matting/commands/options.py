@@ -1,4 +1,4 @@
-"""The options of the command line: one for each parameter of the task, and those about files."""
+"""The options of the command line: one for each parameter of the task, and some for files."""
 
 import argparse
 import inspect
@@ -24,7 +24,7 @@ examples:
 Exit status: 0 when all is done, 1 when anything failed, 2 when the options are wrong, 130 after Ctrl-C.
 """
 
-#: What the command line says instead of the parameter's own text, where the task has inputs that it has not.
+#: Help texts that replace a parameter's own, where that mentions task inputs that the command line lacks.
 _HELP = {
     "model_name": "resnet34 or vitae-s as published, or mobile, the bundled one; default: resnet34 or vitae-s where "
     "its published weights are on this computer, else mobile",
@@ -38,17 +38,17 @@ _METAVARS = {int: "N", float: "X"}
 
 
 class Request(NamedTuple):
-    """What the command line asks for.
+    """The request that the command line makes.
 
     Attributes:
         input: path of a photo, a video or a folder, or "-".
         output: where the results go, "" for beside the input.
-        outputs: which pictures, or () for what the output's format suggests.
-        force: whether what is done is made again.
+        outputs: which pictures, or () for those that the output's format suggests.
+        force: whether to make finished files again.
         jobs: number of processes.
-        quiet: whether only errors are said.
+        quiet: whether to print only errors.
         settings: the parameters.
-        asked: names of the parameters that were given.
+        asked: names of the parameters that the user gave.
     """
 
     input: str
@@ -62,7 +62,7 @@ class Request(NamedTuple):
 
 
 def parse(arguments: list[str]) -> Request:
-    """Read the command line; what is wrong ends the program with status 2 and one line that says what."""
+    """Read the command line; wrong usage ends the program with status 2 and one line that says what is wrong."""
     parser = _parser()
     given = vars(parser.parse_args([_with_dashes(argument) for argument in arguments]))
     values = {name: given[name] for name in Settings.names() if given[name] is not None}
@@ -90,7 +90,7 @@ def parse(arguments: list[str]) -> Request:
 
 
 def _with_defaults(strings: dict[str, str]) -> dict[str, str]:
-    """Add what the command line decides by what the computer has, where the task has a fixed default."""
+    """Add defaults that depend on the computer, where the task's own default is fixed."""
     import torch
 
     from ..p3m import find_weights
@@ -98,7 +98,7 @@ def _with_defaults(strings: dict[str, str]) -> dict[str, str]:
     published = [name for name in ("resnet34", "vitae-s") if find_weights(name)]
     defaults = {"model_name": published[0] if published else "mobile"}
     if get_type_hints(Settings)["cuda"] is bool:
-        # A GPU that nobody asked for is not missed.
+        # Do not report a missing GPU that nobody asked for.
         defaults["cuda"] = str(torch.cuda.is_available())
     return {**defaults, **strings}
 
@@ -164,15 +164,15 @@ def _default_text(field) -> str:
 
 
 def _attribute_texts(documented: type) -> dict[str, str]:
-    """What the section "Attributes" of a docstring says about each name."""
+    """Return what the section "Attributes" of a docstring says about each name."""
     text = inspect.getdoc(documented) or ""
     section = re.search(r"^Attributes:\n(.*?)(?=^\S|\Z)", text, re.MULTILINE | re.DOTALL)
     entries = re.findall(r"^    (\w+): (.*?)(?=^    \w+: |\Z)", section[1] if section else "", re.MULTILINE | re.DOTALL)
-    # Names in code quotes, and the full stop that ends a sentence, are for readers of the source.
+    # Code quotes around names, and the final full stop, are for readers of the source.
     return {name: " ".join(words.split()).replace("``", "").rstrip(".") for name, words in entries}
 
 
 def _with_dashes(argument: str) -> str:
-    """Let the parameters be spelt as in the task, too: ``--input_size``."""
+    """Also accept the task's spelling of the parameters: ``--input_size``."""
     name, equals, value = argument.partition("=")
     return name.replace("_", "-") + equals + value if re.match(r"--[a-z]", name) else argument

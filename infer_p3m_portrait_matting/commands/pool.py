@@ -1,4 +1,4 @@
-"""Spreading photos and videos over processes."""
+"""Spread photos and videos over processes."""
 
 import multiprocessing
 import os
@@ -21,12 +21,12 @@ _matting: Matting | None = None
 
 
 def make_all(items: Iterable[Item], settings: Settings, jobs: int) -> Iterator[tuple[Item, Report]]:
-    """Make the files of many photos and videos, in processes of their own, and report each as it is done.
+    """Make the files of many photos and videos in separate processes, and report each as it is done.
 
-    A process that dies costs nothing but its photo a second try, alone; if it dies again, that photo has failed.
+    If a process dies, its photo gets a second try by itself; if the process dies again, the photo has failed.
 
     Args:
-        items: what to do.
+        items: the photos and videos.
         settings: the parameters.
         jobs: number of processes.
     """
@@ -42,14 +42,14 @@ def make_all(items: Iterable[Item], settings: Settings, jobs: int) -> Iterator[t
 def _until_one_dies(
     waiting: deque[Item], settings: Settings, jobs: int
 ) -> Generator[tuple[Item, Report], None, list[Item]]:
-    """Work until nothing waits or a process dies; returns what was under way then."""
-    # Spawned, not forked: OpenMP's threads do not survive a fork.
+    """Work until nothing waits or a process dies; return the items that were in progress then."""
+    # Spawn, do not fork: OpenMP's threads do not survive a fork.
     context = multiprocessing.get_context("spawn")
     pool = ProcessPoolExecutor(jobs, context, _start_worker, (settings, jobs))
     running: dict[Future, Item] = {}
     try:
         while waiting or running:
-            # A short queue: what waits in it when a process dies would be suspected.
+            # Keep the queue short: when a process dies, every item in it is a suspect.
             while waiting and len(running) < jobs:
                 item = waiting.popleft()
                 running[pool.submit(_work, item)] = item
@@ -68,7 +68,7 @@ def _until_one_dies(
 
 def _start_worker(settings: Settings, jobs: int) -> None:
     global _matting
-    # Ctrl-C is the parent's to handle; a parent that was killed takes its workers along.
+    # The parent handles Ctrl-C; if it is killed, its workers end too.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, daemon=True).start()
     import torch

@@ -1,4 +1,4 @@
-"""Which files the command line writes: names, formats, and what each can hold."""
+"""Choose the files that the command line writes: names, formats, and what each can hold."""
 
 from collections import Counter
 from collections.abc import Iterable
@@ -12,16 +12,16 @@ from ..p3m.video.writers import is_sequence, number_in
 #: The pictures that can be written.
 OUTPUTS = MATTE, CUTOUT, COMPOSITE = ("matte", "cutout", "composite")
 
-#: The standard stream in the place of a file.
+#: The name that stands for a standard stream instead of a file.
 STANDARD = "-"
 
 
 class UsageError(ValueError):
-    """The command line asks for what cannot be; the message says what to do."""
+    """The command line asks for something impossible; the message says what to do."""
 
 
 class Item(NamedTuple):
-    """One photo or video, and the files that are to be made from it.
+    """One photo or video, and the files to make from it.
 
     Attributes:
         source: its file, or None for standard input.
@@ -35,11 +35,11 @@ class Item(NamedTuple):
 
     @property
     def name(self) -> str:
-        """What messages call it."""
+        """Return its name for messages."""
         return "standard input" if self.source is None else str(self.source)
 
     def is_done(self) -> bool:
-        """Whether all files are there, and none is older than the source."""
+        """Tell whether all files exist, and none is older than the source."""
         files = [number_in(path, 1) if is_sequence(path) else path for path in self.targets.values()]
         if self.source is None or not all(file.exists() for file in files) or STANDARD in map(str, files):
             return False
@@ -54,12 +54,12 @@ def single(
     Args:
         source: the file, or None for standard input.
         output: as the user wrote it: a file, a folder, "-", or "" for beside the source.
-        outputs: which pictures; () for what the format suggests.
+        outputs: which pictures; () for those that the format suggests.
         is_video: whether the source is a video.
-        composite_by_default: whether a background was asked for, so that () means the composite.
+        composite_by_default: whether the user chose a background, so that () means the composite.
 
     Raises:
-        UsageError: the format is unknown or cannot hold what is to be written.
+        UsageError: the format is unknown or cannot hold the pictures.
     """
     stem = "stdin" if source is None else source.stem
     if output == STANDARD or (not output and source is None):
@@ -93,15 +93,15 @@ def single(
 def many(
     sources: Iterable[tuple[Path, bool]], folder: Path, results: Path, outputs: tuple[str, ...], composite: bool
 ) -> list[Item]:
-    """Name the files for the photos and videos of a folder: they lie in the results as their sources do.
+    """Name the files for the photos and videos of a folder; the results keep the folder's structure.
 
-    Photos of one folder whose names differ in the suffix alone (a.jpg, a.png) get it into their results' names
-    (a_jpg_cutout.png), each of them, so that a name never changes hands when a photo is added.
+    If names in one folder differ only in their suffix (a.jpg, a.png), every result's name includes the suffix
+    (a_jpg_cutout.png), so that a name never passes to another photo when one is added.
 
     Args:
         sources: each photo or video, and whether it is a video.
-        folder: where they come from.
-        results: where the results go.
+        folder: the folder that holds them.
+        results: the folder for the results.
         outputs: which pictures; () for the cut-out.
         composite: whether () means the composite.
     """
@@ -160,5 +160,5 @@ def _holds_alpha(target: Path, is_video: bool) -> bool:
 
 
 def _key(path: PurePath) -> str:
-    # Some file systems do not tell A.jpg from a.jpg.
+    # Some file systems do not distinguish A.jpg from a.jpg.
     return str(path).casefold()

@@ -1,4 +1,4 @@
-"""Finding the photos and videos below a folder."""
+"""Find the photos and videos below a folder."""
 
 import os
 from collections.abc import Iterator
@@ -11,7 +11,7 @@ from ..p3m.imaging.files import SUFFIXES
 from ..p3m.imaging.photos import PILLOW_SUFFIXES
 from ..p3m.video.reader import VIDEO_SUFFIXES
 
-#: What a file of no known suffix may turn out to be, in Pillow's words.
+#: Formats to accept in a file with no known suffix, by Pillow's names.
 _FORMATS = ("JPEG", "PNG", "WEBP", "TIFF", "BMP", "GIF", "AVIF")
 
 
@@ -21,7 +21,7 @@ class Found(NamedTuple):
     Attributes:
         media: each photo and video, and whether it is a video.
         others: files that are neither.
-        failures: folder that cannot be read -> why.
+        failures: unreadable folder -> reason.
     """
 
     media: list[tuple[Path, bool]]
@@ -30,11 +30,11 @@ class Found(NamedTuple):
 
 
 def find(folder: Path, leave_out: Path) -> Found:
-    """Look for photos and videos, in subfolders too; links to folders are followed, each folder is read once.
+    """Look for photos and videos, in subfolders too; follow links to folders, but read each folder once.
 
     Args:
         folder: where to look.
-        leave_out: a folder that is not looked into: that of the results.
+        leave_out: a folder to skip: that of the results.
     """
     found = Found([], [], {})
     for path in _files(folder, leave_out.resolve(), found.failures):
@@ -48,7 +48,7 @@ def find(folder: Path, leave_out: Path) -> Found:
 
 
 def is_video(path: Path) -> bool:
-    """Whether a file's suffix is that of a video."""
+    """Tell whether a file's suffix is that of a video."""
     return path.suffix.lower() in VIDEO_SUFFIXES
 
 
@@ -69,7 +69,7 @@ def _files(folder: Path, leave_out: Path, failures: dict[str, str]) -> Iterator[
 
 def _is_photo(path: Path) -> bool:
     if path.name.startswith("._"):
-        return False  # what macOS writes beside a file on foreign disks
+        return False  # macOS writes these beside files on foreign disks
     if path.suffix.lower() in (*SUFFIXES, *PILLOW_SUFFIXES):
         return True
     try:

@@ -1,4 +1,4 @@
-"""Making the files of one photo or video."""
+"""Make the files of one photo or video."""
 
 import logging
 import sys
@@ -18,18 +18,18 @@ from .targets import STANDARD, Item
 
 LOGGER = "infer_p3m_portrait_matting"
 
-#: Of many warnings about one file, so many are shown.
+#: Most warnings to show about one file.
 _SHOWN = 3
 
-#: Called with the number of frames that are done and their number in all, or 0 where it is not known.
+#: Called with the number of finished frames and their total, or 0 if that is unknown.
 Progress = Callable[[int, int], None]
 
 
 class Report(NamedTuple):
-    """How one photo or video went.
+    """The outcome for one photo or video.
 
     Attributes:
-        warnings: what to look at.
+        warnings: what the user should check.
         error: why there is no result, or "".
     """
 
@@ -38,12 +38,12 @@ class Report(NamedTuple):
 
 
 def make(item: Item, matting: Matting, progress: Progress = lambda done, total: None) -> Report:
-    """Make the files of one photo or video; none is ever seen half-written under its name.
+    """Make the files of one photo or video; none ever lies half-written under its name.
 
     Args:
         item: the source and its files.
         matting: the model.
-        progress: told of each frame of a video.
+        progress: called after each frame of a video.
     """
     with _warnings() as warnings:
         error = ""
@@ -67,7 +67,7 @@ def make(item: Item, matting: Matting, progress: Progress = lambda done, total: 
 def _photo(item: Item, matting: Matting) -> None:
     content = sys.stdin.buffer.read() if item.source is None else item.source.read_bytes()
     pictures = matting.pictures(decode_photo(content, item.name), item.name)
-    # All are encoded before the first is written: a failure leaves none alone.
+    # Encode all before writing the first, so that a failure leaves no incomplete set.
     encoded = {
         path: encode_picture(getattr(pictures, name), ".png" if str(path) == STANDARD else path.suffix)
         for name, path in item.targets.items()
@@ -112,7 +112,7 @@ def _video(item: Item, matting: Matting, progress: Progress) -> None:
 
 
 def _write_out(content: bytes) -> None:
-    # sys.stdout itself may have been pointed elsewhere, so that no print() gets into the picture.
+    # sys.stdout may have been redirected, so that no print() gets into the picture.
     assert sys.__stdout__ is not None, "the process has no standard output"
     sys.__stdout__.buffer.write(content)
     sys.__stdout__.buffer.flush()

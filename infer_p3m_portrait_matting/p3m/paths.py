@@ -1,4 +1,4 @@
-"""Paths as people write them, and what lies there, for messages."""
+"""Read paths as people write them, and explain why a path cannot be read."""
 
 import os
 import stat
@@ -12,7 +12,7 @@ def user_path(text: str) -> Path:
     """Read a path as people paste it: in quotes, as a file:// address, or with ~ for a home folder.
 
     Raises:
-        ValueError: it names another computer, or the home of a user who is not there; the message says which.
+        ValueError: the path names another computer, or the home of an unknown user; the message says which.
     """
     plain = text.strip()
     if len(plain) > 1 and plain[0] == plain[-1] and plain[0] in "\"'":
@@ -33,7 +33,7 @@ def user_path(text: str) -> Path:
 
 
 def trouble_with(path: Path) -> str:
-    """Say why a path is no file that can be read, as the rest of a sentence that begins with it; "" when it is one."""
+    """Say why a path is not a readable file, as the rest of a sentence that begins with the path; "" if it is one."""
     try:
         mode = path.stat().st_mode
         if stat.S_ISREG(mode):

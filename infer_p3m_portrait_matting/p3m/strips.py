@@ -1,31 +1,31 @@
-"""Very long pictures, matted piece by piece: as a whole they would have no short side left in what a network sees."""
+"""Matte very long pictures piece by piece: scaled down whole, their short side would vanish in the network's input."""
 
 from collections.abc import Callable
 
 import numpy as np
 
-#: Longest picture, as long side / short side, that goes through the network as a whole.
+#: Largest aspect, long side / short side, of a picture that goes through the network as a whole.
 LONGEST = 3.0
-#: Length of a piece, in short sides. Neighbouring pieces share half of theirs.
+#: Length of a piece, in short sides. Neighbouring pieces overlap by half.
 _PIECE = 2
 #: A picture is cut into no more pieces than this; then pieces are longer.
 _MOST = 32
 
 
 def is_long(height: int, width: int) -> bool:
-    """Whether a picture is longer than :data:`LONGEST`."""
+    """Tell whether a picture is longer than :data:`LONGEST`."""
     return max(height, width) > LONGEST * min(height, width)
 
 
 def matte_in_pieces(image: np.ndarray, matte: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
-    """Matte a picture, one that is longer than :data:`LONGEST` in overlapping pieces.
+    """Matte a picture; split one that is longer than :data:`LONGEST` into overlapping pieces.
 
-    Each pixel of a long picture is seen by two pieces (near the ends by one), and their mattes are mixed by how far the
-    pixel is from the end of each.
+    Two pieces (near the ends, one) cover each pixel of a long picture. Their mattes are blended with weights that grow
+    with the pixel's distance from the end of each piece.
 
     Args:
         image: [H, W] or [H, W, channels].
-        matte: gives a picture's matte, float32 [h, w].
+        matte: returns a picture's matte, float32 [h, w].
 
     Returns:
         float32 [H, W].
@@ -42,19 +42,19 @@ def matte_in_pieces(image: np.ndarray, matte: Callable[[np.ndarray], np.ndarray]
         total[piece] += matte(image[piece]) * (weight if lying else weight[:, None])
         weights[start:end] += weight
     total /= weights if lying else weights[:, None]
-    # Where both pieces say 1, their weighted mean may be off by a rounding.
+    # Where both pieces are 1, rounding may put their weighted mean slightly off.
     return np.clip(total, 0, 1, out=total)
 
 
 def pieces(long: int, short: int) -> list[tuple[int, int]]:
-    """Cut a length into overlapping pieces of equal length: their starts and ends, in pixels."""
+    """Cut a length into overlapping pieces of equal length; return their starts and ends, in pixels."""
     length = max(_PIECE * short, -(-2 * long // (_MOST + 1)))
     count = max(-(-2 * (long - length) // length) + 1, 2)
     return [(start, start + length) for start in ((long - length) * i // (count - 1) for i in range(count))]
 
 
 def _weight(start: int, end: int, long: int) -> np.ndarray:
-    """A tent over a piece; flat towards an end of the picture, where no other piece is. float32 [end - start]."""
+    """Return a tent over a piece, float32 [end - start]; flat at an end of the picture, where nothing overlaps."""
     rising = np.arange(1, end - start + 1, dtype=np.float32)
     left = np.full_like(rising, end - start) if start == 0 else rising
     right = np.full_like(rising, end - start) if end == long else rising[::-1]

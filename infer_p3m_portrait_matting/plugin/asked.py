@@ -1,7 +1,7 @@
-"""What was really asked for, where Ikomia keeps it from a task: parameter names, and the file of a folder.
+"""Requests that Ikomia hides from a task: the parameter names that a caller gave, and the current file of a folder.
 
-Ikomia merges what ``add_task(params=...)`` or a workflow file says into a task's own parameters, in C++, and passes on
-only the names that were there before. What was really asked for can be seen in the Python frames that led here alone.
+Ikomia merges the values of ``add_task(params=...)`` or a workflow file into a task's own parameters, in C++, and drops
+names that the task does not have. Only the Python frames on the call stack show the original request.
 """
 
 import inspect
@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 
 def names_in_call() -> set[str]:
-    """Parameter names of the ``add_task(params=...)`` that is under way; none in any other case."""
+    """Return the parameter names of the current ``add_task(params=...)`` call; none outside such a call."""
     for frame in _frames_of_ikomia("create_algorithm"):
         asked = frame.f_locals.get("parameters")
         return set(asked) if isinstance(asked, dict) else set()
@@ -22,10 +22,10 @@ def names_in_call() -> set[str]:
 
 
 def names_in_file(task: str) -> set[str]:
-    """Parameter names that the workflow file gives which is being loaded; none in any other case.
+    """Return the parameter names in the workflow file that is being loaded; none when no file is.
 
     Args:
-        task: name of the tasks that count.
+        task: name of the tasks whose parameters count.
     """
     for frame in _frames_of_ikomia("load"):
         try:
@@ -33,7 +33,7 @@ def names_in_file(task: str) -> set[str]:
             tasks = [entry["task_data"] for entry in content["tasks"]]
             return {item["name"] for data in tasks if data["name"] == task for item in data["parameters"]}
         except (OSError, ValueError, KeyError, TypeError):
-            # Not a file as we know it: what is wrong with it is Ikomia's to say.
+            # Not a file as we know it: Ikomia reports what is wrong with it.
             return set()
     return set()
 
@@ -44,7 +44,7 @@ class FolderStep(NamedTuple):
     Attributes:
         workflow: the workflow.
         file: the file whose turn it is.
-        input: which of the workflow's inputs Ikomia puts it into.
+        input: index of the workflow input that receives it.
     """
 
     workflow: Any
@@ -53,7 +53,7 @@ class FolderStep(NamedTuple):
 
 
 def step_of_folder() -> FolderStep | None:
-    """The file that ``run_on(folder=...)`` is at, or None in any other case."""
+    """Return the current file of ``run_on(folder=...)``; None outside such a call."""
     for frame in _frames_of_ikomia("_run_directory"):
         found = frame.f_locals
         if {"self", "file_path", "i"} <= found.keys():

@@ -111,17 +111,17 @@ _SECTION_NOTES = {
 
 
 class Row(NamedTuple):
-    """How one parameter stands in the form.
+    """One parameter's line in the form.
 
     Attributes:
         field: name of the field of :class:`Settings`.
-        label: what stands before its line, with its shortcut after a "&".
-        controls: what it is edited by, from left to right.
-        read: gives the value that the controls show.
-        write: lets the controls show a value.
-        changed: the signals of a change by the user.
-        section: the section that it is folded into, or "" for the first screen.
-        matters: whether the parameter does anything, given the others; otherwise its line is not shown.
+        label: the text before the controls, with its shortcut after a "&".
+        controls: the widgets that edit the parameter, from left to right.
+        read: returns the value that the controls show.
+        write: shows a value in the controls.
+        changed: the signals that report a change by the user.
+        section: the folding section that holds the line, or "" for the first screen.
+        matters: tells whether the parameter has an effect, given the others; if not, its line is hidden.
     """
 
     field: str
@@ -135,10 +135,10 @@ class Row(NamedTuple):
 
 
 class ParameterForm(QtWidgets.QWidget):
-    """Shows one set of parameters and gives back what the user made of it.
+    """Shows one set of parameters and returns it as the user changed it.
 
     Args:
-        settings: what to show at first.
+        settings: the parameters to show first.
     """
 
     #: Emitted after every change by the user.
@@ -266,15 +266,14 @@ class ParameterForm(QtWidgets.QWidget):
         self._refresh()
 
     def settings(self) -> Settings:
-        """What the form says now.
-
+        """Return the parameters that the form shows now.
         Raises:
             ValueError: an entry cannot be read; its line says so.
         """
         return Settings(**{row.field: row.read() for row in self.rows})
 
     def problems(self) -> dict[str, str]:
-        """What is wrong with the entries: field to message; empty when a run can use them."""
+        """Return what is wrong with the entries, field to message; empty when a run can use them."""
         settings, found = self._readable(), {}
         try:
             if settings.subject == BOX and self.box.text().strip():
@@ -290,7 +289,7 @@ class ParameterForm(QtWidgets.QWidget):
         return {field: text for field, text in found.items() if text}
 
     def hints(self) -> dict[str, str]:
-        """What a run will do that the entries do not say by themselves: field to message."""
+        """Return what a run will do that the entries do not show, field to message."""
         settings, found = self._readable(), {}
         size = floor_to_stride(settings.input_size)
         if size != settings.input_size:
@@ -310,7 +309,7 @@ class ParameterForm(QtWidgets.QWidget):
         self._show(set(self._problems))
 
     def _show(self, fields: set[str]) -> None:
-        """Bring the first of some lines into view."""
+        """Bring the first of these lines into view."""
         for row in self.rows:
             if row.field in fields:
                 if row.section:
@@ -327,7 +326,7 @@ class ParameterForm(QtWidgets.QWidget):
     def set_color(self, color: str) -> None:
         """Choose the background colour, as Pillow's ImageColor reads it."""
         swatch = QtGui.QPixmap(32, 16)
-        swatch.fill(QtGui.QColor("grey"))  # a frame, or white would not be seen
+        swatch.fill(QtGui.QColor("grey"))  # a frame, so that white shows
         painter = QtGui.QPainter(swatch)
         painter.fillRect(swatch.rect().adjusted(1, 1, -1, -1), QtGui.QColor(*parse_color(color)))
         painter.end()
@@ -335,7 +334,7 @@ class ParameterForm(QtWidgets.QWidget):
         self.color.setText(color)
 
     def _readable(self) -> Settings:
-        """What the form says now, without what cannot be read."""
+        """Return the parameters that the form shows now, leaving out unreadable entries."""
         values = {row.field: row.read() for row in self.rows}
         try:
             return Settings(**values)
@@ -406,7 +405,7 @@ class ParameterForm(QtWidgets.QWidget):
 
 
 def _missing(path_of: Callable[[], Path | None]) -> str:
-    """What is wrong with the path of a file, or ""."""
+    """Return what is wrong with the path of a file, or ""."""
     try:
         path = path_of()
     except ValueError as error:
@@ -418,7 +417,7 @@ def _missing(path_of: Callable[[], Path | None]) -> str:
 
 
 def _missing_cache() -> str:
-    """What is wrong with the cache folder's name, or ""."""
+    """Return what is wrong with the cache folder's name, or ""."""
     try:
         cache_folder()
     except ValueError as error:

@@ -1,16 +1,16 @@
-"""Parts of the parameter form: controls that leave the wheel alone, lines with a message, sections that fold."""
+"""Parts of the parameter form: controls that ignore the wheel, lines with a message, sections that fold."""
 
 from infer_p3m_portrait_matting.plugin.qt import QtCore, QtGui, QtWidgets
 
 #: Least contrast of text (WCAG 2.1, 1.4.3, level AA).
 CONTRAST = 4.5
 
-#: What a problem may be written in: the first that stands out enough from the window.
+#: Colours for the text of a problem: the first with enough contrast to the window is used.
 _REDS = ("#b3261e", "#8c1d18", "#ff8a80", "#ffb4ab", "#ffffff", "#000000")
 
 
 def contrast(one: QtGui.QColor, other: QtGui.QColor) -> float:
-    """Contrast of two opaque colours, 1 to 21 (WCAG 2.1, "contrast ratio")."""
+    """Return the contrast of two opaque colours, 1 to 21 (WCAG 2.1, "contrast ratio")."""
     low, high = sorted((_luminance(one), _luminance(other)))
     return (high + 0.05) / (low + 0.05)
 
@@ -24,11 +24,11 @@ def _luminance(color: QtGui.QColor) -> float:
 
 
 class Line(QtWidgets.QWidget):
-    """A label, its controls, and below them what is to be said about them.
+    """A label, its controls, and a message below them.
 
     Args:
-        label: what stands before the controls, with its shortcut after a "&".
-        controls: from left to right; the label is the first one's.
+        label: the text before the controls, with its shortcut after a "&".
+        controls: from left to right; the label belongs to the first.
     """
 
     def __init__(self, label: str, controls: tuple[QtWidgets.QWidget, ...]) -> None:
@@ -38,7 +38,7 @@ class Line(QtWidgets.QWidget):
         self.label.setToolTip(controls[0].toolTip())
         self.message = QtWidgets.QLabel()
         self.message.setWordWrap(True)
-        # Its longest word does not make the form wider.
+        # A long word must not widen the form.
         self.message.setMinimumWidth(1)
         self.message.setVisible(False)
         self._is_problem = False
@@ -66,7 +66,7 @@ class Line(QtWidgets.QWidget):
         self._paint_message()
 
     def changeEvent(self, event: QtCore.QEvent | None) -> None:
-        """Choose the message's colour again when the window's colours change."""
+        """Update the message's colour when the window's colours change."""
         super().changeEvent(event)
         if event is not None and event.type() == QtCore.QEvent.Type.PaletteChange:
             self._paint_message()
@@ -116,7 +116,7 @@ class Section(QtWidgets.QWidget):
         self.button.setChecked(True)
 
     def count(self, changed: int) -> None:
-        """Let the heading say how many of its parameters are not at their defaults."""
+        """Show in the heading how many of its parameters differ from their defaults."""
         self.button.setText(f"{self._title} ({changed} changed)" if changed else self._title)
 
     def _unfold(self, unfolded: bool) -> None:
@@ -129,7 +129,7 @@ class WheelGuard(QtCore.QObject):
     """An event filter: the wheel changes a control that has the focus, and scrolls the form over any other."""
 
     def eventFilter(self, control: QtCore.QObject | None, event: QtCore.QEvent | None) -> bool:
-        """Hand the wheel on to what is around the control."""
+        """Pass the wheel on to the widget around the control."""
         if event is None or not isinstance(control, QtWidgets.QWidget):
             return False
         if event.type() == QtCore.QEvent.Type.Wheel and not control.hasFocus():
@@ -139,13 +139,13 @@ class WheelGuard(QtCore.QObject):
 
 
 def guard_wheel(guard: WheelGuard, control: QtWidgets.QWidget) -> None:
-    """Let a control take the focus by a click or the tab key but not by the wheel, and the wheel only with it."""
+    """Let a control take the focus by click or tab key, not by the wheel, and use the wheel only when focused."""
     control.setFocusPolicy(QtCore.Qt.FocusPolicy.StrongFocus)
     control.installEventFilter(guard)
 
 
 def scroll_to(widget: QtWidgets.QWidget) -> None:
-    """Bring a widget into view, if it stands in something that scrolls."""
+    """Bring a widget into view, if it lies in a scroll area."""
     around = widget.parentWidget()
     while around is not None and not isinstance(around, QtWidgets.QScrollArea):
         around = around.parentWidget()
@@ -154,7 +154,7 @@ def scroll_to(widget: QtWidgets.QWidget) -> None:
 
 
 def line_edit(placeholder: str, note: str) -> QtWidgets.QLineEdit:
-    """A line of text, whose placeholder is readable."""
+    """Make a line of text with a readable placeholder."""
     line = _Edit()
     line.setPlaceholderText(placeholder)
     line.setToolTip(note)
@@ -162,7 +162,7 @@ def line_edit(placeholder: str, note: str) -> QtWidgets.QLineEdit:
 
 
 class _Edit(QtWidgets.QLineEdit):
-    """Qt draws placeholders at half the text's strength, which is too faint on white."""
+    """A line of text with a stronger placeholder: Qt's, at half the text's strength, is too faint on white."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -184,19 +184,19 @@ class _Edit(QtWidgets.QLineEdit):
 
 
 def check_box(text: str, note: str) -> QtWidgets.QCheckBox:
-    """A switch."""
+    """Make a switch."""
     check = QtWidgets.QCheckBox(text)
     check.setToolTip(note)
     return check
 
 
 def combo_box(entries: list[str] | tuple[str, ...], notes: dict[str, str], shown: dict[str, str] | None = None):
-    """A list to choose from.
+    """Make a list to choose from.
 
     Args:
-        entries: the values, which ``currentData`` gives.
+        entries: the values that ``currentData`` returns.
         notes: value -> its tooltip.
-        shown: value -> what the list shows for it, where that is not the value.
+        shown: value -> the text that the list shows for it, where that differs from the value.
     """
     combo = QtWidgets.QComboBox()
     shown = shown or {}
@@ -210,7 +210,7 @@ def combo_box(entries: list[str] | tuple[str, ...], notes: dict[str, str], shown
 
 
 class _Number(QtWidgets.QDoubleSpinBox):
-    """A number with up to four decimals, of which no needless one is shown."""
+    """A number with up to four decimals, shown without trailing zeros."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -221,7 +221,7 @@ class _Number(QtWidgets.QDoubleSpinBox):
 
 
 def whole_number(low: int, high: int, step: int, suffix: str, note: str) -> QtWidgets.QSpinBox:
-    """A whole number."""
+    """Make a control for a whole number."""
     spin = QtWidgets.QSpinBox()
     spin.setRange(low, high)
     spin.setSingleStep(step)
@@ -231,7 +231,7 @@ def whole_number(low: int, high: int, step: int, suffix: str, note: str) -> QtWi
 
 
 def number(low: float, high: float, step: float, suffix: str, note: str) -> QtWidgets.QDoubleSpinBox:
-    """A number with up to four decimals."""
+    """Make a control for a number with up to four decimals."""
     spin = _Number()
     spin.setRange(low, high)
     spin.setSingleStep(step)
@@ -241,7 +241,7 @@ def number(low: float, high: float, step: float, suffix: str, note: str) -> QtWi
 
 
 def _breakable(text: str) -> str:
-    """Let long paths break across lines: with places of no width after what separates their parts."""
+    """Let long paths break across lines: add zero-width spaces after their separators."""
     for separator in "/\\_":
         text = text.replace(separator, separator + "\u200b")
     return text

@@ -1,4 +1,4 @@
-"""One clear message, wherever in a run the memory did not suffice."""
+"""One clear message, wherever a run ran out of memory."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,7 +9,7 @@ import torch
 
 @contextmanager
 def clear_memory_errors(height: int, width: int, input_size: int) -> Iterator[None]:
-    """Turn what PyTorch, numpy and OpenCV raise without memory into a RuntimeError that says what to lower.
+    """Turn the out-of-memory errors of PyTorch, numpy and OpenCV into a RuntimeError that says what to lower.
 
     Args:
         height: of the photo, in pixels.
@@ -34,5 +34,5 @@ def clear_memory_errors(height: int, width: int, input_size: int) -> Iterator[No
 def _is_memory(error: Exception) -> bool:
     if isinstance(error, cv2.error):
         return error.code == cv2.Error.StsNoMem
-    # torch has no class of its own for a CPU without memory, only these words.
+    # torch has no exception class for a CPU out of memory, only these words.
     return isinstance(error, MemoryError) or "can't allocate memory" in str(error)

@@ -1,4 +1,4 @@
-"""What a user is told about a run: at which level, and how often."""
+"""Notices to the user about a run: at which level, and how often."""
 
 import logging
 from contextlib import suppress
@@ -14,8 +14,8 @@ class Notice:
     """Something that a user should know about a run.
 
     Attributes:
-        text: all there is to say.
-        short: one line instead of ``text``, for a user who was not told on this machine before; "" says ``text``.
+        text: the full message.
+        short: one line in place of ``text`` the first time on this machine; "" for ``text`` every time.
         is_warning: whether ``text`` is a WARNING; otherwise, and whenever there is a short line, it is INFO.
     """
 
@@ -28,8 +28,8 @@ def say(subject: str, notice: Notice) -> None:
     """Log a notice; its short line is a WARNING once per machine, which a file in the cache folder remembers.
 
     Args:
-        subject: what the notice is about, a few plain words.
-        notice: what to say.
+        subject: the topic of the notice, in a few plain words.
+        notice: the message.
     """
     if notice.short and _is_first(subject):
         logger.warning("infer_p3m_portrait_matting: %s", notice.short)
@@ -38,8 +38,8 @@ def say(subject: str, notice: Notice) -> None:
 
 
 def _is_first(subject: str) -> bool:
-    # Where nothing can be remembered, it is once per task, which is what the caller sees to. A cache folder that cannot
-    # be is told of by whoever looks for weights there.
+    # If nothing can be remembered, the line appears once per task; the caller ensures that. The search for weights
+    # reports an unusable cache folder.
     with suppress(OSError, ValueError):
         marker = cache_folder() / f"told about {subject}"
         if marker.exists():

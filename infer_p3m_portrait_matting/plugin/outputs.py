@@ -13,7 +13,7 @@ from infer_p3m_portrait_matting.p3m import composite
 from infer_p3m_portrait_matting.p3m.atomic_write import write_new, write_whole
 from infer_p3m_portrait_matting.p3m.imaging.png import encode_png
 
-#: What results of a picture are called that came from no file.
+#: Name of the results of a picture that came from no file.
 NAMELESS = "photo"
 
 #: Bytes that file systems allow in a name, less what the longest ending takes.
@@ -21,7 +21,7 @@ _LONGEST_STEM = 255 - len("_composite.png")
 
 
 class FileNames:
-    """Gives every photo a file name of its own in a folder of results, where several photos may have one name."""
+    """Gives every photo its own file name in a folder of results, even when several photos share a name."""
 
     def __init__(self) -> None:
         self._owners: dict[Path, str] = {}
@@ -32,13 +32,13 @@ class FileNames:
 
         Args:
             folder: where the results go.
-            stem: what they should be called: taken if no other photo has it.
-            source: the photo's file, or whatever tells a picture from others that has none.
-            taken: stems that are not free, whoever has them.
+            stem: the preferred stem, used if no other photo has it.
+            source: the photo's file, or another key that identifies a picture without a file.
+            taken: further stems that are not free.
 
         Returns:
-            ``stem``, or with the photo's suffix, its folder's name, or a number after it; cut off where it would be
-            longer than file systems allow.
+            ``stem``, if needed with the photo's suffix, its folder's name, or a number appended, and shortened to what
+            file systems allow.
         """
         with self._lock:
             for candidate in _candidates(stem, Path(source)):
@@ -47,7 +47,7 @@ class FileNames:
         raise AssertionError("there is always a higher number")
 
     def give_up(self, folder: Path, stem: str) -> None:
-        """Forget who has a stem: somebody else was quicker."""
+        """Forget which photo has a stem, because another process took it first."""
         with self._lock:
             self._owners.pop(folder / stem, None)
 
@@ -61,7 +61,7 @@ def _candidates(stem: str, file: Path) -> Iterator[str]:
 
 
 def _short(stem: str, ending: str) -> str:
-    """A stem with its ending in no more bytes than a file name may have, whole characters only."""
+    """Shorten a stem with its ending, by whole characters, to the bytes that a file name may have."""
     ending = os.fsdecode(os.fsencode(ending)[-_LONGEST_STEM // 2 :])
     room = _LONGEST_STEM - len(os.fsencode(ending))
     while len(os.fsencode(stem)) > room:
@@ -85,13 +85,13 @@ class Results:
         self._runs = count(1)
 
     def expect(self, source: str, outputs: set[str], folder: str) -> None:
-        """Take a photo as failed until all its outputs are saved: Ikomia may give up before it comes to them."""
+        """Count a photo as failed until all its outputs are saved: Ikomia may stop before it saves them."""
         if outputs:
             self._expected[source] = outputs
             self.failures[source] = f"the results were not saved: can files be written to {folder}?"
 
     def saved_one(self, source: str, output: str) -> None:
-        """Take note that an output was saved."""
+        """Record that an output was saved."""
         expected = self._expected.get(source)
         if expected is not None:
             expected.discard(output)
@@ -100,22 +100,22 @@ class Results:
                 self.failures.pop(source, None)
 
     def new_owner(self, source: str) -> str:
-        """What tells the picture of a run from others: its file, or the number of the run."""
+        """Return a key that identifies the picture of a run: its file, or the number of the run."""
         return source or f"run {next(self._runs)}"
 
 
 class LosslessImageIO(dataprocess.CImageIO):
-    """An image output that is saved and serialised without loss, under a file name of its own.
+    """An image output that is saved and serialised without loss, under its own file name.
 
     Ikomia's own output drops alpha when it is saved, writes all outputs of a task to one file, and turns into JPEG
     when it is serialised.
 
     Args:
         data_type: IMAGE or IMAGE_BINARY.
-        name: name of the output, which ends its file name.
-        description: what STUDIO shows.
-        results: of the task, for all of its outputs.
-        task: name of the task, which Ikomia glues to the front of a photo's name when it saves by itself.
+        name: name of the output; its file name ends with it.
+        description: the text that STUDIO shows.
+        results: shared by all outputs of the task.
+        task: name of the task; Ikomia puts it before a photo's name when it saves by itself.
     """
 
     def __init__(
@@ -127,18 +127,18 @@ class LosslessImageIO(dataprocess.CImageIO):
         self._results = results
         #: File of the photo that the picture was made from, or "".
         self.source = ""
-        #: What tells the photo from others: see :meth:`Results.new_owner`.
+        #: Key of the photo: see :meth:`Results.new_owner`.
         self.owner = ""
 
     def save(self, path: str) -> None:
         """Write ``<stem of path>_<name>.png`` beside ``path``; a file that exists is replaced by a complete one.
 
-        What Ikomia saves by itself never replaces results of another photo, of another run or of another process: it
-        is named after the photo, and gets another name where that is taken. Ikomia's own name has the photo's only up
-        to its first dot.
+        A file that Ikomia saves by itself never replaces a result of another photo, run or process: it is named after
+        the photo, and gets another name if that one is taken. Ikomia's own name holds the photo's name only up to its
+        first dot.
 
         Raises:
-            OSError: the folder cannot be written to; ``failures`` of the task has it too.
+            OSError: the folder cannot be written to; ``failures`` of the task records it too.
         """
         try:
             self._save(Path(path))
@@ -186,13 +186,13 @@ class LosslessImageIO(dataprocess.CImageIO):
             return
 
     def _saved(self, folder: Path, stem: str) -> set[str]:
-        """The outputs that were saved by this task for this photo."""
+        """Return the outputs that this task has saved for this photo."""
         return self._results.saved.setdefault((folder / stem, self.owner or self.source), set())
 
     def to_json(self, options: list[str] | None = None) -> str:
         """Serialise as base64 PNG, or as JPEG when ``options`` has "image_format", "jpg" and the picture is RGB.
 
-        JPEG has no alpha and would blur the matte: for these it is PNG whatever is asked for.
+        JPEG has no alpha and would blur a matte, so the cut-out and the matte are always PNG.
         """
         options = list(options or [])
         image_format = "png"
@@ -209,7 +209,7 @@ class LosslessImageIO(dataprocess.CImageIO):
 
 
 def name_video_outputs(outputs: list[dataprocess.CImageIO]) -> None:
-    """Name the outputs that Ikomia puts in the place of ours while a video runs; its own are all called "VideoIO".
+    """Name the outputs that Ikomia puts in place of ours while a video runs; it calls all of its own "VideoIO".
 
     Args:
         outputs: composite, matte and cut-out.
@@ -225,7 +225,7 @@ def name_video_outputs(outputs: list[dataprocess.CImageIO]) -> None:
 
 
 def without_alpha(picture: np.ndarray) -> np.ndarray:
-    """Put what has alpha on black, as Ikomia's videos need it: without its alpha a cut-out shows smears.
+    """Put a picture with alpha on black, as Ikomia's videos need it: a cut-out without its alpha shows smears.
 
     Args:
         picture: uint8 [H, W], [H, W, 3] RGB or [H, W, 4] RGBA with straight alpha.

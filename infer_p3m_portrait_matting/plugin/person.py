@@ -1,4 +1,4 @@
-"""Which person is cut out: the box that the parameters, a drawing or a face give. Knows neither Ikomia nor Qt."""
+"""Choose the person to cut out: by a box from the parameters, a drawing or a face. Knows neither Ikomia nor Qt."""
 
 from collections.abc import Sequence
 
@@ -12,18 +12,18 @@ from .settings import ALL, BOX, Settings
 def choose_person(
     image: np.ndarray, settings: Settings, drawn: Sequence[Box], name: str, faces: Sequence[Face] = ()
 ) -> Box | None:
-    """Find the box around the person who is to be cut out; None when all are.
+    """Find the box around the person to cut out; return None to cut out everybody.
 
     Args:
         image: the photo, as for :meth:`~.p3m.PortraitMatting.matte`.
-        settings: who, and perhaps the box; a box among them goes before a drawn one.
+        settings: which person, and perhaps the box; this box takes precedence over a drawn one.
         drawn: boxes drawn on the photo.
-        name: what to call the photo in messages.
-        faces: the photo's faces, if they were looked for already.
+        name: the photo's name in messages.
+        faces: the photo's faces, if already detected.
 
     Raises:
-        ValueError: there is no box, there are several, it lies outside the photo, or no face was found.
-        MissingPackageError: the face detector is needed and not installed.
+        ValueError: there is no box or more than one, the box lies outside the photo, or no face was found.
+        MissingPackageError: the face detector is needed but not installed.
     """
     if settings.subject == ALL:
         return None

@@ -1,4 +1,4 @@
-"""Adjusting a matte: kept or removed side, softness, size, and small islands."""
+"""Adjust a matte: invert it, soften its edges, grow or shrink it, and remove small islands."""
 
 import cv2
 import numpy as np
@@ -6,13 +6,13 @@ import numpy as np
 #: Alpha above which a pixel counts as part of an area.
 SEEN = 10 / 255
 
-#: How far around an island in pixels the pixels fainter than that go with it.
+#: How far around an island, in pixels, the pixels fainter than that are removed with it.
 _FRINGE = 6
 
-#: Radius in pixels of the largest disc that a matte is grown or shrunk by in one step; more takes more steps.
+#: Radius in pixels of the largest disc in one step of growing or shrinking; a larger shift takes more steps.
 _STEP = 5
 
-#: Standard deviation in pixels of the widest blur that is computed as it is; wider ones run on a smaller copy.
+#: Standard deviation in pixels of the widest blur computed at full size; wider ones run on a smaller copy.
 _WIDE = 8
 
 
@@ -24,9 +24,9 @@ def adjust(
     Args:
         alpha: float [H, W] in [0, 1].
         invert: whether to keep the background instead of the person.
-        feather: how far in pixels edges are softened; 0 leaves them.
-        shift: by how many pixels the matte grows, or shrinks when below 0.
-        despeckle: islands smaller than this share of the largest area go, in [0, 1]; 0 keeps all.
+        feather: how far to soften edges, in pixels; 0 leaves them unchanged.
+        shift: by how many pixels to grow the matte, or to shrink it if below 0.
+        despeckle: remove islands smaller than this share of the largest area, in [0, 1]; 0 keeps all.
 
     Returns:
         float32 [H, W] in [0, 1], a new array.
@@ -68,14 +68,14 @@ def feather_matte(alpha: np.ndarray, feather: float) -> np.ndarray:
 
 
 def shift_matte(alpha: np.ndarray, shift: int) -> np.ndarray:
-    """Grow a matte by ``shift`` pixels, or shrink it by as many when below 0; soft edges stay as soft as they are.
+    """Grow a matte by ``shift`` pixels, or shrink it if ``shift`` is below 0; edges keep their softness.
 
-    Grey dilation or erosion by a disc. A person does not shrink away from the picture's border that cuts them off.
-    Arguments, result and errors as for :func:`adjust`.
+    This is grey dilation or erosion by a disc. A person does not shrink away from the picture's border that cuts them
+    off. Arguments, result and errors as for :func:`adjust`.
     """
     alpha = _checked(alpha)
     move, left = (cv2.dilate if shift > 0 else cv2.erode), abs(int(shift))
-    # Discs on discs make a larger disc, in time that grows with the radius and not with its square.
+    # Repeated small discs make a larger one in time that grows with the radius, not with its square.
     while left:
         radius = min(left, _STEP)
         alpha = move(alpha, _disc(radius))
@@ -86,14 +86,14 @@ def shift_matte(alpha: np.ndarray, shift: int) -> np.ndarray:
 def despeckle_matte(alpha: np.ndarray, despeckle: float) -> np.ndarray:
     """Remove islands: connected areas whose sum of alpha is less than a share of the largest one's.
 
-    Strands that hang together with the person, however faintly (alpha above 10 / 255), are no islands. Arguments,
+    Strands connected to the person, however faintly (alpha above 10 / 255), are not islands. Arguments,
     result and errors as for :func:`adjust`.
     """
     if not 0 <= despeckle <= 1:
         raise ValueError(f"despeckle must lie between 0 and 1 (a share of the person), got {despeckle}")
     alpha = _checked(alpha)
     count, labels = cv2.connectedComponents((alpha > SEEN).astype(np.uint8), connectivity=8)
-    # What is fainter than SEEN belongs to no area and goes only around an island that goes.
+    # Pixels fainter than SEEN belong to no area; they are removed only around a removed island.
     sums = np.bincount(labels.ravel(), weights=alpha.ravel(), minlength=count)
     sums[0] = 0
     doomed = (sums < despeckle * sums.max()) & (np.arange(count) > 0)
@@ -109,7 +109,7 @@ def _blur(alpha: np.ndarray, sigma: float) -> np.ndarray:
     shrink = min(int(sigma / _WIDE), height, width)
     if shrink < 2:
         return cv2.GaussianBlur(alpha, (0, 0), sigma, borderType=cv2.BORDER_REPLICATE)
-    # Shrinking and enlarging blur as well: by boxes and triangles, of these variances.
+    # Shrinking and enlarging also blur: with boxes and triangles of these variances.
     rest = np.sqrt(sigma**2 - shrink**2 / 12 - shrink**2 / 6) / shrink
     small = cv2.resize(alpha, (width // shrink, height // shrink), interpolation=cv2.INTER_AREA)
     small = cv2.GaussianBlur(small, (0, 0), rest, borderType=cv2.BORDER_REPLICATE)
@@ -117,7 +117,7 @@ def _blur(alpha: np.ndarray, sigma: float) -> np.ndarray:
 
 
 def _checked(alpha: np.ndarray) -> np.ndarray:
-    """A float32 copy of a matte."""
+    """Check a matte and return a float32 copy."""
     if alpha.ndim != 2 or alpha.size == 0:
         raise ValueError(f"the matte must be [H, W] and not empty, got shape {alpha.shape}")
     if alpha.dtype.kind != "f":
@@ -127,5 +127,5 @@ def _checked(alpha: np.ndarray) -> np.ndarray:
 
 def _disc(radius: int) -> np.ndarray:
     y, x = np.mgrid[-radius : radius + 1, -radius : radius + 1]
-    # Of the small discs on a grid, these come nearest to round.
+    # These are the roundest small discs on a grid.
     return (x * x + y * y <= radius * radius + 2).astype(np.uint8)

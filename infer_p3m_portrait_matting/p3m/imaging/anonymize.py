@@ -1,5 +1,5 @@
-"""Hiding who a person is: the inner area of a face is replaced (Li et al. 2021, section 3.1: from brows to chin), by
-what can be made of a few averages of it and nothing else.
+"""Hide a person's identity: replace the inner area of a face (Li et al. 2021, section 3.1: from brows to chin) with a
+picture computed from a few averages of it and nothing else.
 """
 
 import math
@@ -15,13 +15,13 @@ from .photos import takes_photo
 #: How a face can be hidden.
 OBFUSCATIONS = ("blur", "pixelate")
 
-#: A hidden face is a function of so many averages a side, rounded to 8 bits.
+#: A hidden face is a function of this many averages per side, rounded to 8 bits.
 GRID = 8
 
-#: A face whose rim is transition by more than so much is hidden whole: there the matte is wrong, not hairy.
+#: A face whose rim is transition by more than this share is hidden whole: there the matte is wrong, not hairy.
 _TRANSITION_LIMIT = 0.3
 _TRANSITION = (0.02, 0.98)
-#: How far around a face the matte is looked at, as a share of the face's size.
+#: How far around a face the matte is examined, as a share of the face's size.
 _MARGIN = 0.5
 
 #: A face from brows to chin: x to its left and y down, from the middle between the eyes, in units of the distance from
@@ -39,8 +39,8 @@ class _Areas(NamedTuple):
 
     Attributes:
         window: the part of the picture that holds the face with a margin.
-        whole: bool, of the window's size: what is hidden, as far as no transition is spared.
-        inner: from brows to chin, a part of ``whole``: hidden whatever the matte.
+        whole: bool, of the window's size: the area to hide, except for transition that is spared.
+        inner: from brows to chin, a part of ``whole``: always hidden, whatever the matte.
     """
 
     window: tuple[slice, slice]
@@ -49,7 +49,7 @@ class _Areas(NamedTuple):
 
 
 def face_area(face: Face, height: int, width: int) -> np.ndarray:
-    """The area of a face that is hidden: from brows to chin, its forehead, and the ellipse in its box, turned with it.
+    """Return the area to hide for a face: from brows to chin, the forehead, and the ellipse in its box, turned with it.
 
     Returns:
         bool [height, width].
@@ -63,12 +63,12 @@ def face_area(face: Face, height: int, width: int) -> np.ndarray:
 
 @takes_photo("image")
 def hide_faces(image: np.ndarray, alpha: np.ndarray, faces: list[Face], obfuscation: str) -> np.ndarray:
-    """Hide faces, of the person and in the background alike.
+    """Hide faces, both the person's and those in the background.
 
     Args:
         image: as for :meth:`~.inference.PortraitMatting.matte`.
         alpha: its matte, float [H, W] in [0, 1]; the transition between the person and the background (hair, a veil) is
-            left as it is at the rim of a face. From brows to chin all is hidden, whatever the matte.
+            kept at the rim of a face. The area from brows to chin is hidden whatever the matte.
         faces: from :func:`~.faces.find_faces`.
         obfuscation: "blur" or "pixelate".
 
@@ -103,7 +103,7 @@ def hide_faces(image: np.ndarray, alpha: np.ndarray, faces: list[Face], obfuscat
 
 
 def _areas(face: Face, height: int, width: int) -> _Areas | None:
-    """Draw a face; nothing when it lies outside of the picture."""
+    """Draw the areas of a face; return None when it lies outside the picture."""
     frame = _frame(face)
     polygon = _inner_face(face, frame)
     corners = np.vstack([polygon, [(face.left, face.top), (face.right, face.bottom)]])
@@ -115,7 +115,7 @@ def _areas(face: Face, height: int, width: int) -> _Areas | None:
     inner = np.zeros((bottom - top, right - left), np.uint8)
     cv2.fillConvexPoly(inner, np.rint(polygon - (left, top)).astype(np.int32), 1)
     whole = inner.copy()
-    # By the landmarks, and by the box. That is upright: of a face that lies, its width is the face's length.
+    # Use the landmarks and the box. The box is upright: for a face that lies on its side, its width is the length.
     middle = frame.eyes + _MIDDLE * frame.down
     size = tuple(2 * frame.unit * v for v in _WHOLE_FACE)
     cv2.ellipse(whole, (tuple((middle - (left, top)).tolist()), size, face.roll), 1, -1)
@@ -158,14 +158,14 @@ def _frame(face: Face) -> _Frame:
 
 
 def _inner_face(face: Face, frame: _Frame) -> np.ndarray:
-    """The outline of a face from brows to chin: float [n, 2], x and y in pixels of the picture, convex."""
+    """Return the convex outline of a face from brows to chin: float [n, 2], x and y in pixels of the picture."""
     outline = [frame.eyes + side * x * frame.across + y * frame.down for side in (1, -1) for x, y in _INNER_FACE]
-    # Eyes, nose and mouth are in it wherever a turned head puts them.
+    # The outline includes eyes, nose and mouth wherever a turned head puts them.
     return cv2.convexHull(np.array([*outline, *face.points], np.float32))[:, 0].astype(float)
 
 
 def _transition(alpha: np.ndarray) -> np.ndarray:
-    """Where alpha is neither 0 nor 1, in areas that reach the background; holes inside the person are none."""
+    """Find where alpha is neither 0 nor 1, in areas that reach the background; holes inside the person do not count."""
     low, high = _TRANSITION
     _, labels = cv2.connectedComponents((alpha < high).astype(np.uint8), connectivity=4)
     reaching = np.unique(labels[alpha <= low])
@@ -173,7 +173,7 @@ def _transition(alpha: np.ndarray) -> np.ndarray:
 
 
 def _from_averages(face: np.ndarray, obfuscation: str) -> np.ndarray:
-    """What remains of uint8 [h, w, 3] when no more than GRID x GRID averages of it are known."""
+    """Rebuild uint8 [h, w, 3] from no more than GRID x GRID averages of it."""
     height, width = face.shape[:2]
     averages = cv2.resize(face, (min(GRID, width), min(GRID, height)), interpolation=cv2.INTER_AREA)
     if obfuscation == "pixelate":

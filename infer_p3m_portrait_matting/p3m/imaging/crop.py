@@ -1,4 +1,4 @@
-"""Cropping pictures to the person."""
+"""Crop pictures to the person."""
 
 import numpy as np
 
@@ -10,11 +10,11 @@ def person_window(alpha: np.ndarray, margin: float = 0.0) -> tuple[slice, slice]
 
     Args:
         alpha: float [H, W] in [0, 1].
-        margin: what to leave around the person, in percent of their width at the sides and of their height above and
+        margin: space to leave around the person, in percent of their width at the sides and of their height above and
             below, at least 0.
 
     Returns:
-        Rows and columns to cut out, inside the picture; None when nobody is in the matte.
+        Rows and columns to cut out, inside the picture; None when the matte shows nobody.
 
     Raises:
         ValueError: the margin is below 0.

@@ -19,18 +19,17 @@ _MODES_16 = ("I;16", "I;16L", "I;16B", "I;16N")
 def decode_image(content: bytes, name: str) -> np.ndarray:
     """Decode the content of an image file of any kind that Pillow or OpenCV reads.
 
-    It is turned as its EXIF orientation says, and colours with a profile of their own (Display P3, Adobe RGB, CMYK)
-    become sRGB.
+    The EXIF orientation is applied, and colours with an embedded profile (Display P3, Adobe RGB, CMYK) become sRGB.
 
     Args:
-        content: all of the file.
-        name: what messages call it.
+        content: the whole file.
+        name: its name in messages.
 
     Returns:
         uint8 or uint16 [H, W], uint8 [H, W, 3] RGB, or uint8 [H, W, 4] RGBA.
 
     Raises:
-        ValueError: it is no image, is damaged or cut off, or has more pixels than
+        ValueError: the file is not an image, is damaged or truncated, or has more pixels than
             :data:`~.images.MAX_PIXELS`.
     """
     try:
@@ -40,10 +39,10 @@ def decode_image(content: bytes, name: str) -> np.ndarray:
                 return _from_pillow(image, name)
             orientation, profile = image.getexif().get(0x0112, 1), image.info.get("icc_profile")
     except UnidentifiedImageError:
-        # Damaged files too are unidentified by Pillow when their first bytes are; OpenCV knows some more formats.
+        # Pillow does not identify files whose first bytes are damaged either; OpenCV knows some more formats.
         return _from_opencv(content, name)
     except Image.DecompressionBombError:
-        # Pillow refuses what is large; what is too large for us was said above, or is now.
+        # Pillow has its own size limit. Files beyond ours were refused above, or are refused now.
         return _from_opencv(content, name)
     except (OSError, SyntaxError, EOFError, IndexError, TypeError, ArithmeticError) as error:
         raise ValueError(f"{name} cannot be read as an image; it may be damaged or cut off: {error}") from error
@@ -56,10 +55,10 @@ def decode_image(content: bytes, name: str) -> np.ndarray:
 
 
 def _needs_opencv(image: Image.Image, content: bytes) -> bool:
-    """Whether Pillow would lose bits: it reads colours of 16 bits as 8, and TIFFs of floats as they are."""
+    """Tell whether Pillow would lose bits: it reads 16-bit colours as 8-bit, and float TIFFs unchanged."""
     if image.mode in ("F", "I"):
         return True
-    # PNG: bit depth and colour type lie behind width and height in the header.
+    # PNG: bit depth and colour type follow width and height in the header.
     return image.format == "PNG" and content[24:25] == b"\x10" and content[25:26] in (b"\x02", b"\x06")
 
 
@@ -107,7 +106,7 @@ def _from_opencv(content: bytes, name: str, flags: int | None = None) -> np.ndar
     return to_uint8(cv2.cvtColor(image, code))
 
 
-#: EXIF orientation -> mirrored left to right first, then how many quarter turns against the clock.
+#: EXIF orientation -> whether to mirror left to right first, then the number of counter-clockwise quarter turns.
 _TURNS = {2: (True, 0), 3: (False, 2), 4: (True, 2), 5: (True, 1), 6: (False, 3), 7: (True, 3), 8: (False, 1)}
 
 
@@ -117,7 +116,7 @@ def _turned(array: np.ndarray, orientation: int) -> np.ndarray:
 
 
 def _to_srgb(image: Image.Image, profile: bytes, name: str) -> Image.Image:
-    """Bring RGB or CMYK with a profile to sRGB."""
+    """Convert RGB or CMYK with a profile to sRGB."""
     try:
         given = ImageCms.ImageCmsProfile(io.BytesIO(profile))
         if "srgb" in ImageCms.getProfileDescription(given).lower():
@@ -137,12 +136,12 @@ def _srgb() -> ImageCms.ImageCmsProfile:
 
 
 def rgb_of(array: np.ndarray) -> np.ndarray:
-    """What :func:`decode_image` gives as uint8 [H, W, 3] RGB: grey is repeated, alpha is left out."""
+    """Convert a result of :func:`decode_image` to uint8 [H, W, 3] RGB: repeat grey, drop alpha."""
     return np.ascontiguousarray(as_rgb(array if array.dtype == np.uint8 else to_uint8(array)))
 
 
 def matte_of(array: np.ndarray) -> np.ndarray:
-    """What :func:`decode_image` gives as a matte, uint8 [H, W]: its alpha, if that says anything, else its grey."""
+    """Convert a result of :func:`decode_image` to a matte, uint8 [H, W]: its alpha unless opaque, else its grey."""
     if array.dtype != np.uint8:
         array = to_uint8(array)
     if array.ndim == 2:

@@ -1,4 +1,4 @@
-"""Pictures as the content of image files, by suffix."""
+"""Encode pictures as the content of image files, by suffix."""
 
 import io
 from typing import Any, NamedTuple
@@ -10,12 +10,12 @@ from .png import encode_png
 
 
 class PhotoFormat(NamedTuple):
-    """How a kind of image file is written.
+    """How to write one image file format.
 
     Attributes:
-        name: Pillow's name of it.
-        alpha: whether it holds alpha.
-        options: of Pillow's writer.
+        name: Pillow's name for the format.
+        alpha: whether the format holds alpha.
+        options: options for Pillow's writer.
     """
 
     name: str
@@ -23,10 +23,10 @@ class PhotoFormat(NamedTuple):
     options: dict[str, Any]
 
 
-#: The image files that can be written, by suffix; all but JPEG without loss.
+#: The image formats that can be written, by suffix; all but JPEG are lossless.
 PHOTO_FORMATS = {
     ".png": PhotoFormat("PNG", True, {}),
-    # exact: colours under alpha 0 stay, as resizing a cut-out wants them.
+    # exact: keep the colours under alpha 0, which resizing a cut-out needs.
     ".webp": PhotoFormat("WEBP", True, {"lossless": True, "exact": True}),
     ".tif": PhotoFormat("TIFF", True, {"compression": "tiff_adobe_deflate"}),
     ".tiff": PhotoFormat("TIFF", True, {"compression": "tiff_adobe_deflate"}),
@@ -43,7 +43,7 @@ def encode_picture(picture: np.ndarray, suffix: str) -> bytes:
         suffix: one of :data:`PHOTO_FORMATS`.
 
     Raises:
-        ValueError: the format is unknown, holds no alpha and the picture has it, or no picture of that size.
+        ValueError: the format is unknown, cannot hold the picture's alpha, or cannot hold a picture of that size.
     """
     suffix = suffix.lower()
     if suffix not in PHOTO_FORMATS:

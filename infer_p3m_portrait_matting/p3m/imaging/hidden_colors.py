@@ -1,15 +1,16 @@
 """Colours that nobody sees: what lies under an alpha of 0 in a picture with straight alpha.
 
-A viewer ignores them, a file keeps them: the photo's whole background would lie there, other people included. They
-become the person's colours where a resizer may mix them in (alpha bleeding), and zero beyond, which also packs best.
+A viewer ignores them, but a file keeps them: it would hold the photo's whole background, including other people. Here
+they become the person's colours where a resizer may mix them in (alpha bleeding), and zero beyond, which also
+compresses best.
 """
 
 import cv2
 import numpy as np
 
-#: How far the person's colours go on beyond the matte, in pixels.
+#: How far the person's colours extend beyond the matte, in pixels.
 REACH = 16
-#: Alpha in 0 to 255 that shows nothing of the person any more, but as a colour would still hold the background.
+#: Alpha, 0 to 255, at which nothing of the person shows, while the colour would still hold the background.
 FAINT = 3
 
 _SHRINK = 4
@@ -18,15 +19,15 @@ _OPAQUE = 240
 #: Standard deviations of the blurs on the small copy: the narrowest that reaches the person gives the colour.
 _BLURS = (2.0, 6.0, 18.0)
 _EPSILON = 1e-3
-#: Rows at a time, so that no large copy is made.
+#: Rows processed at a time, so that no large copy is made.
 _ROWS = 64 * _SHRINK
 
 
 def replace_hidden_colors(rgba: np.ndarray) -> None:
-    """Replace the colours where alpha is 0 (or all but 0), in place: alpha and all other colours stay.
+    """Replace the colours where alpha is 0 (or nearly 0), in place; alpha and all other colours stay.
 
-    Up to :data:`REACH` pixels from the person they become a smooth continuation of the person's own colours close by,
-    made of its all but opaque pixels; beyond, and where there is no person at all, zero.
+    Up to :data:`REACH` pixels from the person, they smoothly continue the nearby colours of the person's nearly opaque
+    pixels. Beyond, and in a picture without a person, they become zero.
 
     Args:
         rgba: uint8 [H, W, 4], straight alpha; changed.
@@ -45,7 +46,7 @@ def replace_hidden_colors(rgba: np.ndarray) -> None:
         if not shown.all():
             colors *= shown[..., None]
         if near[rows].any():
-            # One small row more on both sides, so that strips join without a seam.
+            # Add one small row on both sides, so that strips join without a seam.
             first, last = max(top // _SHRINK - 1, 0), min(-(-rows.stop // _SHRINK) + 1, small.shape[0])
             size = (small.shape[1] * _SHRINK, (last - first) * _SHRINK)
             strip = cv2.resize(small[first:last], size, interpolation=cv2.INTER_LINEAR)
@@ -55,7 +56,7 @@ def replace_hidden_colors(rgba: np.ndarray) -> None:
 
 
 def _within_reach(seen: np.ndarray) -> np.ndarray:
-    """Where a seen pixel (not 0) is at most REACH pixels away, in each direction: uint8 [H, W], 0 or 255."""
+    """Mark where a seen pixel (not 0) is at most REACH pixels away in each direction: uint8 [H, W], 0 or 255."""
     # Two thin passes cost less than one square.
     for shape in ((1, 2 * REACH + 1), (2 * REACH + 1, 1)):
         seen = cv2.dilate(seen, np.ones(shape, np.uint8))
@@ -63,7 +64,7 @@ def _within_reach(seen: np.ndarray) -> np.ndarray:
 
 
 def _continuation(rgba: np.ndarray) -> np.ndarray:
-    """The person's colours, spread over a small copy: uint8 [ceil(H / 4), ceil(W / 4), 3]."""
+    """Spread the person's colours over a small copy: uint8 [ceil(H / 4), ceil(W / 4), 3]."""
     height, width = rgba.shape[:2]
     small = np.empty((-(-height // _SHRINK), -(-width // _SHRINK), 4), np.float32)
     for top in range(0, height, _ROWS):

@@ -1,4 +1,4 @@
-"""Whatever holds a photo, as an array: a path, the bytes of a file, a PIL image, or an array already."""
+"""Load a photo as an array from a path, the bytes of a file, a PIL image, or an array."""
 
 import functools
 import inspect
@@ -12,12 +12,12 @@ from PIL import Image, ImageOps
 
 from .decode import decode_image, rgb_of
 
-#: What every function that takes a photo takes. Files and PIL images are turned as their EXIF orientation says.
+#: The types that every function accepts for a photo. The EXIF orientation of files and PIL images is applied.
 Photo: TypeAlias = np.ndarray | str | PathLike[str] | bytes | Image.Image
 
 Result = TypeVar("Result")
 
-#: Kinds of files that Pillow reads and OpenCV may not: HEIC with the package pillow-heif, the others by itself.
+#: File formats that Pillow reads and OpenCV may not: HEIC with the package pillow-heif, the others by itself.
 HEIF_SUFFIXES = (".heic", ".heif", ".hif")
 PILLOW_SUFFIXES = (*HEIF_SUFFIXES, ".avif", ".gif", ".jfif", ".ico")
 
@@ -28,19 +28,19 @@ _MODES = {"L": "L", "1": "L", "RGB": "RGB", "RGBA": "RGBA", "LA": "RGBA", "PA": 
 
 
 def load_photo(photo: Photo) -> np.ndarray:
-    """Give a photo as an array.
+    """Return a photo as an array.
 
     Args:
-        photo: an array, which is given back as it is; the path of an image file; the bytes of one; or a PIL image.
+        photo: an array, which is returned unchanged; the path of an image file; the bytes of one; or a PIL image.
 
     Returns:
-        The array itself; or uint8 [H, W, 3] RGB from a file; or from a PIL image what its mode says: uint8 [H, W],
-        [H, W, 3] RGB, [H, W, 4] RGBA, or uint16 [H, W].
+        The array itself; or uint8 [H, W, 3] RGB from a file; or, from a PIL image, according to its mode, uint8
+        [H, W], [H, W, 3] RGB, [H, W, 4] RGBA, or uint16 [H, W].
 
     Raises:
-        TypeError: it is none of these.
+        TypeError: the photo is none of these.
         OSError: the file cannot be read.
-        ValueError: the bytes or the file are no image, or the image cannot be decoded.
+        ValueError: the bytes or the file are not an image, or the image cannot be decoded.
     """
     if isinstance(photo, np.ndarray):
         return photo
@@ -60,14 +60,14 @@ def decode_photo(content: bytes, name: str) -> np.ndarray:
     """Decode the content of an image file: whole, upright and in sRGB, as :func:`~.decode.decode_image` does.
 
     Args:
-        content: all of the file.
-        name: what messages call it.
+        content: the whole file.
+        name: its name in messages.
 
     Returns:
         uint8 [H, W, 3] RGB, upright and in sRGB.
 
     Raises:
-        ValueError: it is no image, or cannot be decoded; the message says which package would help, where one does.
+        ValueError: it is not an image, or cannot be decoded; the message names a package that would help, if any.
     """
     if _is_heif(content) and not _register_heif():
         raise ValueError(f"{name} is HEIC: reading it needs the package pillow-heif: {_INSTALL_HEIF}")
@@ -123,10 +123,10 @@ def _register_heif() -> bool:
 
 
 def _is_isobmff(content: bytes) -> bool:
-    """Whether a file is HEIC or AVIF, or of their family (ISO/IEC 14496-12)."""
+    """Tell whether a file is HEIC or AVIF, or of their family (ISO/IEC 14496-12)."""
     return content[4:8] == b"ftyp"
 
 
 def _is_heif(content: bytes) -> bool:
-    """Whether a file says that it is HEIC (ISO/IEC 23008-12, annex B)."""
+    """Tell whether a file says that it is HEIC (ISO/IEC 23008-12, annex B)."""
     return _is_isobmff(content) and content[8:12] in (b"heic", b"heix", b"hevc", b"heim", b"heis", b"mif1", b"msf1")

@@ -1,7 +1,7 @@
-"""One person out of several: where to look, and what of the matte is theirs.
+"""Select one person out of several: where to look, and which part of the matte is theirs.
 
-The networks were trained on portraits of one person. So the photo is cropped around a box with the person before the
-network sees it, and of the crop's matte only the area that belongs to the person in the box is kept.
+The networks were trained on portraits of one person. So the network sees only a crop of the photo around the person's
+box, and only the area of the crop's matte that belongs to the person in the box is kept.
 """
 
 from collections.abc import Callable, Sequence
@@ -16,7 +16,7 @@ from .faces import Face
 #: Context on each side of a box that the network sees, as a share of the box's width or height.
 CONTEXT = 0.3
 
-#: What of a person may reach out of their box, as a share of its width or height.
+#: How far a person may reach out of their box, as a share of its width or height.
 MARGIN = 0.05
 
 #: Alpha from which on a pixel surely belongs to somebody.
@@ -45,7 +45,7 @@ def parse_box(text: str) -> Box:
     """Read "x,y,w,h" in pixels.
 
     Raises:
-        ValueError: the text is no such box.
+        ValueError: the text is not such a box.
     """
     try:
         box = Box(*(float(part) for part in text.split(",")))
@@ -59,12 +59,12 @@ def parse_box(text: str) -> Box:
 def body_box(face: Face, others: Sequence[Face] = ()) -> Box:
     """Guess the box around a person from their face (from the brows to the chin).
 
-    It reaches as far as most people do, measured in their own faces: 4 to either side, 0.9 up, 11 down. Where somebody
-    else's face is beside theirs, it ends between the two.
+    The box reaches as far as most people do, measured in faces: 4 to either side, 0.9 up, 11 down. If another face is
+    beside the person's, the box ends between the two.
 
     Args:
-        face: of the person.
-        others: further faces in the photo; that of the person may be among them.
+        face: the person's face.
+        others: further faces in the photo; the person's own may be among them.
     """
     width, height = face.right - face.left, face.bottom - face.top
     center = (face.left + face.right) / 2
@@ -73,7 +73,7 @@ def body_box(face: Face, others: Sequence[Face] = ()) -> Box:
         apart = (other.left + other.right) / 2 - center
         # The larger face has the larger body.
         mine = apart * width / (width + other.right - other.left)
-        # Who is nearer than one face stands behind or in front, not beside.
+        # Someone nearer than one face stands behind or in front, not beside.
         if apart < -width:
             left = max(left, center + mine)
         elif apart > width:
@@ -89,13 +89,13 @@ def check_box(box: Box, height: int, width: int) -> None:
 
 
 def window_of(box: Box, height: int, width: int, context: float = CONTEXT) -> tuple[slice, slice]:
-    """The part of a photo that the network is to see: the box and some context around it.
+    """Return the part of a photo that the network should see: the box and some context around it.
 
     Args:
         box: around the person.
         height: the photo's height in pixels.
         width: the photo's width in pixels.
-        context: what to add on each side, as a share of the box's width or height.
+        context: how much to add on each side, as a share of the box's width or height.
 
     Returns:
         Rows and columns, inside the photo.
@@ -115,16 +115,16 @@ def _span(start: float, length: float, context: float, limit: int) -> slice:
 
 
 def keep_person(alpha: np.ndarray, box: Box, margin: float = MARGIN) -> np.ndarray:
-    """Keep of a matte what belongs to the person in a box.
+    """Keep only the part of a matte that belongs to the person in a box.
 
-    What lies out of the box by more than a margin is removed. The person is the opaque area with the most of its alpha
-    in the box; soft pixels belong to the area that is nearest, and what does not hang together with the person is
-    removed. Two people who overlap in the box are one area, and both stay.
+    Pixels farther outside the box than a margin are removed. The person is the opaque area with the most of its alpha
+    in the box. Soft pixels belong to the nearest area, and areas not connected to the person are removed. Two people
+    who overlap in the box are one area, and both stay.
 
     Args:
         alpha: float [H, W] in [0, 1].
         box: around the whole person, in pixels of the matte.
-        margin: what may reach out of the box, as a share of its width or height.
+        margin: how far the person may reach out of the box, as a share of its width or height.
 
     Returns:
         float32 [H, W] in [0, 1], a new array; zeros when nobody is in the box.
@@ -156,7 +156,7 @@ def keep_person(alpha: np.ndarray, box: Box, margin: float = MARGIN) -> np.ndarr
 
 
 def _nearest(mine: np.ndarray, others: np.ndarray) -> np.ndarray:
-    """Where ``mine`` is nearer than ``others``: bool [H, W] each."""
+    """Find where ``mine`` is nearer than ``others``: bool [H, W] each."""
     to_mine, to_others = (
         cv2.distanceTransform((~area).astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_5) for area in (mine, others)
     )
@@ -168,7 +168,7 @@ def matte_person(matte: Callable[[np.ndarray], np.ndarray], image: np.ndarray, b
 
     Args:
         matte: estimates the matte of an image, float [H, W]: :meth:`~.inference.PortraitMatting.matte`.
-        image: the photo, as for that.
+        image: the photo, as for that method.
         box: around the person.
 
     Returns:

@@ -1,4 +1,4 @@
-"""Videos frame by frame: upright RGB pictures with their exact times, and the sound as it is in the file."""
+"""Read videos frame by frame: upright RGB pictures with their exact times, and the sound as it is in the file."""
 
 import logging
 import math
@@ -25,7 +25,7 @@ VIDEO_SUFFIXES = (
     *(".wmv", ".flv", ".3gp", ".ogv"),
 )
 
-#: What brings the reader.
+#: Installs the reader.
 INSTALL_AV = 'pip install "av>=14,<19"'  # the extra "video"
 
 # Values of FFmpeg's AVColorSpace, AVColorRange and AVColorTransferCharacteristic (ISO/IEC 23091-2).
@@ -34,7 +34,7 @@ _BT709, _BT601 = 1, 5
 _LIMITED_RANGE = 1
 _HDR_CURVES = (16, 18)
 
-#: Units finer than one of so many in a second do no player any good.
+#: Most time units per second; finer ones help no player.
 _FINEST = 1_000_000
 
 
@@ -42,13 +42,13 @@ def import_av():
     """Import PyAV.
 
     Raises:
-        MissingPackageError: it is not installed; the message has the command that installs it.
+        MissingPackageError: PyAV is not installed; the message has the command to install it.
     """
     try:
         import av
     except ImportError as error:
         raise MissingPackageError(f"videos need the package av: {INSTALL_AV}") from error
-    # What FFmpeg has to say goes to our errors; its own lines would tear the progress bar.
+    # FFmpeg's messages go into our errors; printed, they would break the progress bar.
     av.logging.set_level(av.logging.PANIC)
     return av
 
@@ -60,8 +60,8 @@ class Frame:
     Attributes:
         image: uint8 [H, W, 3] RGB, upright.
         pts: when it is shown, in units of ``time_base`` from the video's start.
-        duration: how long, in the same units; 0 where the file does not say.
-        time_base: seconds of one unit.
+        duration: how long it is shown, in the same units; 0 if the file does not say.
+        time_base: length of one unit in seconds.
         aspect: width of a pixel over its height.
     """
 
@@ -73,17 +73,17 @@ class Frame:
 
     @property
     def time(self) -> Fraction:
-        """When the frame is shown, in seconds."""
+        """Return when the frame is shown, in seconds."""
         return self.pts * self.time_base
 
 
 class Sound:
-    """A piece of an audio stream: as it is in the file, and decoded when a writer needs that.
+    """A piece of an audio stream, as it is in the file; decoded when a writer needs it.
 
     Attributes:
         stream: the stream it belongs to.
         packet: the piece, or None at the stream's end.
-        offset: to be taken from its times, in seconds.
+        offset: subtract this from its times, in seconds.
     """
 
     def __init__(self, stream: "av.AudioStream", packet: "av.Packet | None", offset: Fraction) -> None:
@@ -91,7 +91,7 @@ class Sound:
 
     @cached_property
     def frames(self) -> list["av.AudioFrame"]:
-        """The piece decoded; several writers share it. Pieces must be decoded in their order."""
+        """Decode the piece once, for all writers. Decode pieces in their order."""
         frames = self.stream.codec_context.decode(self.packet)
         for frame in frames:
             if frame.pts is not None and frame.time_base:
@@ -100,30 +100,30 @@ class Sound:
 
 
 class VideoReader:
-    """A video file, read from its start to its end once; nothing of what was read stays in memory.
+    """A video file, read once from start to end; nothing that was read stays in memory.
 
     Args:
-        path: the file. Its first video stream is read, and all of its audio streams.
+        path: the file. Its first video stream and all of its audio streams are read.
 
     Attributes:
         rate: frames per second as the file states them: 30000/1001, not 29.97. The mean where times vary.
-        time_base: seconds of one unit of the frames' times.
-        frame_count: how many frames the file says it has, or 0 where it does not say.
+        time_base: length in seconds of one unit of the frames' times.
+        frame_count: number of frames according to the file, or 0 if it does not say.
         audio: the audio streams.
 
     Raises:
         MissingPackageError: PyAV is not installed.
-        OSError: there is no such file, or it cannot be read.
-        ValueError: it is no video.
+        OSError: the file does not exist or cannot be read.
+        ValueError: the file is not a video.
     """
 
     def __init__(self, path: Path) -> None:
         self._av = import_av()
         self.path = path
         with path.open("rb"):
-            pass  # the operating system's own message, where there is no such file
+            pass  # gives the operating system's message if the file does not exist
         try:
-            # Absolute: a colon in a relative name would be taken for a protocol. A playlist fetches nothing.
+            # Absolute, because FFmpeg takes a colon in a relative name for a protocol. A playlist fetches nothing.
             self._container = self._av.open(str(path.absolute()), options={"protocol_whitelist": "file"})
         except self._av.error.FFmpegError as error:
             raise ValueError(f"{path} cannot be read as a video: {_words(error)}") from error
@@ -142,7 +142,7 @@ class VideoReader:
         self.frame_count = self._stream.frames or self._estimated_count()
         self._aspect = Fraction(self._stream.sample_aspect_ratio or 1)
         start = self._container.start_time
-        # Streams cut from a broadcast start anywhere; below 0 lies only sound that players leave out.
+        # Streams cut from a broadcast start at any time; below 0 there is only sound that players skip.
         self._offset = Fraction(max(start or 0, 0), self._av.time_base)
 
     def __enter__(self) -> "VideoReader":
@@ -163,12 +163,12 @@ class VideoReader:
         return 0
 
     def read(self) -> Iterator[Frame | Sound]:
-        """Read on to the end: frames in the order of their times, and pieces of sound as they lie between them.
+        """Read to the end: yield frames in the order of their times, with the pieces of sound between them.
 
-        What is damaged in the file is left out, and a WARNING at the end says how much.
+        Damaged parts of the file are skipped, and a WARNING at the end says how many.
 
         Raises:
-            ValueError: the file holds no frame that can be read, or its frames change their size.
+            ValueError: the file holds no readable frame, or its frames change their size.
         """
         damaged, count, last, size = 0, 0, None, None
         shift = round(self._offset / self.time_base)
@@ -190,7 +190,7 @@ class VideoReader:
                 found = self._time(frame)
                 expected = 0 if last is None else last + step
                 pts = expected if found is None else even(found * self._units - shift)
-                # Two frames of one time, or one that goes back, cannot be written.
+                # Two frames with the same time, or one that goes back, cannot be written.
                 last = pts if last is None else max(pts, last + 1)
                 turns = round(frame.rotation / 90) % 4
                 image = np.ascontiguousarray(np.rot90(self._rgb(frame), turns))
@@ -209,7 +209,7 @@ class VideoReader:
             logger.warning("%s is damaged: %d%s frames could be read", self.path, count, said)
 
     def _packets(self) -> Iterator["av.Packet | None"]:
-        """The packets of the file and the empty ones at its end; None for what cannot be read."""
+        """Yield the packets of the file and the empty ones at its end; None for an unreadable one."""
         packets = self._container.demux(self._stream, *self.audio)
         failures = 0
         while True:
@@ -218,7 +218,7 @@ class VideoReader:
             except StopIteration:
                 return
             except self._av.error.FFmpegError:
-                # A file may be cut off anywhere: then this goes on failing.
+                # In a truncated file, this keeps failing.
                 failures += 1
                 yield None
                 if failures > 8:
@@ -230,7 +230,7 @@ class VideoReader:
     def _time(self, frame: "av.VideoFrame") -> int | None:
         if self._container.format.name != "avi":
             return frame.pts
-        # AVI stores no times, only an order; frames come out of the decoder with a delay that is none of the video's.
+        # AVI stores only an order, no times; the decoder adds a delay that is not part of the video.
         if frame.dts is None:
             return None
         if self._first is None:
@@ -240,7 +240,7 @@ class VideoReader:
     def _rgb(self, frame: "av.VideoFrame") -> np.ndarray:
         matrix = frame.colorspace
         if matrix in _NO_MATRIX:
-            # What players assume where a file does not say.
+            # Players assume this if a file does not say.
             matrix = _BT709 if max(frame.width, frame.height) >= 1280 or frame.height > 576 else _BT601
         wide = frame.color_range or (2 if frame.format.name.startswith("yuvj") else _LIMITED_RANGE)
         flags = self._av.video.reformatter.Interpolation
@@ -261,14 +261,14 @@ class VideoReader:
 
 
 class Evenly:
-    """Undoes the rounding of times: MKV counts milliseconds, and a frame of 30000/1001 a second lasts 33.37 of them.
+    """Undoes the rounding of times: MKV counts milliseconds, but a frame at 30000/1001 per second lasts 33.37 of them.
 
-    As long as every frame so far lies where it would in a video of the constant rate, up to the file's rounding, it is
-    put exactly there; from the first frame on that does not, the times stay as the file has them.
+    As long as all frames so far fit a constant rate, up to the file's rounding, each gets its exact time. From the
+    first frame that does not fit, the times stay as the file has them.
 
     Args:
-        step: from frame to frame, in the units of the times.
-        unit: what the file rounded to, in the same units.
+        step: time from frame to frame, in the units of the times.
+        unit: the unit of the file's rounding, in the same units.
     """
 
     def __init__(self, step: Fraction, unit: int) -> None:
@@ -277,7 +277,7 @@ class Evenly:
         self._is_even = step.denominator == 1 and unit > 1
 
     def __call__(self, pts: int) -> int:
-        """Give the time of the next frame."""
+        """Return the time of the next frame."""
         if not self._is_even:
             return pts
         if self._first is None:
@@ -289,7 +289,7 @@ class Evenly:
 
 
 def _standard(rate: Fraction) -> Fraction:
-    """The rate that a file means which stores a frame's duration in nanoseconds."""
+    """Return the rate that is meant by a file that stores a frame's duration in nanoseconds."""
     for exact in (Fraction(round(rate)), Fraction(round(rate * 1001 / 1000) * 1000, 1001)):
         if exact and abs(rate / exact - 1) < 1e-6:
             return exact
@@ -297,7 +297,7 @@ def _standard(rate: Fraction) -> Fraction:
 
 
 def _common_unit(unit: Fraction, rate: Fraction) -> Fraction:
-    """A unit in which both the file's times and frames of the constant rate are whole numbers."""
+    """Return a unit in which both the file's times and frames of the constant rate are whole numbers."""
     if (1 / rate / unit).denominator == 1:
         return unit
     common = Fraction(1, math.lcm(unit.denominator, rate.numerator))
@@ -305,7 +305,7 @@ def _common_unit(unit: Fraction, rate: Fraction) -> Fraction:
 
 
 def _is_cover(stream: "av.VideoStream") -> bool:
-    """Whether a video stream is the cover picture of the file."""
+    """Tell whether a video stream is the cover picture of the file."""
     return bool(stream.disposition & type(stream.disposition).attached_pic)
 
 

@@ -1,4 +1,4 @@
-"""Videos with alpha, composites, sequences of pictures: written frame by frame, seen under their name when whole."""
+"""Write videos with alpha, composites and sequences of pictures frame by frame; they get their name when complete."""
 
 import os
 import re
@@ -19,18 +19,18 @@ if TYPE_CHECKING:
 
 
 class Format(NamedTuple):
-    """How a kind of video file is encoded.
+    """How to encode one video file format.
 
     Attributes:
-        container: FFmpeg's name of the container.
-        codec: FFmpeg's name of the encoder.
+        container: FFmpeg's name for the container.
+        codec: FFmpeg's name for the encoder.
         pixels: pixel format without alpha.
-        odd: pixel format without alpha where a side is odd.
-        alpha: pixel format with alpha, or "" where the format holds none.
-        options: of the encoder.
-        sound: FFmpeg's names of the audio codecs that are copied as they are.
-        otherwise: the audio codec that all other sound is encoded in.
-        container_options: of the container.
+        odd: pixel format without alpha if a side is odd.
+        alpha: pixel format with alpha, or "" if the format holds none.
+        options: options of the encoder.
+        sound: FFmpeg's names for the audio codecs that are copied as they are.
+        otherwise: the audio codec for all other sound.
+        container_options: options of the container.
     """
 
     container: str
@@ -47,8 +47,8 @@ class Format(NamedTuple):
 _SOUND_OF_MP4 = frozenset({"aac", "mp3", "ac3", "eac3", "alac", "opus", "flac"})
 _SOUND_OF_MOV = frozenset({"aac", "mp3", "ac3", "eac3", "alac", "pcm_s16le", "pcm_s16be", "pcm_s24le", "pcm_s24be"})
 
-#: The video files that can be written, by suffix. VP9 keeps alpha only without alternate reference frames. H.264 in
-#: 4:2:0, which every player shows, has even sides only; 4:4:4 has any.
+#: The video formats that can be written, by suffix. VP9 keeps alpha only without alternate reference frames. H.264 in
+#: 4:2:0, which every player shows, needs even sides; 4:4:4 does not.
 FORMATS = {
     ".mov": Format(
         container="mov",
@@ -92,7 +92,7 @@ _BT709, _LIMITED_RANGE = 1, 1
 
 
 class Writer(Protocol):
-    """What takes the pictures of a video. Until :meth:`finish`, nothing lies under the name that was asked for."""
+    """Takes the pictures of a video. Until :meth:`finish`, nothing lies under the requested name."""
 
     def write(self, picture: np.ndarray, frame: Frame) -> None:
         """Add a picture, at the time of a frame."""
@@ -101,14 +101,14 @@ class Writer(Protocol):
         """Add a piece of the source's sound."""
 
     def finish(self) -> None:
-        """Bring what was written to its end, under its name."""
+        """Complete what was written, and give it its name."""
 
     def abandon(self) -> None:
         """Remove what was written."""
 
 
 def is_sequence(path: Path) -> bool:
-    """Whether a path stands for a sequence of pictures, such as ``frames/%05d.png``."""
+    """Tell whether a path stands for a sequence of pictures, such as ``frames/%05d.png``."""
     return path.suffix.lower() == ".png" and _SEQUENCE.search(path.name) is not None
 
 
@@ -118,7 +118,7 @@ def open_writer(path: Path, source: VideoReader) -> Writer:
     Args:
         path: a file with one of the suffixes of :data:`FORMATS`, or a sequence (:func:`is_sequence`). Its folder
             exists.
-        source: the video that is rewritten; it gives the rate, the times and the sound.
+        source: the source video; it gives the rate, the times and the sound.
 
     Raises:
         ValueError: the format is unknown.
@@ -135,19 +135,19 @@ def open_writer(path: Path, source: VideoReader) -> Writer:
 class VideoWriter:
     """A video file with the times and the sound of another.
 
-    Sound is copied as it is where the container can hold it, and encoded anew where it cannot (AAC in WebM).
+    Sound is copied as it is if the container can hold it, and re-encoded if not (AAC in WebM).
 
     Args:
-        path: where the file shall be. It is written beside, under the same name and ``.part``.
-        form: how.
-        source: the video that is rewritten.
+        path: the final file. Until it is complete, it is written beside that, under the same name and ``.part``.
+        form: the format.
+        source: the source video.
     """
 
     def __init__(self, path: Path, form: Format, source: VideoReader) -> None:
         self._av = import_av()
         self.path, self._form, self._source = path, form, source
         self._part = path.with_name(f"{path.name}.part")
-        # The operating system's own message, where the folder cannot be written to.
+        # Gives the operating system's message if the folder cannot be written to.
         self._part.open("wb").close()
         self._container = self._av.open(
             str(self._part.absolute()), "w", format=form.container, options=dict(form.container_options)
@@ -162,10 +162,10 @@ class VideoWriter:
 
         Args:
             picture: uint8 [H, W], [H, W, 3] RGB or [H, W, 4] RGBA; all of one size and kind.
-            frame: what it was made from; only its times are read.
+            frame: the source frame; only its times are read.
 
         Raises:
-            ValueError: the format holds no alpha and the picture has it.
+            ValueError: the picture has alpha and the format holds none.
             OSError: the disk is full.
         """
         if picture.ndim == 2:
@@ -182,7 +182,7 @@ class VideoWriter:
             OSError: the disk is full.
         """
         if self._stream is None:
-            # All streams must be known before the first piece of any is written.
+            # All streams must be known before the first piece is written.
             self._waiting.append(sound)
             return
         target, copied = self._audio[sound.stream.index]
@@ -195,7 +195,7 @@ class VideoWriter:
             self._container.mux([_copy(sound, target)])
 
     def finish(self) -> None:
-        """Write what is left and give the file its name.
+        """Write the rest and give the file its name.
 
         Raises:
             OSError: the disk is full.
@@ -224,7 +224,7 @@ class VideoWriter:
         opaque = form.odd if height % 2 or width % 2 else form.pixels
         stream.pix_fmt = form.alpha if channels == 4 else opaque
         context = stream.codec_context
-        # The source's own unit: no time is rounded but by WebM, whose unit is a millisecond.
+        # Use the source's unit: only WebM rounds times, as its unit is a millisecond.
         context.time_base = frame.time_base
         context.colorspace = context.color_primaries = context.color_trc = _BT709
         context.color_range = _LIMITED_RANGE
@@ -263,10 +263,10 @@ class VideoWriter:
 
 
 class SequenceWriter:
-    """A sequence of PNG files, counted from 1; the source's times and sound have no place in it.
+    """A sequence of PNG files, counted from 1; it holds neither the source's times nor its sound.
 
-    The files are written into a folder beside and moved to their place when the last one is there, the first one last:
-    where the first file is, all are.
+    The files are written into a folder beside, and moved into place once the last is written. The first file moves
+    last: if it is there, all are.
 
     Args:
         path: a pattern such as ``frames/%05d.png``. Files of an older sequence of that name are replaced.
@@ -292,7 +292,7 @@ class SequenceWriter:
         """Leave the sound out."""
 
     def finish(self) -> None:
-        """Move all files to their place."""
+        """Move all files into place."""
         for old in self._older():
             old.unlink()
         for number in range(self._count, 0, -1):
@@ -311,13 +311,13 @@ class SequenceWriter:
 
 
 def number_in(pattern: Path, number: int) -> Path:
-    """The file of a sequence with some number."""
+    """Return the file with a given number in a sequence."""
     name = _SEQUENCE.sub(lambda found: f"{number:0{int(found[1] or 0)}d}", pattern.name, count=1)
     return pattern.with_name(name)
 
 
 def _copy(sound: Sound, target: "av.AudioStream") -> "av.Packet":
-    """A packet's twin: writing a packet changes its times, and several writers take the same one."""
+    """Copy a packet: writing changes a packet's times, and several writers take the same one."""
     packet = sound.packet
     assert packet is not None, "the end of a stream has nothing to copy"
     assert packet.pts is not None, "a packet without a time is not copied"
