@@ -159,3 +159,8 @@ def test_no_program_changes_where_python_looks_for_modules():
     texts = {path.name: path.read_text() for path in programs if path.suffix in {".py", ".ipynb"}}
     assert {"vs_published.py", "demo.py", "matte_photo.py", "quickstart.ipynb"} <= set(texts)
     assert [name for name, text in texts.items() if "sys.path" in text] == []
+
+
+def test_the_top_level_names_the_plugins_own_requirements_and_icon():
+    assert (ROOT / "requirements.txt").read_text().split() == ["-r", f"{NAME}/requirements.txt"]
+    assert (ROOT / "icon.png").read_bytes() == (ROOT / NAME / "icon.png").read_bytes()
