@@ -99,10 +99,5 @@ def read_backgrounds(paths: Iterable[Path]) -> dict[str, list[np.ndarray]]:
     return sources
 
 
-def read_portraits(paths: Iterable[Path], long_side: int | None = None) -> list[Portrait]:
-    """Read many portraits, one after another."""
-    return [read_portrait(path, long_side) for path in paths]
-
-
 def _bytes(x: np.ndarray) -> np.ndarray:
     return np.rint(x.clip(0, 1) * 255).astype(np.uint8)

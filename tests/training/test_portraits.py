@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 from drawn import draw_portrait
 
-from training.portraits import is_held_out, list_backgrounds, list_photos, read_backgrounds, read_portraits
+from training.portraits import is_held_out, list_backgrounds, list_photos, read_backgrounds, read_portrait
 
 
 def test_a_portrait_gives_its_photo_back():
@@ -21,13 +21,15 @@ def test_photos_are_read_in_both_layouts(tmp_path):
     cv2.imwrite(str(tmp_path / "rgba" / f"{name}.png"), np.dstack([photo, portrait.alpha]))
     cv2.imwrite(str(tmp_path / "p3m" / "blurred_image" / f"{name}.png"), photo)
     with pytest.raises(ValueError, match="nor one with a matte of its size in mask/"):
-        read_portraits(list_photos(tmp_path / "p3m", held_out=False))
+        [read_portrait(path) for path in list_photos(tmp_path / "p3m", held_out=False)]
     cv2.imwrite(str(tmp_path / "p3m" / "mask" / f"{name}.png"), portrait.alpha)
-    one, two = (read_portraits(list_photos(tmp_path / folder, held_out=False)) for folder in ("rgba", "p3m"))
+    one, two = (
+        [read_portrait(path) for path in list_photos(tmp_path / folder, held_out=False)] for folder in ("rgba", "p3m")
+    )
     assert len(one) == len(two) == 1
     assert all(np.array_equal(a, b) for a, b in zip(one[0], two[0], strict=True))
     assert np.abs(one[0].photo().astype(int) - portrait.photo()).max() <= 2
-    (small,) = read_portraits(list_photos(tmp_path / "p3m", held_out=False), long_side=50)
+    (small,) = (read_portrait(path, long_side=50) for path in list_photos(tmp_path / "p3m", held_out=False))
     assert small.alpha.shape == (50, 40)
 
 
