@@ -14,7 +14,7 @@ OWN_HOME := HOME="$(CURDIR)/.home" QT_QPA_PLATFORM=offscreen
 help:
 	@echo "make demo [PHOTO=path] [OUTPUT=folder]  matte a photo (without PHOTO: an example) into OUTPUT"
 	@echo "make test                               run all tests"
-	@echo "make test-fast                          run the tests that take no more than a few seconds each"
+	@echo "make test-fast                          run the quick tests: about a minute"
 	@echo "make lint                               check style and types"
 	@echo "make bench                              compare speed with the published procedure"
 	@echo "make package                            build dist/infer_p3m_portrait_matting.zip for the Ikomia HUB"

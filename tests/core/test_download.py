@@ -70,7 +70,7 @@ def server():
         made.encodings = []
         made.files, made.asked, made.leave = {}, Counter(), threading.Event()
         made.url = f"http://127.0.0.1:{made.server_address[1]}"
-        thread = threading.Thread(target=made.serve_forever)
+        thread = threading.Thread(target=made.serve_forever, args=(0.02,))
         thread.start()
         yield made
         made.leave.set()

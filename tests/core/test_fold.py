@@ -21,6 +21,7 @@ def randomise_batch_norms(module):
     return module
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("variant", list_models())
 def test_folded_network_computes_the_same(variant):
     torch.manual_seed(0)

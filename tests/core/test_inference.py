@@ -167,6 +167,7 @@ def test_alpha_of_rgba_is_ignored(mobile, photo):
         assert np.array_equal(mobile.matte(np.dstack([photo, np.full(photo.shape[:2], opacity, np.uint8)])), expected)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "view",
     [
@@ -198,6 +199,7 @@ def test_the_callers_array_stays_as_it_was(dtype, mobile, photo):
     assert not np.shares_memory(alpha, expected)
 
 
+@pytest.mark.slow
 @settings(max_examples=6)
 @given(
     st.integers(1, 700), st.integers(1, 700), st.sampled_from([32, 96, 200, 256]), st.sampled_from(["HYBRID", "RESIZE"])
@@ -271,6 +273,7 @@ def test_the_bound_of_the_global_pass_may_be_given(mobile, astronaut, monkeypatc
     assert seen == [(128, 128)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", ["HYBRID", "RESIZE"])
 @pytest.mark.parametrize("batch_size", [None, 3])
 def test_photos_of_mixed_sizes_together_give_what_they_give_alone(batch_size, method, mobile, photo):

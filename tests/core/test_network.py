@@ -75,6 +75,7 @@ def test_ten_runs_give_the_same_bits(variant, matting, golden):
     assert all(torch.equal(first, other) for other in others)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("memory_format", [torch.contiguous_format, torch.channels_last])
 @pytest.mark.parametrize("variant", ["resnet34", "vitae-s", "mobile"])
 def test_partial_passes_equal_the_full_one(variant, memory_format, matting, mobile):

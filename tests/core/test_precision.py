@@ -71,6 +71,7 @@ def test_the_bundled_model_in_half_precision_stays_within_one_level_nearly_every
     assert difference.sum() / 1000 <= 0.02
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("variant", "share"), [("resnet34", 0.999), ("vitae-s", 0.94)])
 def test_published_networks_with_random_weights_keep_their_local_alpha(variant, share, matting, checkpoints, golden):
     """Random weights are the hardest: all that the encoder leaves in float32 is needed for this."""

@@ -74,6 +74,7 @@ def test_a_basic_block_with_its_sum_inside_a_convolution_is_the_same(widths):
         assert torch.allclose(fused(x.clone()), expected, rtol=0, atol=1e-4)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["resnet34", "vitae-s", "mobile"])
 @pytest.mark.parametrize("size", [(32, 96), (160, 64)])
 def test_the_prepared_network_gives_what_the_trained_one_gives(name, size):

@@ -15,6 +15,7 @@ def full(mobile, astronaut):
     return mobile.matte(astronaut)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("side", [48, 96, 160, 256])
 @pytest.mark.parametrize("method", ["HYBRID", "RESIZE"])
 def test_a_small_photo_keeps_its_person(method, side, mobile, astronaut, full):
@@ -29,6 +30,7 @@ def test_a_small_photo_keeps_its_person(method, side, mobile, astronaut, full):
     assert abs(got.mean() - wanted.mean()) < 0.12
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("axis", [0, 1])
 @pytest.mark.parametrize("ratio", [4, 9])
 def test_a_long_photo_keeps_its_person(ratio, axis, mobile, astronaut, full):

@@ -18,6 +18,7 @@ def matte(mobile):
     return lambda image: mobile.matte(image, input_size=512)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("count", [2, 3])
 @pytest.mark.parametrize(("gap", "share"), [(30, 0.12), (2, 0.2)])
 def test_the_person_in_the_box_is_cut_out_and_nobody_else(person, matte, count, gap, share):
@@ -32,6 +33,7 @@ def test_the_person_in_the_box_is_cut_out_and_nobody_else(person, matte, count, 
     np.testing.assert_array_equal(image, before)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("count", [2, 3])
 def test_the_box_of_the_largest_face_is_as_good(person, matte, count):
     image, truths = group(person, count, 30)

@@ -145,6 +145,7 @@ def test_variable_times_are_kept(tmp_path, suffix):
     assert read_back(tmp_path / f"out{suffix}")[0] == times
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("rate", [NTSC, Fraction(24000, 1001), Fraction(60000, 1001), Fraction(25)])
 @pytest.mark.parametrize("container", ["mkv", "ts", "mov", "avi"])
 def test_the_exact_rate_outlives_a_container_that_rounds_times(tmp_path, rate, container):

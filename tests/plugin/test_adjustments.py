@@ -19,6 +19,7 @@ def run(photo, **parameters):
     return outputs(task)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "parameters",
     [
@@ -39,6 +40,7 @@ def test_every_picture_is_made_of_the_adjusted_matte(photo, mobile, parameters):
     np.testing.assert_array_equal(together, composite(foreground, alpha, (0x20, 0x40, 0x60)))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("invert", [False, True])
 @pytest.mark.parametrize("background", ["white", "blur", "transparent"])
 def test_crop_cuts_all_three_pictures_alike(photo, background, invert):

@@ -31,6 +31,7 @@ def run(image, **parameters):
     return outputs(task)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("which", [0, 1])
 def test_a_box_in_numbers(pair, which):
     image, truths = pair
@@ -44,6 +45,7 @@ def test_a_box_in_numbers(pair, which):
     assert min(share(everybody, truth) for truth in truths) > 0.9
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("way", ["task", "workflow"])
 def test_a_rectangle_on_the_graphics_input(pair, way):
     image, truths = pair
@@ -78,6 +80,7 @@ def test_numbers_go_before_a_drawing_and_a_drawing_counts_only_when_asked_for(pa
     assert share(outputs(task)[1], truths[1]) > 0.95
 
 
+@pytest.mark.slow
 def test_the_person_with_the_largest_face(pair):
     image, truths = pair
     for photo, mattes in ((image, truths), (image[:, ::-1].copy(), [truth[:, ::-1] for truth in truths])):

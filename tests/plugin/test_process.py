@@ -76,6 +76,7 @@ def test_outputs_are_what_the_core_computes(photo, method):
     assert len(np.unique(matte)) > 20, "the matte must be soft"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["grey", "rgb", "rgba", "16 bit"])
 def test_image_files_of_every_kind(tmp_path, photo, kind):
     image = {
@@ -126,6 +127,7 @@ def test_auto_connected_tasks_get_picture_and_matte(photo):
 # --- failures --------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("content", [b"", b"not an image", None], ids=["empty", "text", "truncated"])
 def test_an_unreadable_file_is_named_and_the_next_run_works(tmp_path, photo, content):
     path = tmp_path / "broken photo.png"

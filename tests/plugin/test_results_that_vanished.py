@@ -177,6 +177,7 @@ def test_a_second_folder_is_refused_with_the_remedy(photo, tmp_path):
     assert "make a new Workflow for each folder" in task.failures[str(path)]
 
 
+@pytest.mark.slow
 def test_two_processes_in_one_folder_of_results_keep_all(photo, tmp_path):
     script = """
 import sys

@@ -145,6 +145,7 @@ def test_a_weights_file_that_was_replaced_is_loaded_anew_even_with_its_date(phot
     assert task.session is not first
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("folder", ["~nobody-of-that-name", "/dev/null", "/proc", "a" * 300, "/dev/null/below"])
 def test_a_cache_folder_that_cannot_be_used_ends_in_the_fallback(folder, photo, monkeypatch, caplog):
     monkeypatch.setenv("P3M_WEIGHTS_DIR", folder)
