@@ -33,6 +33,10 @@ class Batch(NamedTuple):
     trimap: Tensor
     contrast: Tensor
 
+    def mirrored(self) -> "Batch":
+        """Return the same samples, mirrored left to right."""
+        return Batch(*(tensor.flip(-1) for tensor in self))
+
 
 @dataclass(frozen=True)
 class Recipe:

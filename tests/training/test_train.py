@@ -10,7 +10,7 @@ from torch import nn
 from infer_p3m_portrait_matting.p3m import create_model, save_weights
 from training.augment import Recipe
 from training.pretrained import load_imagenet
-from training.train import Config, Part, Stage, Trainer, measure, prefetch, step_data
+from training.train import Config, Part, Source, Stage, Trainer, measure, prefetch, step_data
 
 CPU = torch.device("cpu")
 MATTES = Part(64, 2, Recipe(close_ups=0.5, unknown=(4, 9)))
@@ -105,6 +105,20 @@ def test_the_data_of_a_step_depends_on_seed_and_step_alone(sampler):
     assert not torch.equal(one.mattes.image, step_data(replace(SMALL, seed=8), sampler, 3).mattes.image)
     shapes = {tuple(step_data(SMALL, sampler, step).mattes.image.shape[2:]) for step in range(3)}
     assert shapes <= {(64, 64), (96, 64)}
+
+
+def test_batches_come_again_mirrored_within_their_stage(sampler):
+    # The first stage has an odd number of steps: its last batch is never echoed, and the next stage starts anew.
+    config = replace(SMALL, echo=1, stages=(Stage(3, mattes=MATTES), Stage(2, views=VIEWS, mattes=MATTES)))
+    source = Source(config, sampler)
+    for step in (0, 3):
+        for batch, again in zip(source(step), source(step + 1), strict=True):
+            assert (batch is None) == (again is None)
+            for a, b in zip(batch or (), again or (), strict=True):
+                assert torch.equal(a.flip(-1), b)
+    whole, resumed = source(1), Source(config, sampler)(1)
+    assert torch.equal(whole.mattes.image, resumed.mattes.image)
+    assert not torch.equal(source(2).mattes.image.flip(-1), source(3).mattes.image)
 
 
 def test_data_is_made_ahead_in_order(sampler):

@@ -63,6 +63,8 @@ _MOBILE = (
     (24, 16, 16),
     (16, 16),
 )
+#: Strands are a matter of the fine levels: there the matting decoder is wider.
+_MOBILE_MATTING = (*_MOBILE[:3], (24, 32, 16), (16, 32, 32))
 
 _VARIANTS = {
     "resnet34": Variant(
@@ -84,7 +86,7 @@ _VARIANTS = {
     ),
     "mobile": Variant(
         MobileEncoder,
-        Channels((8, 16, 24, 40, 112, 320), _MOBILE, (3,), _MOBILE, (8, 1), head_sees_e0=True),
+        Channels((16, 16, 24, 40, 112, 320), _MOBILE, (3,), _MOBILE_MATTING, (16, 16, 1), head_sees_e0=True),
         global_bound=384,
         bundled_file="p3m_mobile.safetensors",
         bundled_sha256="11d4cae1d5719185ea1217d8df063c407bc6855fae026d476aeaf8c963f63013",

@@ -10,15 +10,22 @@ BACKBONE = "tf_efficientnet_lite0"
 
 
 class MobileEncoder(nn.Module):
-    """EfficientNet-Lite0 beside a small convolution that keeps the full resolution.
+    """EfficientNet-Lite0 beside two small convolutions that keep the full resolution.
 
-    Channels: e0 8, e0p 16, e1 24, e2 40, e3 112, e4 320. Its downsamplings are strided convolutions, so that there
+    Channels: e0 16, e0p 16, e1 24, e2 40, e3 112, e4 320. Its downsamplings are strided convolutions, so that there
     are no pooling indices: every level of ``indices`` is None.
     """
 
     def __init__(self) -> None:
         super().__init__()
-        self.detail = nn.Sequential(nn.Conv2d(3, 8, 3, padding=1, bias=False), nn.BatchNorm2d(8), nn.ReLU(inplace=True))
+        self.stem = nn.Sequential(
+            nn.Conv2d(3, 16, 3, padding=1, bias=False),
+            nn.BatchNorm2d(16),
+            nn.ReLU(inplace=True),
+            nn.Conv2d(16, 16, 3, padding=1, bias=False),
+            nn.BatchNorm2d(16),
+            nn.ReLU(inplace=True),
+        )
         self.backbone = timm.create_model(BACKBONE, features_only=True, pretrained=False)
 
     def forward(self, x: Tensor, skips: bool = True) -> Features:
@@ -34,4 +41,4 @@ class MobileEncoder(nn.Module):
         e0p, e1, e2, e3, e4 = self.backbone(x)
         if not skips:
             return Features.deepest(e4)
-        return Features(self.detail(x), e0p, e1, e2, e3, e4, (None,) * 5)
+        return Features(self.stem(x), e0p, e1, e2, e3, e4, (None,) * 5)
