@@ -1,0 +1,122 @@
+"""Write docs/strands.png: loose hair whose alpha is known, and what two versions of the bundled model make of it.
+
+The photo is scikit-image's astronaut (NASA, public domain), enlarged twice, with hair drawn behind the head by
+training/strands.py. To compare with an earlier version, write the photo, let that version matte it, and name its matte:
+
+    python tools/picture_strands.py --photo loose_hair.png
+    p3m loose_hair.png --output matte --model mobile        (in a checkout of that version)
+    python tools/picture_strands.py --before loose_hair_matte.png
+"""
+
+import argparse
+from dataclasses import replace
+from pathlib import Path
+
+import cv2
+import numpy as np
+import torch
+from skimage.data import astronaut
+
+from infer_p3m_portrait_matting.p3m import PortraitMatting
+from infer_p3m_portrait_matting.p3m.atomic_write import write_whole
+from infer_p3m_portrait_matting.p3m.imaging.png import encode_png
+from training.people import hair_map
+from training.strands import Style, add_strands
+
+ROOT = Path(__file__).resolve().parent.parent
+#: The part of the enlarged photo that is shown: rows and columns.
+SHOWN = (slice(0, 400), slice(80, 640))
+#: Rows of the photo above which strands take root.
+NECK = 230
+GAP, TEXT = 8, 30
+
+_LONG = Style(
+    count=1500,
+    lock=25,
+    length=0.2,
+    width=1.3,
+    spread=0.12,
+    flow=3.0,
+    bend=0.35,
+    wave=0.45,
+    waves=1.3,
+    flyaways=0.06,
+    recede=0.0,
+    gaps=0.0,
+    light=0.18,
+    rim=0.0,
+    blur=0.0,
+    radius=0.9,
+    stream=np.pi / 2,
+)
+
+
+def loose_hair() -> tuple[np.ndarray, np.ndarray]:
+    """Draw the picture.
+
+    Returns:
+        Photo, uint8 [768, 640, 3] RGB, and its alpha, float32 [768, 640] in [0, 1]: exact where hair was drawn.
+    """
+    photo = cv2.resize(astronaut(), None, fx=2, fy=2, interpolation=cv2.INTER_CUBIC)[:768, :640]
+    # Only the head's outline matters here: the hair is drawn behind it.
+    person = PortraitMatting("mobile", precision="float32").matte(photo)
+    hair = hair_map(photo, np.rint(person * 255).astype(np.uint8)) / 255.0
+    hair[NECK:] = 0
+
+    def batch(picture: np.ndarray) -> torch.Tensor:
+        return torch.from_numpy(np.atleast_3d(picture).transpose(2, 0, 1).copy()).float().unsqueeze(0)
+
+    front, behind, roots = batch(person), batch(photo / 255.0), batch(hair)
+    rng = np.random.default_rng(3)
+    sides = (_LONG.stream, _LONG.stream + 0.5, _LONG.stream - 0.5)
+    styles = [replace(_LONG, stream=angle) for angle in sides]
+    styles.append(replace(_LONG, count=160, lock=2, width=0.9, flyaways=0.5, spread=0.5, flow=1.2, bend=1.2))
+    color, alpha = behind, front
+    for style in styles:
+        color, alpha = add_strands(color, alpha, roots, [style], rng)
+    hair_behind = alpha * color + (1 - alpha) * behind
+    image = front * behind + (1 - front) * hair_behind
+    drawn = (image[0].permute(1, 2, 0).clamp(0, 1) * 255).round().to(torch.uint8)
+    return drawn.numpy(), torch.maximum(alpha, front)[0, 0].numpy()
+
+
+def read_matte(path: Path, like: np.ndarray) -> np.ndarray:
+    """Read a grey picture of the size of ``like``; raise a ValueError if there is none."""
+    matte = cv2.imdecode(np.fromfile(path, np.uint8), cv2.IMREAD_GRAYSCALE)
+    if matte is None or matte.shape != like.shape:
+        raise ValueError(f"{path} is not a matte of {like.shape[1]} x {like.shape[0]} px")
+    return matte / np.float32(255)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--photo", type=Path, help="write only the photo, to this file")
+    parser.add_argument("--before", type=Path, help="matte of the photo by an earlier version")
+    parser.add_argument("--output", type=Path, default=ROOT / "docs" / "strands.png")
+    args = parser.parse_args()
+    photo, alpha = loose_hair()
+    if args.photo:
+        write_whole(args.photo, encode_png(photo))
+        return
+    mattes = {"after": PortraitMatting("mobile").matte(photo), "drawn": alpha}
+    if args.before:
+        mattes = {"before": read_matte(args.before, alpha), **mattes}
+    panels = [("photo", photo[SHOWN])]
+    for name, matte in mattes.items():
+        error = np.abs(matte - alpha)[SHOWN].sum() / 1000
+        caption = name if name == "drawn" else f"{name}: SAD {error:.1f}"
+        panels.append((caption, np.dstack([np.rint(matte[SHOWN] * 255).astype(np.uint8)] * 3)))
+    columns = 2
+    height, width = panels[0][1].shape[:2]
+    rows = -(-len(panels) // columns)
+    sheet = np.full((rows * (height + TEXT + GAP), columns * (width + GAP), 3), 255, np.uint8)
+    for index, (caption, picture) in enumerate(panels):
+        top, left = index // columns * (height + TEXT + GAP), index % columns * (width + GAP)
+        sheet[top + TEXT : top + TEXT + height, left : left + width] = picture
+        cv2.putText(sheet, caption, (left, top + 20), cv2.FONT_HERSHEY_SIMPLEX, 0.6, (40, 40, 40), 1, cv2.LINE_AA)
+    args.output.parent.mkdir(parents=True, exist_ok=True)
+    write_whole(args.output, encode_png(sheet))
+
+
+if __name__ == "__main__":
+    main()
