@@ -25,15 +25,15 @@ from training.strands import Style, add_strands
 
 ROOT = Path(__file__).resolve().parent.parent
 #: The part of the enlarged photo that is shown: rows and columns.
-SHOWN = (slice(0, 400), slice(80, 640))
+SHOWN = (slice(0, 420), slice(110, 770))
 #: Rows of the photo above which strands take root.
 NECK = 230
 GAP, TEXT = 8, 30
 
 _LONG = Style(
-    count=1500,
+    count=700,
     lock=25,
-    length=0.2,
+    length=0.12,
     width=1.3,
     spread=0.12,
     flow=3.0,
@@ -55,9 +55,9 @@ def loose_hair() -> tuple[np.ndarray, np.ndarray]:
     """Draw the picture.
 
     Returns:
-        Photo, uint8 [768, 640, 3] RGB, and its alpha, float32 [768, 640] in [0, 1]: exact where hair was drawn.
+        Photo, uint8 [1024, 900, 3] RGB, and its alpha, float32 [1024, 900] in [0, 1]: exact where hair was drawn.
     """
-    photo = cv2.resize(astronaut(), None, fx=2, fy=2, interpolation=cv2.INTER_CUBIC)[:768, :640]
+    photo = cv2.resize(astronaut(), None, fx=2, fy=2, interpolation=cv2.INTER_CUBIC)[:1024, :900]
     # Only the head's outline matters here: the hair is drawn behind it.
     person = PortraitMatting("mobile", precision="float32").matte(photo)
     hair = hair_map(photo, np.rint(person * 255).astype(np.uint8)) / 255.0
@@ -70,7 +70,7 @@ def loose_hair() -> tuple[np.ndarray, np.ndarray]:
     rng = np.random.default_rng(3)
     sides = (_LONG.stream, _LONG.stream + 0.5, _LONG.stream - 0.5)
     styles = [replace(_LONG, stream=angle) for angle in sides]
-    styles.append(replace(_LONG, count=160, lock=2, width=0.9, flyaways=0.5, spread=0.5, flow=1.2, bend=1.2))
+    styles.append(replace(_LONG, count=120, lock=2, width=0.9, flyaways=0.5, spread=0.5, flow=1.2, bend=1.2))
     color, alpha = behind, front
     for style in styles:
         color, alpha = add_strands(color, alpha, roots, [style], rng)
