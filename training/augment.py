@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from .blur import blur
 from .gallery import ALPHA, BACKGROUND, FOREGROUND, HAIR, Layers, Window, cut
 from .photography import Dice, defocus, degrade, recolor, relight
 from .strands import Style, add_strands
@@ -53,6 +54,8 @@ class Recipe:
         empty: share of samples without any person.
         turned: share of composites turned by up to :data:`TURN` degrees.
         relit: share of samples whose light hides the person.
+        blurred: share of samples that are blurred as a whole, as photos of few pixels or out of focus are: else what is
+            blurred seems to be background.
         unknown: smallest and largest radius of the unknown band, in pixels at 512 px.
         blobs: share of samples whose unknown area extends into body and background.
     """
@@ -67,6 +70,7 @@ class Recipe:
     empty: float = 0.03
     turned: float = 0.2
     relit: float = 0.35
+    blurred: float = 0.0
     unknown: tuple[float, float] = (7.0, 15.0)
     blobs: float = 0.0
 
@@ -132,6 +136,10 @@ class Sampler:
         image = alpha * foreground + (1 - alpha) * backdrop
         contrast = (foreground - backdrop).abs().mean(1, keepdim=True)
         image = torch.where(dice.chance(0.7), recolor(image, dice), image)
+        if recipe.blurred:
+            most = max(height, width, 180) / 90
+            sigma = torch.exp(dice.uniform(0, math.log(most))).flatten()
+            image = torch.where(dice.chance(recipe.blurred), blur(image, sigma), image)
         image = degrade(image, dice)
         low, high = (r * max(height, width) / 512 for r in recipe.unknown)
         radius = torch.from_numpy(rng.integers(round(low), round(high) + 1, count)).to(self.device)
