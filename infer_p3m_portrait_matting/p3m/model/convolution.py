@@ -18,6 +18,12 @@ ACTIVATIONS: dict[type[nn.Module] | None, _Activation] = {
 }
 _NO_ACTIVATION: _Activation = ("none", [], lambda x: x)
 
+#: Pixels of a map below which a 1 x 1 convolution with many weights, in bfloat16, is a plain matrix product. There oneDNN
+#: lays all its weights out anew in every run, which takes 30 times as long as the convolution.
+_FEW_PIXELS = 256
+#: Weights that are many.
+_MANY_WEIGHTS = 2**16
+
 
 class FusedConv2d(nn.Module):
     """A Conv2d with zero padding (or timm's "same" padding), followed by an activation.
@@ -41,6 +47,7 @@ class FusedConv2d(nn.Module):
         self._shape = convolution.stride, convolution.padding, convolution.dilation, convolution.groups
         self._same = isinstance(convolution, Conv2dSame)
         self._packed: Tensor | None = None
+        self._matrix: Tensor | None = None
         self._for_tensor_cores = (
             convolution.groups == 1 and convolution.in_channels % 8 == 0 and convolution.out_channels % 8 == 0
         )
@@ -48,6 +55,9 @@ class FusedConv2d(nn.Module):
     def pack(self) -> None:
         """Lay the weights out for oneDNN. The module can then no longer leave the CPU."""
         stride, padding, dilation, groups = self._shape
+        plain = self.weight.shape[2:] == (1, 1) and stride == (1, 1) and groups == 1
+        if plain and self.weight.dtype == torch.bfloat16 and self.weight.numel() > _MANY_WEIGHTS:
+            self._matrix = self.weight.detach().flatten(1).contiguous()
         # The exact size of the maps matters little, but without any size the layout may suit none.
         size = [1, self.weight.shape[1] * groups, 256, 256]
         self._packed = torch.ops.mkldnn._reorder_convolution_weight(
@@ -93,6 +103,11 @@ class FusedConv2d(nn.Module):
         stride, _, dilation, groups = self._shape
         name, scalars, _ = ACTIVATIONS.get(activation, _NO_ACTIVATION)
         shape = self._packed, self.bias, padding, stride, dilation, groups
+        if self._matrix is not None and x.shape[2] * x.shape[3] < _FEW_PIXELS:
+            y = F.linear(x.permute(0, 2, 3, 1), self._matrix, self.bias).permute(0, 3, 1, 2)
+            if plus is not None:
+                y += plus
+            return ACTIVATIONS.get(activation, _NO_ACTIVATION)[2](y)
         if plus is None:
             return torch.ops.mkldnn._convolution_pointwise(x, *shape, name, scalars, "")
         if activation not in (None, nn.ReLU):
