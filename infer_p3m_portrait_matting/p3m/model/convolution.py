@@ -18,8 +18,8 @@ ACTIVATIONS: dict[type[nn.Module] | None, _Activation] = {
 }
 _NO_ACTIVATION: _Activation = ("none", [], lambda x: x)
 
-#: Pixels of a map below which a 1 x 1 convolution with many weights, in bfloat16, is a plain matrix product. There oneDNN
-#: lays all its weights out anew in every run, which takes 30 times as long as the convolution.
+#: Pixels of a map below which a 1 x 1 convolution with many weights is a plain matrix product in bfloat16: oneDNN would
+#: lay all its weights out anew in every run, which takes 30 times as long as the convolution.
 _FEW_PIXELS = 256
 #: Weights that are many.
 _MANY_WEIGHTS = 2**16
