@@ -22,7 +22,6 @@ def full(mobile, astronaut):
         pytest.param(
             48, marks=pytest.mark.xfail(strict=True, reason="the bundled model takes blurred people for background")
         ),
-        64,
         96,
         160,
         256,
