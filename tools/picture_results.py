@@ -6,6 +6,7 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+from labelled_sheet import labelled_sheet
 from skimage.data import astronaut
 
 from infer_p3m_portrait_matting.p3m import PortraitMatting
@@ -14,7 +15,7 @@ from infer_p3m_portrait_matting.plugin.settings import Settings
 
 ROOT = Path(__file__).resolve().parent.parent
 
-SIDE, GAP, TEXT = 384, 8, 30
+SIDE = 384
 
 
 def landscape(height: int, width: int) -> np.ndarray:
@@ -62,12 +63,11 @@ def main() -> None:
         'anonymize="blur"': make(anonymize="blur", background="#2b5876").composite,
         'anonymize="pixelate"': make(anonymize="pixelate").cutout,
     }
-    sheet = np.full((2 * (SIDE + TEXT) + GAP, 4 * SIDE + 3 * GAP, 3), 255, np.uint8)
-    for index, (caption, picture) in enumerate(shown.items()):
-        top, left = index // 4 * (SIDE + TEXT + GAP), index % 4 * (SIDE + GAP)
-        small = cv2.resize(on_tiles(picture), (SIDE, SIDE), interpolation=cv2.INTER_AREA)
-        sheet[top + TEXT : top + TEXT + SIDE, left : left + SIDE] = small
-        cv2.putText(sheet, caption, (left, top + 20), cv2.FONT_HERSHEY_SIMPLEX, 0.6, (40, 40, 40), 1, cv2.LINE_AA)
+    small = {
+        caption: cv2.resize(on_tiles(picture), (SIDE, SIDE), interpolation=cv2.INTER_AREA)
+        for caption, picture in shown.items()
+    }
+    sheet = labelled_sheet(small, columns=4)
     output.parent.mkdir(parents=True, exist_ok=True)
     output.write_bytes(cv2.imencode(".png", sheet[..., ::-1])[1].tobytes())
 

@@ -15,10 +15,13 @@ from pathlib import Path
 import cv2
 import numpy as np
 import torch
+from labelled_sheet import labelled_sheet
 from skimage.data import astronaut
 
 from infer_p3m_portrait_matting.p3m import PortraitMatting
 from infer_p3m_portrait_matting.p3m.atomic_write import write_whole
+from infer_p3m_portrait_matting.p3m.imaging.files import read_grey
+from infer_p3m_portrait_matting.p3m.imaging.images import check_matte, to_uint8
 from infer_p3m_portrait_matting.p3m.imaging.png import encode_png
 from training.people import hair_map
 from training.strands import Style, add_strands
@@ -28,7 +31,6 @@ ROOT = Path(__file__).resolve().parent.parent
 SHOWN = (slice(0, 420), slice(110, 770))
 #: Rows of the photo above which strands take root.
 NECK = 230
-GAP, TEXT = 8, 30
 
 _LONG = Style(
     count=700,
@@ -80,14 +82,6 @@ def loose_hair() -> tuple[np.ndarray, np.ndarray]:
     return drawn.numpy(), torch.maximum(alpha, front)[0, 0].numpy()
 
 
-def read_matte(path: Path, like: np.ndarray) -> np.ndarray:
-    """Read a grey picture of the size of ``like``; raise a ValueError if there is none."""
-    matte = cv2.imdecode(np.fromfile(path, np.uint8), cv2.IMREAD_GRAYSCALE)
-    if matte is None or matte.shape != like.shape:
-        raise ValueError(f"{path} is not a matte of {like.shape[1]} x {like.shape[0]} px")
-    return matte / np.float32(255)
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--photo", type=Path, help="write only the photo, to this file")
@@ -100,22 +94,16 @@ def main() -> None:
         return
     mattes = {"after": PortraitMatting("mobile").matte(photo), "drawn": alpha}
     if args.before:
-        mattes = {"before": read_matte(args.before, alpha), **mattes}
-    panels = [("photo", photo[SHOWN])]
+        before = read_grey(args.before) / np.float32(255)
+        check_matte(photo, before)
+        mattes = {"before": before, **mattes}
+    panels = {"photo": photo[SHOWN]}
     for name, matte in mattes.items():
         error = np.abs(matte - alpha)[SHOWN].sum() / 1000
         caption = name if name == "drawn" else f"{name}: SAD {error:.1f}"
-        panels.append((caption, np.dstack([np.rint(matte[SHOWN] * 255).astype(np.uint8)] * 3)))
-    columns = 2
-    height, width = panels[0][1].shape[:2]
-    rows = -(-len(panels) // columns)
-    sheet = np.full((rows * (height + TEXT + GAP), columns * (width + GAP), 3), 255, np.uint8)
-    for index, (caption, picture) in enumerate(panels):
-        top, left = index // columns * (height + TEXT + GAP), index % columns * (width + GAP)
-        sheet[top + TEXT : top + TEXT + height, left : left + width] = picture
-        cv2.putText(sheet, caption, (left, top + 20), cv2.FONT_HERSHEY_SIMPLEX, 0.6, (40, 40, 40), 1, cv2.LINE_AA)
+        panels[caption] = np.dstack([to_uint8(matte[SHOWN])] * 3)
     args.output.parent.mkdir(parents=True, exist_ok=True)
-    write_whole(args.output, encode_png(sheet))
+    write_whole(args.output, encode_png(labelled_sheet(panels, columns=2)))
 
 
 if __name__ == "__main__":

@@ -12,7 +12,6 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from .blur import blur
 from .gallery import ALPHA, BACKGROUND, FOREGROUND, HAIR, Layers, Window, cut
 from .photography import Dice, defocus, degrade, recolor, relight
 from .strands import Style, add_strands
@@ -137,9 +136,7 @@ class Sampler:
         contrast = (foreground - backdrop).abs().mean(1, keepdim=True)
         image = torch.where(dice.chance(0.7), recolor(image, dice), image)
         if recipe.blurred:
-            most = max(height, width, 180) / 90
-            sigma = torch.exp(dice.uniform(0, math.log(most))).flatten()
-            image = torch.where(dice.chance(recipe.blurred), blur(image, sigma), image)
+            image = defocus(image, dice, recipe.blurred, 90)
         image = degrade(image, dice)
         low, high = (r * max(height, width) / 512 for r in recipe.unknown)
         radius = torch.from_numpy(rng.integers(round(low), round(high) + 1, count)).to(self.device)

@@ -98,9 +98,16 @@ def _ramp(like: Tensor, dice: Dice) -> Tensor:
     return (low + (1 - low) * soft) * dice.uniform(1, 1.5)
 
 
-def defocus(x: Tensor, dice: Dice, share: float) -> Tensor:
-    """Blur a share of the samples by up to a fortieth of their height, as a lens blurs a far background."""
-    sigma = torch.exp(dice.uniform(math.log(0.5), math.log(x.shape[2] / 40))).flatten()
+def defocus(x: Tensor, dice: Dice, share: float, parts: int = 40) -> Tensor:
+    """Blur a share of the samples, as a lens does with what is out of focus.
+
+    Args:
+        x: pictures.
+        dice: of as many samples.
+        share: between 0 and 1.
+        parts: the largest sigma is the height over this.
+    """
+    sigma = torch.exp(dice.uniform(math.log(0.5), math.log(x.shape[2] / parts))).flatten()
     return torch.where(dice.chance(share), blur(x, sigma), x)
 
 

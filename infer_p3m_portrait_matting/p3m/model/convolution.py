@@ -88,11 +88,14 @@ class FusedConv2d(nn.Module):
             padding = cast("tuple[int, int]", own_padding)
             if self._same:
                 x = pad_same(x, list(self.weight.shape[2:]), list(stride), list(dilation))
-        if self._packed is not None:
+        if self._matrix is not None and x.shape[2] * x.shape[3] < _FEW_PIXELS:
+            x = F.linear(x.permute(0, 2, 3, 1), self._matrix, self.bias).permute(0, 3, 1, 2)
+        elif self._packed is not None:
             return self._onednn(x, plus, activation, padding)
-        if activation is nn.ReLU and self._cudnn_can(x):
+        elif activation is nn.ReLU and self._cudnn_can(x):
             return self._cudnn(x, plus, padding)
-        x = F.conv2d(x, self.weight, self.bias, stride, padding, dilation, groups)
+        else:
+            x = F.conv2d(x, self.weight, self.bias, stride, padding, dilation, groups)
         if plus is not None:
             x += plus
         return ACTIVATIONS.get(activation, _NO_ACTIVATION)[2](x)
@@ -103,11 +106,6 @@ class FusedConv2d(nn.Module):
         stride, _, dilation, groups = self._shape
         name, scalars, _ = ACTIVATIONS.get(activation, _NO_ACTIVATION)
         shape = self._packed, self.bias, padding, stride, dilation, groups
-        if self._matrix is not None and x.shape[2] * x.shape[3] < _FEW_PIXELS:
-            y = F.linear(x.permute(0, 2, 3, 1), self._matrix, self.bias).permute(0, 3, 1, 2)
-            if plus is not None:
-                y += plus
-            return ACTIVATIONS.get(activation, _NO_ACTIVATION)[2](y)
         if plus is None:
             return torch.ops.mkldnn._convolution_pointwise(x, *shape, name, scalars, "")
         if activation not in (None, nn.ReLU):
