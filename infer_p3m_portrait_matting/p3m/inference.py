@@ -7,11 +7,12 @@ from contextlib import AbstractContextManager, nullcontext
 from os import PathLike
 from pathlib import Path
 
+import cv2
 import numpy as np
 import torch
 from torch import Tensor
 
-from .checkpoints.weights import expected_weights, find_weights, load_weights
+from .checkpoints.weights import expected_weights, fill, find_weights, read_weights
 from .errors import WeightsError
 from .imaging.images import check_image
 from .imaging.photos import Photo, load_photo, takes_photo
@@ -30,6 +31,8 @@ logger = logging.getLogger(__name__)
 #: RESIZE: one pass at low resolution, whose fused alpha is enlarged.
 METHODS = ("HYBRID", "RESIZE")
 
+#: Whether a pass is the local one.
+_GLOBAL, _LOCAL = False, True
 #: Default number of photos in the network at once on a GPU.
 _BATCH_ON_GPU = 8
 #: What errors say when a library below PyTorch finds no memory on the GPU.
@@ -92,8 +95,11 @@ class PortraitMatting:
 
     def _load(self, dtype: torch.dtype) -> None:
         with loading_settings():
+            # In this order, as reading a file takes twice its size.
+            tensors = read_weights(self.weights)
             model = create_model(self.model_name)
-            load_weights(model, self.weights)
+            fill(model, tensors, self.weights)
+            del tensors
             self.model = prepare_for_inference(model, self.device, dtype, get_variant(self.model_name).exact)
         self.precision = str(dtype).removeprefix("torch.")
 
@@ -205,7 +211,7 @@ class PortraitMatting:
         _check_request("HYBRID", input_size)
         photo = to_tensor(image, self.device)
         with computing_settings(self.device), _repeatable(self.device):
-            local = self.model.local_alpha(self._inputs([photo], input_size, local=True))
+            local = self.model.local_alpha(*self._inputs([photo], input_size, _LOCAL))
         return _download(resize(local, *photo.shape[:2]).clamp(0, 1))
 
     def _in_halves(self, images: list[np.ndarray], method: str, input_size: int) -> list[np.ndarray]:
@@ -250,7 +256,7 @@ class PortraitMatting:
             return self._resize(photos, input_size, done)
 
     def _resize(self, photos: list[Tensor], input_size: int, done: Callable[[], None]) -> list[np.ndarray]:
-        alphas = self.model.fused_alpha(self._inputs(photos, input_size, local=False))
+        alphas = self.model.fused_alpha(*self._inputs(photos, input_size, _GLOBAL))
         self._check_range(alphas)
         done()
         return [
@@ -259,16 +265,21 @@ class PortraitMatting:
         ]
 
     def _hybrid(self, photos: list[Tensor], input_size: int, done: Callable[[], None]) -> list[np.ndarray]:
-        logits = self.model.segment(self._inputs(photos, input_size, local=False))
+        # Both at once, since converting a photo to floating point takes half as long as resizing it.
+        x, fine = self._inputs(photos, input_size, _GLOBAL, _LOCAL)
+        logits = self.model.segment(x)
         self._check_range(logits)
         classes = classify(logits, self.unknown_above)
         extremes = torch.stack([classes.amin((1, 2, 3)), classes.amax((1, 2, 3))], 1).tolist()
         done()
         # Background or foreground everywhere: no local alpha could change a pixel.
         plain = {i: low for i, (low, high) in enumerate(extremes) if low == high != UNKNOWN}
-        others = [photo for i, photo in enumerate(photos) if i not in plain]
+        others = [i for i in range(len(photos)) if i not in plain]
         if others:
-            local = self.model.local_alpha(self._inputs(others, input_size, local=True))
+            wanted = None
+            if fine.device.type == "cpu" and not any(_shrinks((x, fine), *photo.shape[:2]) for photo in photos):
+                wanted = _undecided(classes[others])
+            local = self.model.local_alpha(fine[others] if plain else fine, wanted)
             self._check_range(local)
             done()
             rows = iter(local)
@@ -285,12 +296,15 @@ class PortraitMatting:
         bound = None if local else self.global_bound
         return pass_size(height, width, input_size, halve=not local, bound=bound)
 
-    def _inputs(self, photos: list[Tensor], input_size: int, local: bool) -> Tensor:
+    def _inputs(self, photos: list[Tensor], input_size: int, *passes: bool) -> list[Tensor]:
+        """The inputs of passes, each local or not, for photos that have the same sizes in all of them."""
         height, width = photos[0].shape[:2]
-        size = self._pass_size(height, width, input_size, local)
-        inputs = [normalize(shrink(photo, *size)) for photo in photos]
-        x = inputs[0] if len(inputs) == 1 else torch.cat(inputs)
-        return x.contiguous(memory_format=torch.channels_last)
+        sizes = [self._pass_size(height, width, input_size, local) for local in passes]
+        inputs = []
+        for parts in zip(*(shrink(photo, sizes) for photo in photos), strict=True):
+            x = [normalize(part) for part in parts]
+            inputs.append((x[0] if len(x) == 1 else torch.cat(x)).contiguous(memory_format=torch.channels_last))
+        return inputs
 
     def _check_range(self, x: Tensor) -> None:
         if x.isfinite().all():
@@ -323,20 +337,37 @@ def _repeatable(device: torch.device) -> AbstractContextManager:
     return torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=True, allow_tf32=False)
 
 
+def _undecided(classes: Tensor) -> Tensor:
+    """Where :func:`_combine` needs the local alpha: bool [N, 1, h, w] for int64 classes of the same shape.
+
+    That is near an unknown pixel and where background meets foreground. Enlarged bilinearly, a class reaches one pixel
+    further, and from there the local alpha, whose pixels are no larger, one of its own.
+    """
+    near = np.ones((5, 5), np.uint8)
+    undecided = [
+        (cv2.dilate(x, near) != cv2.erode(x, near)) | (x == UNKNOWN) for x in classes[:, 0].to(torch.uint8).numpy()
+    ]
+    return torch.from_numpy(np.stack(undecided))[:, None]
+
+
 def _combine(classes: Tensor, local: Tensor, height: int, width: int) -> Tensor:
     """Fuse both passes at the photo's size: int64 classes and float32 local alpha, each [1, 1, h, w].
 
     Returns:
         float32 [1, 1, height, width] in [0, 1].
     """
-    small = max(local.shape[2], classes.shape[2]) > height or max(local.shape[3], classes.shape[3]) > width
-    if local.device.type == "cpu" and not small:
+    if local.device.type == "cpu" and not _shrinks((classes, local), height, width):
         return _combine_in_strips(classes, local, height, width)
     local = resize(local, height, width)
     # Scaled, the classes 0, 1, 2 stay exactly 0 or 2 only where no other class is near: there they decide.
     trimap = resize(classes.float(), height, width)
     known = (trimap < _EXACT) | (trimap > 2 - _EXACT)
     return torch.where(known, (trimap > 1).float(), local).clamp_(0, 1)
+
+
+def _shrinks(maps: tuple[Tensor, ...], height: int, width: int) -> bool:
+    """Tell whether one of the maps [N, C, h, w] is larger than a photo."""
+    return any(x.shape[2] > height or x.shape[3] > width for x in maps)
 
 
 def _combine_in_strips(classes: Tensor, local: Tensor, height: int, width: int) -> Tensor:

@@ -13,10 +13,11 @@ from torchvision.models.resnet import BasicBlock
 
 from .fold import fold_batch_norms
 from .model.convolution import ACTIVATIONS, FusedConv2d
+from .model.encoders.mobile import MobileEncoder
 from .model.network import P3MNet
 
 #: Values of a map in one strip.
-_STRIP = 2**19
+_STRIP = 2**20
 
 
 class FusedBasicBlock(nn.Module):
@@ -91,7 +92,7 @@ class StripwiseBlock(nn.Module):
             y = self.conv_pw(x[:, :, max(top, 0) : bottom])
             y = F.pad(y, (left, right, max(-top, 0), max(bottom - height, 0)))
             done.append(self.conv_pwl(self.conv_dw(y, padding=(0, 0))))
-        return torch.cat(done, 2)
+        return done[0] if len(done) == 1 else torch.cat(done, 2)
 
 
 def cut_into_strips(module: nn.Module) -> None:
@@ -138,6 +139,8 @@ def prepare_for_inference(
             parameter.data = parameter.data.to(dtype)
     model.segmentation.dtype = torch.float32 if "segmentation" in exact else dtype
     model.dtype = dtype
+    if isinstance(model.encoder, MobileEncoder):
+        model.encoder.dtype = dtype
     model = model.to(device).to(memory_format=torch.channels_last)
     if device.type == "cpu":
         pack_for_cpu(model)

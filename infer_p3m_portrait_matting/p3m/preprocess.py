@@ -1,5 +1,6 @@
 """Turn images into network inputs, and resize tensors."""
 
+from collections.abc import Sequence
 from functools import cache
 
 import numpy as np
@@ -49,28 +50,33 @@ def to_rgb(pixels: Tensor) -> Tensor:
     return rgb.expand(-1, -1, 3).permute(2, 0, 1).unsqueeze(0).contiguous(memory_format=torch.channels_last)
 
 
-def shrink(pixels: Tensor, height: int, width: int) -> Tensor:
-    """Convert the result of :func:`to_tensor` to RGB of another size.
+def shrink(pixels: Tensor, sizes: Sequence[tuple[int, int]]) -> list[Tensor]:
+    """Convert the result of :func:`to_tensor` to RGB of other sizes.
 
     On a CPU the rows shrink first, some columns at a time: a photo of 24 MP takes 288 MB in floating point,
     which are never allocated at once.
 
     Args:
         pixels: as :func:`to_tensor` gives them.
-        height: wanted height in pixels.
-        width: wanted width in pixels.
+        sizes: wanted heights and widths in pixels.
 
     Returns:
-        float32 [1, 3, height, width] in [0, 1], channels_last.
+        For each size float32 [1, 3, height, width] in [0, 1], channels_last.
     """
-    columns = pixels.shape[1]
-    if pixels.device.type != "cpu" or height >= pixels.shape[0]:
-        return resize(to_rgb(pixels), height, width)
-    x = torch.empty((1, 3, height, columns), dtype=torch.float32, memory_format=torch.channels_last)
+    rows, columns = pixels.shape[:2]
+    if pixels.device.type != "cpu" or any(height >= rows for height, _ in sizes):
+        rgb = to_rgb(pixels)
+        return [resize(rgb, *size) for size in sizes]
+    shortened = [
+        torch.empty((1, 3, height, columns), dtype=torch.float32, memory_format=torch.channels_last)
+        for height, _ in sizes
+    ]
     for first in range(0, columns, _COLUMNS):
         strip = slice(first, min(first + _COLUMNS, columns))
-        x[..., strip] = resize(to_rgb(pixels[:, strip]), height, strip.stop - strip.start)
-    return resize(x, height, width)
+        rgb = to_rgb(pixels[:, strip])
+        for x in shortened:
+            x[..., strip] = resize(rgb, x.shape[2], rgb.shape[3])
+    return [resize(x, *size) for x, size in zip(shortened, sizes, strict=True)]
 
 
 def resize(x: Tensor, height: int, width: int) -> Tensor:

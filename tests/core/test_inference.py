@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from torch.nn import functional as F
 
 from infer_p3m_portrait_matting.p3m import PortraitMatting
+from infer_p3m_portrait_matting.p3m.sizes import pass_size
 
 MEAN, STD = np.array([0.485, 0.456, 0.406]), np.array([0.229, 0.224, 0.225])
 
@@ -87,6 +88,25 @@ def test_hybrid_keeps_the_aspect_ratio_of_a_shrunk_photo(mobile, astronaut):
     np.testing.assert_allclose(mobile.matte(image, input_size=256), expected, rtol=0, atol=1e-4)
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("size", "input_size"), [((512, 384), 512), ((700, 520), 512), ((97, 130), 64), ((60, 48), 512)]
+)
+def test_hybrid_computes_the_local_alpha_wherever_a_class_asks_for_it(size, input_size, mobile, monkeypatch, astronaut):
+    """Few unknown pixels, and places where background meets foreground: most of the local alpha is not computed."""
+    image = np.stack([enlarge(astronaut[:500, :400, c], size) for c in range(3)], -1).round().astype(np.uint8)
+    passes = [pass_size(*size, input_size, halve, mobile.global_bound if halve else None) for halve in (True, False)]
+    dice = torch.Generator().manual_seed(0)
+    classes = torch.zeros(passes[0], dtype=torch.int64)
+    classes[passes[0][0] // 2 :, : passes[0][1] // 4] = 2
+    classes[torch.rand(passes[0], generator=dice) > 0.999] = 1
+    logits = F.one_hot(classes, 3).permute(2, 0, 1)[None].float()
+    monkeypatch.setattr(mobile.model, "segment", lambda _: logits)
+    expected, background, foreground = hybrid_by_hand(mobile.model, image, *passes)
+    assert (background | foreground).mean() > 0.5
+    np.testing.assert_allclose(mobile.matte(image, input_size=input_size), expected, rtol=0, atol=1e-4)
+
+
 def test_unknown_everywhere_gives_the_local_alpha(mobile, monkeypatch, astronaut):
     one_class_everywhere(mobile, monkeypatch, 1)
     image = astronaut[:128, 128:256]
@@ -129,7 +149,7 @@ def test_an_exception_after_a_pass_ends_the_run(method, expected, mobile, photo,
 @pytest.mark.parametrize(("number", "value"), [(0, 0.0), (2, 1.0)])
 def test_one_class_everywhere_needs_no_local_pass(number, value, mobile, photo, monkeypatch):
     one_class_everywhere(mobile, monkeypatch, number)
-    monkeypatch.setattr(mobile.model, "local_alpha", lambda _: pytest.fail("the local pass ran"))
+    monkeypatch.setattr(mobile.model, "local_alpha", lambda *_: pytest.fail("the local pass ran"))
     passes = []
     alpha = mobile.matte(photo, after_pass=lambda: passes.append(1))
     assert alpha.shape == photo.shape[:2]

@@ -6,6 +6,7 @@ import numpy as np
 import published_rule
 import pytest
 import torch
+from torch.nn import functional as F
 
 from infer_p3m_portrait_matting import p3m
 from infer_p3m_portrait_matting.p3m.model.network import BACKGROUND, FOREGROUND, UNKNOWN, classify
@@ -85,7 +86,25 @@ def test_partial_passes_equal_the_full_one(variant, memory_format, matting, mobi
         output = model(x)
         assert torch.equal(model.segment(x), output.logits)
         assert torch.equal(model.local_alpha(x), output.local_alpha)
-        assert torch.equal(model.fused_alpha(x), output.alpha)
+        # Computed only where it is unknown, in windows of other sizes, which round otherwise.
+        assert torch.allclose(model.fused_alpha(x), output.alpha, rtol=0, atol=1e-5)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("variant", ["resnet34", "vitae-s", "mobile"])
+def test_the_local_alpha_is_the_same_wherever_it_is_wanted(variant, matting, mobile, monkeypatch):
+    monkeypatch.setattr("infer_p3m_portrait_matting.p3m.model.decoders._ROWS", 4)
+    model = mobile.model if variant == "mobile" else matting(variant).model
+    x = torch.cat([noise(160, 288, seed) for seed in range(2)])
+    wanted = torch.zeros(2, 1, 40, 72, dtype=torch.bool)
+    # A corner, the middle of an edge, and places inside, each of one picture.
+    wanted[0, :, :3, :2] = wanted[1, :, 20, 70:] = wanted[0, :, 12:20, 30:36] = wanted[1, :, 33, 10] = True
+    with torch.inference_mode():
+        whole, found = model.local_alpha(x), model.local_alpha(x, wanted)
+    there = F.interpolate(wanted.any(0, keepdim=True).float(), scale_factor=4).bool().expand_as(whole)
+    assert torch.allclose(found[there], whole[there], rtol=0, atol=1e-5)
+    # What is computed beside it takes little of the picture.
+    assert (found == 0).float().mean() > 0.5
 
 
 @pytest.mark.parametrize("variant", ["resnet34", "vitae-s", "mobile"])

@@ -55,8 +55,10 @@ def test_a_loaded_model_says_what_it_computes_in(mobile, half):
 def test_what_decides_stays_in_float32(half):
     dtypes = {name: parameter.dtype for name, parameter in half.model.named_parameters()}
     exact = {name for name, dtype in dtypes.items() if dtype == torch.float32}
-    assert {name.split(".")[0] for name in exact} == {"encoder", "segmentation"}
-    assert all((dtype == torch.bfloat16) == name.startswith("matting.") for name, dtype in dtypes.items())
+    last = ("matting.head.1.", "matting.head.2.")
+    assert {name.split(".")[0] for name in exact if not name.startswith(last)} == {"encoder", "segmentation"}
+    reduced = {name for name in dtypes if name.startswith("matting.") and not name.startswith(last)}
+    assert dtypes.keys() - exact == reduced
     x = torch.zeros(1, 3, 32, 32)
     with torch.inference_mode():
         assert half.model.segment(x).dtype == half.model.local_alpha(x).dtype == torch.float32

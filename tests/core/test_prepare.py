@@ -10,7 +10,7 @@ from torchvision.models.resnet import BasicBlock
 from infer_p3m_portrait_matting.p3m import create_model
 from infer_p3m_portrait_matting.p3m.fold import fold_batch_norms
 from infer_p3m_portrait_matting.p3m.model.convolution import FusedConv2d, conv_relu
-from infer_p3m_portrait_matting.p3m.model.encoders.features import pool, stem_in_strips
+from infer_p3m_portrait_matting.p3m.model.encoders.features import Features, pool, stem_in_strips
 from infer_p3m_portrait_matting.p3m.prepare import (
     StripwiseBlock,
     fuse_convolutions,
@@ -128,5 +128,28 @@ def test_a_stem_in_strips_is_the_stem_as_a_whole(rows, kernel, padding, monkeypa
     assert torch.equal(stem.pooled, deepest.pooled)
     # Where the maximum was: rounding may settle a tie otherwise, no more.
     assert (stem.indices == indices).float().mean() > 0.9999
+    assert torch.allclose(stem.e0_pooled, F.max_pool2d(e0, 2), rtol=0, atol=1e-5)
+
+
+def test_a_pool_at_a_larger_stride_is_part_of_the_one_that_an_encoder_has_at_hand():
+    e0 = noise(2, 8, 32, 64)
+    whole = Features(e0, e0, e0, e0, e0, e0, None)
+    pooled = whole._replace(e0=None, e0_pooled=F.max_pool2d(e0, 2))
     for stride in (2, 4, 8):
-        assert torch.allclose(stem.e0_pooled[stride], F.max_pool2d(e0, 2, stride), rtol=0, atol=1e-5)
+        assert torch.equal(pooled.pool_e0(stride), whole.pool_e0(stride))
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+@pytest.mark.parametrize("rows", [1, 16])
+def test_the_mobile_stem_in_strips_is_the_stem_as_a_whole(rows, dtype, monkeypatch):
+    monkeypatch.setattr("infer_p3m_portrait_matting.p3m.model.encoders.features._ROWS", rows)
+    torch.manual_seed(0)
+    model = drawn(create_model("mobile")).eval()
+    x = noise(1, 3, 64, 1024)
+    with torch.inference_mode():
+        expected = model.encoder.stem(x)
+        features = prepare_for_inference(model, CPU, dtype, ("encoder",)).encoder(x)
+    assert features.e0.dtype == features.e0_pooled.dtype == dtype
+    tolerance = 1e-5 if dtype == torch.float32 else 2**-8 * expected.max().item()
+    assert torch.allclose(features.e0.float(), expected, rtol=0, atol=tolerance)
+    assert torch.equal(features.e0_pooled, F.max_pool2d(features.e0, 2))

@@ -6,7 +6,7 @@ import torch
 from torch.nn import functional as F
 
 from infer_p3m_portrait_matting.p3m.model.encoders.features import pool
-from infer_p3m_portrait_matting.p3m.model.unpool import _settle, max_unpool, to_steps
+from infer_p3m_portrait_matting.p3m.model.unpool import _settle, max_unpool, to_steps, unpool_window
 
 
 def unpool_slowly(x, indices):
@@ -85,3 +85,16 @@ def test_pooling_in_strips_and_unpooling_by_steps_give_the_same(kernel, padding,
         assert torch.equal(pooled.float(), wanted)
         assert torch.equal(steps, to_steps(indices))
         assert torch.equal(max_unpool(x, steps, overlapping=kernel == 3).float(), expected)
+
+
+@pytest.mark.parametrize(("kernel", "padding"), [(3, 1), (2, 0)])
+@pytest.mark.parametrize("rows", [slice(0, 4), slice(3, 9), slice(9, 18)])
+@pytest.mark.parametrize("columns", [slice(0, 10), slice(0, 3), slice(4, 10)])
+def test_unpooling_a_window_gives_that_part_of_the_whole(columns, rows, kernel, padding):
+    e = torch.randint(0, 4, (2, 5, 36, 20), generator=torch.Generator().manual_seed(0)).float()
+    _, indices = F.max_pool2d(e, kernel, 2, padding, return_indices=True)
+    x = torch.randn(indices.shape, generator=torch.Generator().manual_seed(1))
+    whole = max_unpool(x, indices, overlapping=kernel == 3)
+    found = unpool_window(x, to_steps(indices), kernel == 3, rows, columns)
+    expected = whole[:, :, 2 * rows.start : 2 * rows.stop, 2 * columns.start : 2 * columns.stop]
+    assert torch.equal(found, expected)

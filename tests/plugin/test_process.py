@@ -165,7 +165,7 @@ def test_a_gpu_without_memory_says_what_to_lower_and_the_next_run_works(photo):
     wanted = outputs(task)
     model = task.session.model
 
-    def local_alpha(x):
+    def local_alpha(*_):
         raise torch.OutOfMemoryError("CUDA out of memory")
 
     model.local_alpha = local_alpha
@@ -202,7 +202,7 @@ def test_stop_ends_a_run_between_passes(photo):
         return segment(x)
 
     model.segment = segment_and_stop
-    model.local_alpha = lambda x: (calls.append("local"), local_alpha(x))[1]
+    model.local_alpha = lambda *args: (calls.append("local"), local_alpha(*args))[1]
     try:
         wf.run_on(array=photo)
         assert calls == []

@@ -113,16 +113,29 @@ def load_weights(model: P3MNet, path: str | PathLike[str]) -> None:
         FileNotFoundError: there is no such file.
         WeightsError: the file is unreadable, unsafe or of another network, or it changed since it was downloaded.
     """
+    fill(model, read_weights(path), path)
+
+
+def read_weights(path: str | PathLike[str]) -> dict[str, Tensor]:
+    """Read the tensors of a ``.safetensors`` file or of a published checkpoint.
+
+    Args:
+        path: the file.
+
+    Returns:
+        The tensors on the CPU, by our names; :func:`fill` checks whether they fit a network.
+
+    Raises:
+        FileNotFoundError, WeightsError: as :func:`load_weights`.
+    """
     path = Path(path)
-    content = _read(path)
     if path.suffix.lower() != ".safetensors":
-        fill(model, rename_published(_checkpoint(content, path), path), path)
-        return
+        return rename_published(_checkpoint(_read(path), path), path)
+    content = _read(path)
     try:
-        tensors = load(content)
+        return load(content)
     except (SafetensorError, OSError, ValueError, KeyError) as error:
         raise WeightsError(f"weights file {path} cannot be read; it may be truncated: {_first_line(error)}") from error
-    fill(model, tensors, path)
 
 
 def load_published_checkpoint(model: P3MNet, path: str | PathLike[str]) -> None:
@@ -260,7 +273,6 @@ def fill(model: P3MNet, tensors: dict[str, Tensor], source: str | PathLike[str])
         WeightsError: names or shapes differ, or a value is not finite; the message lists the difference.
     """
     wanted = model.state_dict()
-    cast: dict[str, Tensor] = {}
     problems = [f"missing {name}" for name in wanted if name not in tensors]
     problems += [f"unknown {shown(name)}" for name in tensors if name not in wanted]
     for name, tensor in tensors.items():
@@ -272,15 +284,15 @@ def fill(model: P3MNet, tensors: dict[str, Tensor], source: str | PathLike[str])
             problems.append(f"{name} is {tensor.dtype} instead of {wanted[name].dtype}")
         elif tensor.is_meta or tensor.layout != torch.strided:
             problems.append(f"{name} is a {'meta' if tensor.is_meta else 'sparse'} tensor instead of a plain one")
-        else:
-            # Finite must be what the network gets: 1e300 in float64 is, and in float32 it is not.
-            cast[name] = tensor.to(wanted[name].dtype)
-            if not torch.isfinite(cast[name]).all():
-                problems.append(f"{name} holds values that are not finite in {wanted[name].dtype}")
+        # Finite must be what the network gets: 1e300 in float64 is, and in float32 it is not.
+        elif not torch.isfinite(tensor.to(wanted[name].dtype)).all():
+            problems.append(f"{name} holds values that are not finite in {wanted[name].dtype}")
     if problems:
         listed = "; ".join(problems[:8]) + ("; ..." if len(problems) > 8 else "")
         raise WeightsError(f"weights file {source} does not fit this network, {len(problems)} differences: {listed}")
-    model.load_state_dict(cast)
+    # One tensor at a time, so that no second copy of the network is in memory.
+    for name, tensor in wanted.items():
+        tensor.copy_(tensors[name])
 
 
 def save_weights(model: P3MNet, path: str | PathLike[str]) -> None:

@@ -18,9 +18,9 @@ ACTIVATIONS: dict[type[nn.Module] | None, _Activation] = {
 }
 _NO_ACTIVATION: _Activation = ("none", [], lambda x: x)
 
-#: Pixels of a map below which a 1 x 1 convolution with many weights is a plain matrix product in bfloat16: oneDNN would
-#: lay all its weights out anew in every run, which takes 30 times as long as the convolution.
-_FEW_PIXELS = 256
+#: Pixels of a map below which a 1 x 1 convolution with many weights is a plain matrix product: for such a map oneDNN
+#: may lay all its weights out anew in every run, which takes up to 30 times as long as the convolution.
+_FEW_PIXELS = 1024
 #: Weights that are many.
 _MANY_WEIGHTS = 2**16
 
@@ -56,7 +56,7 @@ class FusedConv2d(nn.Module):
         """Lay the weights out for oneDNN. The module can then no longer leave the CPU."""
         stride, padding, dilation, groups = self._shape
         plain = self.weight.shape[2:] == (1, 1) and stride == (1, 1) and groups == 1
-        if plain and self.weight.dtype == torch.bfloat16 and self.weight.numel() > _MANY_WEIGHTS:
+        if plain and self.weight.numel() > _MANY_WEIGHTS:
             self._matrix = self.weight.detach().flatten(1).contiguous()
         # The exact size of the maps matters little, but without any size the layout may suit none.
         size = [1, self.weight.shape[1] * groups, 256, 256]

@@ -7,10 +7,11 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from .convolution import FusedConv2d, conv_relu
+from .convolution import FusedConv2d, conv_relu, match
 from .encoders.features import Features
 from .integration import DBFI, SBFI, TFI, upsample
-from .unpool import max_unpool, unpool_rows
+from .unpool import max_unpool, unpool_window
+from .windows import cut, widen_both, windows, within_both
 
 
 @dataclass(frozen=True)
@@ -140,73 +141,95 @@ class MattingDecoder(nn.Module):
         self.sbfi_2 = SBFI(e2, e0, 8)
         self.sbfi_1 = SBFI(e1, e0, 4)
         self.sbfi_0 = SBFI(e0p, e0, 2)
+        self.width_0 = channels.matting[-1][-1]
+        # TFI, sBFI and each convolution of d0 see one pixel more on every side.
+        self.border_0 = 1 + len(channels.matting[-1])
         widths = (channels.matting[-1][-1] + (e0 if channels.head_sees_e0 else 0), *channels.matting_head)
         self.head = _bare_convolutions(widths)
 
-    def forward(self, features: Features, pyramid: Pyramid) -> Tensor:
+    def forward(self, features: Features, pyramid: Pyramid, wanted: Tensor | None = None) -> Tensor:
         """Predict the local alpha.
 
         Args:
             features: all of the encoder's features.
             pyramid: d4 to d1 of the segmentation decoder.
+            wanted: bool [N, 1, h, w] of any size, where the local alpha is wanted; None wants all of it.
 
         Returns:
-            float [N, 1, H, W] in [0, 1].
+            float [N, 1, H, W] in [0, 1]; where it is not wanted it may be 0 instead.
         """
         f, (d4, d3, d2, d1) = features, pyramid
         x = _enlarge(self.d4(f.e4), f, 4)
         x = _enlarge(self.d3(self.tfi_3(d4, x, f.e3)), f, 3)
         x = _enlarge(self.d2(self.sbfi_2.refine(self.tfi_2(d3, x, f.e2), f.pool_e0(8))), f, 2)
         x = _enlarge(self.d1(self.sbfi_1.refine(self.tfi_1(d2, x, f.e1), f.pool_e0(4))), f, 1)
-        x = self.d0(self.sbfi_0.refine(self.tfi_0(d1, x, f.e0p), f.pool_e0(2)))
         if isinstance(self.head[-1], FusedConv2d) and self.head[-1].on_cpu:
-            return self._finish_in_strips(x, f)
-        x = _enlarge(x, f, 0)
+            return self._finish_in_windows(self._level_0_in_windows(d1, x, f, wanted), f, wanted)
+        assert f.e0p is not None
+        x = _enlarge(self._level_0(d1, x, f.e0p, f.pool_e0(2)), f, 0)
         if self.head_sees_e0:
             assert f.e0 is not None
             x = torch.cat([x, f.e0], 1)
         for conv in self.head[:-1]:
-            x = conv_relu(conv, x)
-        return torch.sigmoid(self.head[-1](x).float())
+            x = conv_relu(conv, match(x, conv))
+        return torch.sigmoid(self.head[-1](match(x, self.head[-1])).float())
 
-    def _finish_in_strips(self, x: Tensor, f: Features) -> Tensor:
-        """What is left at full resolution, strip by strip: its maps, the largest of all, never exist as a whole."""
+    def _level_0(self, d1: Tensor, x: Tensor, e0p: Tensor, e0_pooled: Tensor) -> Tensor:
+        return self.d0(self.sbfi_0.refine(self.tfi_0(d1, x, e0p), e0_pooled))
+
+    def _level_0_in_windows(self, d1: Tensor, x: Tensor, f: Features, wanted: Tensor | None) -> Tensor:
+        """:meth:`_level_0`, at half resolution, where what follows needs it."""
+        assert f.e0p is not None
+        maps = d1, x, f.e0p, f.pool_e0(2)
+        n, _, height, width = x.shape
+        out = torch.empty((n, self.width_0, height, width), dtype=x.dtype, memory_format=torch.channels_last)
+        if wanted is not None:
+            out.zero_()
+        for window in windows(height, width, max(_HALF_ROWS * 512 // width, 8), wanted):
+            # The head sees as many pixels more at full resolution as it has convolutions; enlarging sees one.
+            needed = widen_both(window, len(self.head) // 2 + 2, height, width)
+            seen = widen_both(needed, self.border_0, height, width)
+            y = self._level_0(*(cut(each, seen) for each in maps))
+            cut(out, needed).copy_(cut(y, within_both(needed, seen)))
+        return out
+
+    def _finish_in_windows(self, x: Tensor, f: Features, wanted: Tensor | None) -> Tensor:
+        """What is left at full resolution, where it is wanted: its maps, the largest of all, never exist as a whole."""
         n, _, h, w = x.shape
-        alpha = torch.empty((n, 1, 2 * h, 2 * w), dtype=torch.float32)
-        # Each convolution of the head sees one row more on either side; enlarging sees one row of x more.
+        height, width = 2 * h, 2 * w
+        alpha = torch.zeros((n, 1, height, width), dtype=torch.float32)
+        # Each convolution of the head sees one pixel more on every side.
         border = len(self.head)
-        rows = max(_ROWS * 1024 // (2 * w), 8)
-        for first in range(0, 2 * h, rows):
-            last = min(first + rows, 2 * h)
-            top, bottom = max(first - border, 0), min(last + border, 2 * h)
-            strip = _enlarge_rows(x, f, top, bottom)
+        for window in windows(height, width, max(_ROWS * 1024 // width, 8), wanted):
+            seen = widen_both(window, border, height, width)
+            y = _enlarge_window(x, f, *seen)
             if self.head_sees_e0:
                 assert f.e0 is not None
-                strip = torch.cat([strip, f.e0[:, :, top:bottom]], 1)
+                y = torch.cat([y, cut(f.e0, seen)], 1)
             for conv in self.head[:-1]:
-                strip = conv_relu(conv, strip)
-            logits = self.head[-1](strip)[:, :, first - top : last - top]
-            alpha[:, :, first:last] = torch.sigmoid(logits.float())
+                y = conv_relu(conv, match(y, conv))
+            logits = cut(self.head[-1](match(y, self.head[-1])), within_both(window, seen))
+            cut(alpha, window).copy_(torch.sigmoid(logits.float()))
         return alpha
 
 
-#: Rows of a strip at full resolution when they are 1024 px long.
-_ROWS = 48
+#: Rows of a window at full resolution when the map is 1024 px wide, and at half resolution when it is 512 px wide.
+_ROWS, _HALF_ROWS = 64, 64
 
 
-def _enlarge_rows(x: Tensor, features: Features, first: int, last: int) -> Tensor:
-    """Rows first to last (exclusive) of what :func:`_enlarge` gives at level 0."""
-    n, c, _, w = x.shape
-    top, bottom = first // 2, -(-last // 2)
+def _enlarge_window(x: Tensor, features: Features, rows: slice, columns: slice) -> Tensor:
+    """A window of what :func:`_enlarge` gives at level 0."""
+    halved = slice(rows.start // 2, -(-rows.stop // 2)), slice(columns.start // 2, -(-columns.stop // 2))
     assert features.indices is not None
     indices = features.indices[0]
     if indices is None:
-        start = max(top - 1, 0)
-        out = upsample(x[:, :, start : bottom + 1], 2)
-        return out[:, :, first - 2 * start : last - 2 * start]
-    out = torch.empty((n, c, 2 * (bottom - top), 2 * w), dtype=x.dtype, memory_format=torch.channels_last)
-    unpool_rows(x, indices, features.overlapping, top, bottom, out)
-    return out[:, :, first - 2 * top : last - 2 * top]
+        # Enlarging sees one pixel more on every side.
+        halved = widen_both(halved, 1, *x.shape[2:])
+        out = upsample(cut(x, halved), 2)
+    else:
+        out = unpool_window(x, indices, features.overlapping, *halved)
+    tall, wide = (slice(2 * part.start, 2 * part.stop) for part in halved)
+    return cut(out, within_both((rows, columns), (tall, wide)))
 
 
 def _enlarge(x: Tensor, features: Features, level: int) -> Tensor:

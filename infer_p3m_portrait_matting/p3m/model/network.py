@@ -104,25 +104,30 @@ class P3MNet(nn.Module):
         _, logits, side_logits = self.segmentation(self.encoder(x, skips=False).e4, sides=True)
         return logits, *side_logits
 
-    def local_alpha(self, x: Tensor) -> Tensor:
-        """Predict only the local alpha, float [N, 1, H, W] in [0, 1]: the local pass of HYBRID."""
+    def local_alpha(self, x: Tensor, wanted: Tensor | None = None) -> Tensor:
+        """Predict only the local alpha, float [N, 1, H, W] in [0, 1]: the local pass of HYBRID.
+
+        Args:
+            x: as for every method.
+            wanted: bool [N, 1, h, w] of any size, where it is wanted; elsewhere it may be 0. None wants all of it.
+        """
         _check(x)
         features = self.encoder(x)
         pyramid, _ = self.segmentation.pyramid(features.e4)
-        return self._matte(features, pyramid)
+        return self._matte(features, pyramid, wanted)
 
     def fused_alpha(self, x: Tensor) -> Tensor:
         """Predict only the fused alpha, float [N, 1, H, W] in [0, 1]: the single pass of RESIZE."""
         _check(x)
         features = self.encoder(x)
         pyramid, logits, _ = self.segmentation(features.e4)
-        return fuse(logits, self._matte(features, pyramid))
+        return fuse(logits, self._matte(features, pyramid, classify(logits) == UNKNOWN))
 
-    def _matte(self, features: Features, pyramid: Pyramid) -> Tensor:
+    def _matte(self, features: Features, pyramid: Pyramid, wanted: Tensor | None = None) -> Tensor:
         if self.dtype is not None:
             d4, d3, d2, d1 = (x.to(self.dtype) for x in pyramid)
             features, pyramid = features.to(self.dtype), (d4, d3, d2, d1)
-        return self.matting(features, pyramid)
+        return self.matting(features, pyramid, wanted)
 
 
 def _check(x: Tensor) -> None:

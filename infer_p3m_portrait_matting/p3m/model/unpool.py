@@ -4,6 +4,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from .windows import cut
+
 #: Where a pooled value is, and where a later one (in row-major order) is whose 3 x 3 window overlaps its own: to the
 #: right, below left, below, below right. The last pair that applies names the last claimant.
 _ALL, _FIRST, _LAST = slice(None), slice(None, -1), slice(1, None)
@@ -45,7 +47,7 @@ def max_unpool(x: Tensor, indices: Tensor, overlapping: bool) -> Tensor:
     n, c, h, w = x.shape
     out = torch.empty((n, c, 2 * h, 2 * w), dtype=x.dtype, device=x.device, memory_format=layout)
     for first, last in strips(x):
-        unpool_rows(x, steps, overlapping, first, last, out[:, :, 2 * first : 2 * last])
+        _unpool_into(x, steps, overlapping, slice(first, last), slice(0, w), out[:, :, 2 * first : 2 * last])
     return out
 
 
@@ -72,36 +74,48 @@ def strips(x: Tensor) -> list[tuple[int, int]]:
     return [(first, min(first + rows, h)) for first in range(0, h, rows)]
 
 
-def unpool_rows(x: Tensor, steps: Tensor, overlapping: bool, first: int, last: int, out: Tensor) -> None:
-    """Unpool some rows.
+def unpool_window(x: Tensor, steps: Tensor, overlapping: bool, rows: slice, columns: slice) -> Tensor:
+    """Unpool a part of a map.
 
     Args:
         x: float [N, C, H, W].
         steps: int16 [N, C, H, W], from :func:`to_steps`.
         overlapping: as for :func:`max_unpool`.
-        first: first row of ``x``.
-        last: row of ``x`` behind the last one.
-        out: [N, C, 2 (last - first), 2W] with the dtype of ``x``: receives rows 2 first to 2 last.
+        rows: the rows of ``x`` that are wanted, with their start and their stop.
+        columns: the columns of ``x`` that are wanted, likewise.
+
+    Returns:
+        [N, C, 2h, 2w] for h rows and w columns, with the dtype and the memory format of ``x``.
     """
-    w = x.shape[3]
-    # The row below belongs to it: its 3 x 3 windows reach up into these rows.
-    x, steps = x[:, :, first : last + 1], steps[:, :, first : last + 1]
-    rows = last - first
+    n, c = x.shape[:2]
+    size = n, c, 2 * (rows.stop - rows.start), 2 * (columns.stop - columns.start)
+    channels_last = x.is_contiguous(memory_format=torch.channels_last)
+    layout = torch.channels_last if channels_last else torch.contiguous_format
+    out = torch.empty(size, dtype=x.dtype, device=x.device, memory_format=layout)
+    _unpool_into(x, steps, overlapping, rows, columns, out)
+    return out
+
+
+def _unpool_into(x: Tensor, steps: Tensor, overlapping: bool, rows: slice, columns: slice, out: Tensor) -> None:
+    width = x.shape[3]
+    # The row below and the column to the right belong to it: their 3 x 3 windows reach into this part.
+    x, steps = (each[:, :, rows.start : rows.stop + 1, columns.start : columns.stop + 1] for each in (x, steps))
     zero = x.new_zeros(())
     for row in (0, 1):
         for column in (0, 1):
             place = out[:, :, row::2, column::2]
-            found = steps[:, :, :rows] == row * 2 * w + column
-            torch.where(found, x[:, :, :rows], zero, out=place)
+            h, w = place.shape[2:]
+            found = steps[:, :, :h, :w] == row * 2 * width + column
+            torch.where(found, x[:, :, :h, :w], zero, out=place)
             if overlapping:
                 # Windows to the right, below, and below right begin at this place: a later one overwrites.
                 for down, right in ((0, 1), (1, 0), (1, 1)):
                     if down <= row and right <= column:
-                        step = (row - 2 * down) * 2 * w + column - 2 * right
-                        below = slice(down, down + rows)
-                        here = place[:, :, : x.shape[2] - down, : w - right]
-                        found = steps[:, :, below, right:] == step
-                        torch.where(found, x[:, :, below, right:], here, out=here)
+                        step = (row - 2 * down) * 2 * width + column - 2 * right
+                        there = slice(down, down + h), slice(right, right + w)
+                        values, found = cut(x, there), cut(steps, there) == step
+                        here = place[:, :, : values.shape[2], : values.shape[3]]
+                        torch.where(found, values, here, out=here)
 
 
 def _settle(x: Tensor, indices: Tensor) -> Tensor:

@@ -17,8 +17,8 @@ class Features(NamedTuple):
     all are float [N, channels, height, width]. ``indices`` holds, for levels 0 to 4, the max-pooling indices
     (:func:`pool`) that lead from that level to the next, or None where a level was left by a strided convolution;
     ``overlapping`` says whether the pools' windows were 3 x 3 (and may take one place several times) rather than 2 x 2.
-    ``e0_pooled`` holds what sBFI needs of e0, by stride (8, 4 and 2), where an encoder has it at hand; ``e0`` may then
-    be None.
+    ``e0_pooled`` is e0 pooled by windows of 2 x 2 at a stride of 2, where an encoder has it at hand; ``e0`` may then be
+    None.
 
     With ``skips=False`` an encoder returns only ``e4``; every other field is None.
     """
@@ -31,7 +31,7 @@ class Features(NamedTuple):
     e4: Tensor
     indices: tuple[Tensor | None, ...] | None
     overlapping: bool = False
-    e0_pooled: dict[int, Tensor] | None = None
+    e0_pooled: Tensor | None = None
 
     @classmethod
     def deepest(cls, e4: Tensor) -> "Features":
@@ -40,14 +40,16 @@ class Features(NamedTuple):
 
     def to(self, dtype: torch.dtype) -> "Features":
         """Cast all maps to another dtype; indices stay."""
-        e0, e0p, e1, e2, e3 = (None if x is None else x.to(dtype) for x in self[:5])
-        pooled = self.e0_pooled and {stride: x.to(dtype) for stride, x in self.e0_pooled.items()}
+        maps = (*self[:5], self.e0_pooled)
+        e0, e0p, e1, e2, e3, pooled = (None if x is None else x.to(dtype) for x in maps)
         return Features(e0, e0p, e1, e2, e3, self.e4.to(dtype), self.indices, self.overlapping, pooled)
 
     def pool_e0(self, stride: int) -> Tensor:
         """Pool e0 by windows of 2 x 2 at a stride, as sBFI takes it."""
         if self.e0_pooled is not None:
-            return self.e0_pooled[stride]
+            # The windows at a larger stride are some of those at a stride of 2.
+            step = stride // 2
+            return self.e0_pooled[:, :, ::step, ::step].contiguous(memory_format=torch.channels_last)
         assert self.e0 is not None
         return F.max_pool2d(self.e0, 2, stride)
 
@@ -101,7 +103,7 @@ class PooledConvolution(NamedTuple):
     """
 
     e0: Tensor | None
-    e0_pooled: dict[int, Tensor] | None
+    e0_pooled: Tensor | None
     pooled: Tensor
     indices: Tensor | None
 
@@ -117,22 +119,18 @@ def stem_in_strips(
         kernel: as for :func:`pool`.
         padding: as for :func:`pool`.
         skips: whether e0 is pooled for sBFI and indices are kept.
-        dtype: dtype of the maps for sBFI.
+        dtype: dtype of the map for sBFI.
     """
     n, _, height, width = x.shape
     border = convolution.weight.shape[2] // 2
     x = F.pad(x, (0, 0, border, border)).contiguous(memory_format=torch.channels_last)
     channels = convolution.weight.shape[0]
 
-    def empty(stride: int, dtype: torch.dtype) -> Tensor:
-        return torch.empty(
-            (n, channels, height // stride, width // stride), dtype=dtype, memory_format=torch.channels_last
-        )
+    def empty(dtype: torch.dtype) -> Tensor:
+        return torch.empty((n, channels, height // 2, width // 2), dtype=dtype, memory_format=torch.channels_last)
 
-    pooled, steps = empty(2, x.dtype), empty(2, torch.int16) if skips else None
-    fine = {stride: empty(stride, dtype) for stride in _SBFI_STRIDES} if skips else None
-    # Whole windows of every stride; two rows of e0 lie above each other in a row of the pooled map.
-    rows = max(_ROWS * 1024 // width // 8, 1) * 8
+    pooled, steps, fine = empty(x.dtype), empty(torch.int16) if skips else None, empty(dtype) if skips else None
+    rows = max(_ROWS * 1024 // width // 2, 1) * 2
     for first in range(0, height, rows):
         last = min(first + rows, height)
         above = padding if first else 0
@@ -143,13 +141,10 @@ def stem_in_strips(
             pooled[:, :, half] = F.max_pool2d(e0, kernel, 2, (vertical, padding))
             continue
         pooled[:, :, half], steps[:, :, half] = pool_rows(e0, kernel, padding, not first)
-        for stride, maxima in fine.items():
-            maxima[:, :, first // stride : last // stride] = F.max_pool2d(e0[:, :, above:], 2, stride)
+        fine[:, :, half] = F.max_pool2d(e0[:, :, above:], 2)
     return PooledConvolution(None, fine, pooled, steps)
 
 
-#: Strides at which sBFI takes e0.
-_SBFI_STRIDES = (8, 4, 2)
 #: Rows of e0 in a strip when they are 1024 px long.
 _ROWS = 16
 

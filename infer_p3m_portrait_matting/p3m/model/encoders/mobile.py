@@ -1,12 +1,21 @@
 """The small encoder of the bundled model: EfficientNet-Lite0 (Tan and Le 2019) and a full-resolution stem."""
 
 import timm
+import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
+from ..convolution import FusedConv2d
+from ..windows import widen, windows, within
 from .features import Features
 
 #: Name of the backbone in timm's registry. Lite0 has no squeeze-and-excitation and clips at 6: fast on any CPU.
 BACKBONE = "tf_efficientnet_lite0"
+
+#: Channels of e0.
+_CHANNELS = 16
+#: Rows of e0 in a strip when they are 1024 px long.
+_ROWS = 64
 
 
 class MobileEncoder(nn.Module):
@@ -19,14 +28,16 @@ class MobileEncoder(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         self.stem = nn.Sequential(
-            nn.Conv2d(3, 16, 3, padding=1, bias=False),
-            nn.BatchNorm2d(16),
+            nn.Conv2d(3, _CHANNELS, 3, padding=1, bias=False),
+            nn.BatchNorm2d(_CHANNELS),
             nn.ReLU(inplace=True),
-            nn.Conv2d(16, 16, 3, padding=1, bias=False),
-            nn.BatchNorm2d(16),
+            nn.Conv2d(_CHANNELS, _CHANNELS, 3, padding=1, bias=False),
+            nn.BatchNorm2d(_CHANNELS),
             nn.ReLU(inplace=True),
         )
         self.backbone = timm.create_model(BACKBONE, features_only=True, pretrained=False)
+        #: The number format of e0, as the matting decoder takes it. None, as in training, leaves it as it comes.
+        self.dtype: torch.dtype | None = None
 
     def forward(self, x: Tensor, skips: bool = True) -> Features:
         """Encode normalised RGB.
@@ -41,4 +52,22 @@ class MobileEncoder(nn.Module):
         e0p, e1, e2, e3, e4 = self.backbone(x)
         if not skips:
             return Features.deepest(e4)
+        first = self.stem[0]
+        if isinstance(first, FusedConv2d) and first.on_cpu:
+            e0, e0_pooled = self._stem_in_strips(x)
+            return Features(e0, e0p, e1, e2, e3, e4, (None,) * 5, e0_pooled=e0_pooled)
         return Features(self.stem(x), e0p, e1, e2, e3, e4, (None,) * 5)
+
+    def _stem_in_strips(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """e0, and what sBFI takes of it, strip by strip: maps as large as e0 are slow to write and to read again."""
+        n, _, height, width = x.shape
+        dtype, layout = self.dtype or x.dtype, torch.channels_last
+        e0 = torch.empty((n, _CHANNELS, height, width), dtype=dtype, memory_format=layout)
+        pooled = torch.empty((n, _CHANNELS, height // 2, width // 2), dtype=dtype, memory_format=layout)
+        for rows, _ in windows(height, width, max(_ROWS * 1024 // width // 2, 1) * 2):
+            # Each of the two convolutions sees one row more above and below.
+            seen = widen(rows, 2, height)
+            strip = e0[:, :, rows]
+            strip.copy_(self.stem(x[:, :, seen])[:, :, within(rows, seen)])
+            pooled[:, :, rows.start // 2 : rows.stop // 2] = F.max_pool2d(strip, 2)
+        return e0, pooled

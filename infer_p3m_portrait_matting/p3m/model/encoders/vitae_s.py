@@ -7,8 +7,8 @@ import numpy as np
 import torch
 from timm.layers import Mlp
 from torch import Tensor, nn
-from torch.nn import functional as F
 
+from ..attention import attend
 from ..convolution import FusedConv2d, conv_relu, match
 from .features import Features, PooledConvolution, as_map, as_tokens, pool, stem_in_strips
 
@@ -71,7 +71,7 @@ class PerformerAttention(nn.Module):
 
 
 class SelfAttention(nn.Module):
-    """Multi-head self-attention over all tokens, through PyTorch's fused kernels (memory linear in the tokens)."""
+    """Multi-head self-attention over all tokens, with memory linear in the tokens."""
 
     def __init__(self, dim: int, heads: int) -> None:
         super().__init__()
@@ -83,7 +83,7 @@ class SelfAttention(nn.Module):
         """Attend over tokens, float [N, tokens, dim] in and out."""
         n, t, dim = x.shape
         q, k, v = self.qkv(x).view(n, t, 3, self.heads, -1).permute(2, 0, 3, 1, 4)
-        y = F.scaled_dot_product_attention(q, k, v)
+        y = attend(q, k, v)
         return self.proj(y.transpose(1, 2).reshape(n, t, dim))
 
 

@@ -1,0 +1,56 @@
+"""Scaled dot-product attention, by whichever way is fast on the device."""
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+#: Tokens from which on a CPU multiplies chunks of queries faster than PyTorch's fused kernel does in half precision.
+_MANY_TOKENS = 1024
+#: Scores of one chunk of queries, in all heads.
+_SCORES = 3 * 2**20
+#: A shift for the scores of a query is sought among every so-many-th key.
+_SAMPLED = 16
+
+
+def attend(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+    """Compute softmax(q k^T / sqrt(channels)) v (Vaswani et al. 2017, section 3.2.1).
+
+    Memory grows linearly with the number of tokens.
+
+    Args:
+        q: queries, float [N, heads, tokens, channels].
+        k: keys, of the same shape and dtype.
+        v: values, likewise.
+
+    Returns:
+        [N, heads, tokens, channels].
+    """
+    if q.device.type == "cpu" and q.dtype == torch.bfloat16 and q.shape[2] >= _MANY_TOKENS and not q.requires_grad:
+        return _attend_in_chunks(q, k, v)
+    return F.scaled_dot_product_attention(q, k, v)
+
+
+def _attend_in_chunks(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+    """Attention by matrix products in bfloat16, which PyTorch's fused kernel leaves unused.
+
+    The scores are rounded to 8 bits, and softmax turns a difference of scores into a ratio of weights. So they are
+    shifted first, each query's by about its largest, which changes nothing but the rounding: the scores near 0, which
+    weigh most, are then the most exact. The product itself does it, by one channel more, -shift in q and 1 in k.
+    """
+    n, heads, tokens, channels = q.shape
+    # A second channel, of zeros, keeps their number even.
+    keys = F.pad(k * channels**-0.5, (0, 2)).transpose(2, 3).contiguous()
+    keys[:, :, channels] = 1
+    sampled = keys[:, :, :channels, ::_SAMPLED].contiguous()
+    v = v.contiguous()
+    queries = F.pad(q, (0, 2))
+    # The caller joins the heads, which is free of copies in this order.
+    out = q.new_empty((n, tokens, heads, channels)).transpose(1, 2)
+    size = max(_SCORES // (n * heads * tokens), 1)
+    for first in range(0, tokens, size):
+        chunk = slice(first, first + size)
+        shift = torch.matmul(q[:, :, chunk], sampled).amax(3)
+        part = queries[:, :, chunk]
+        part[..., channels] = -shift
+        out[:, :, chunk] = torch.matmul(torch.matmul(part, keys).softmax(3), v)
+    return out

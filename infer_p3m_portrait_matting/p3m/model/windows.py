@@ -1,0 +1,74 @@
+"""Cut a map into windows that hold all the places where a result is wanted."""
+
+from collections.abc import Iterator
+
+import numpy as np
+from torch import Tensor
+
+#: The rows and the columns of a window, each with a start and a stop.
+Window = tuple[slice, slice]
+
+#: The sides of a window are multiples of this many pixels, where the map's end allows it.
+_STEP = 16
+#: Wanted places of a strip that are at most this many pixels apart share a window.
+_GAP = 64
+
+
+def windows(height: int, width: int, rows: int, wanted: Tensor | None = None) -> Iterator[Window]:
+    """Cut a map into strips of rows, and each strip to the columns that are wanted.
+
+    Args:
+        height: height of the map in pixels.
+        width: width of the map in pixels.
+        rows: rows of a strip.
+        wanted: bool [N, 1, h, w] of any size, laid over the whole map: where the result is wanted, in one of the
+            pictures at least. None wants everything.
+
+    Yields:
+        Windows that do not overlap and that hold every wanted pixel.
+    """
+    places = np.ones((1, 1), bool) if wanted is None else wanted.any(0)[0].cpu().numpy()
+    h = places.shape[0]
+    for first in range(0, height, rows):
+        last = min(first + rows, height)
+        in_strip = np.any(places[first * h // height : -(-last * h // height)], axis=0, keepdims=True)[0]
+        for start, end in _spans(in_strip, width):
+            yield slice(first, last), slice(start, end)
+
+
+def cut(x: Tensor, window: Window) -> Tensor:
+    """Return the part of a map [N, C, H, W] that lies in a window, as a view."""
+    return x[:, :, window[0], window[1]]
+
+
+def widen(part: slice, border: int, length: int) -> slice:
+    """Add a border to a part of a side on both ends, as far as the side's length allows."""
+    return slice(max(part.start - border, 0), min(part.stop + border, length))
+
+
+def widen_both(window: Window, border: int, height: int, width: int) -> Window:
+    """Add a border to a window on every side, as far as the map reaches."""
+    return widen(window[0], border, height), widen(window[1], border, width)
+
+
+def within(part: slice, whole: slice) -> slice:
+    """Return the place of a part of a side in a larger part."""
+    return slice(part.start - whole.start, part.stop - whole.start)
+
+
+def within_both(window: Window, larger: Window) -> Window:
+    """Return the place of a window in a larger one."""
+    return within(window[0], larger[0]), within(window[1], larger[1])
+
+
+def _spans(places: np.ndarray, width: int) -> list[tuple[int, int]]:
+    """Starts and ends (exclusive), in a row of ``width`` pixels, of what holds the places, bool [w], that are True."""
+    edges = np.flatnonzero(np.diff(places, prepend=False, append=False)).tolist()
+    spans: list[tuple[int, int]] = []
+    for left, right in zip(edges[::2], edges[1::2], strict=True):
+        start = left * width // len(places) // _STEP * _STEP
+        end = min(-(-right * width // len(places) // _STEP) * _STEP, width)
+        if spans and start - spans[-1][1] <= _GAP:
+            start = spans.pop()[0]
+        spans.append((start, end))
+    return spans
