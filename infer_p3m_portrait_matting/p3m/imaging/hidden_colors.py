@@ -41,18 +41,18 @@ def replace_hidden_colors(rgba: np.ndarray) -> None:
         small = _continuation(rgba)
     for top in range(0, height, _ROWS):
         rows = slice(top, min(top + _ROWS, height))
-        colors = rgba[rows, :, :3]
-        shown = seen[rows] > 0
-        if not shown.all():
-            colors *= shown[..., None]
+        if seen[rows].all():
+            continue
+        shown = cv2.bitwise_and(rgba[rows], rgba[rows], mask=seen[rows])
         if near[rows].any():
             # Add one small row on both sides, so that strips join without a seam.
             first, last = max(top // _SHRINK - 1, 0), min(-(-rows.stop // _SHRINK) + 1, small.shape[0])
             size = (small.shape[1] * _SHRINK, (last - first) * _SHRINK)
             strip = cv2.resize(small[first:last], size, interpolation=cv2.INTER_LINEAR)
             skip = top - first * _SHRINK
-            strip = strip[skip : skip + rows.stop - top, :width]
-            colors += cv2.bitwise_and(strip, strip, mask=near[rows])
+            strip = cv2.cvtColor(strip[skip : skip + rows.stop - top, :width], cv2.COLOR_RGB2RGBA)
+            cv2.copyTo(strip, near[rows], shown)
+        rgba[rows] = cv2.merge((*cv2.split(shown)[:3], alpha[rows]))
 
 
 def _within_reach(seen: np.ndarray) -> np.ndarray:
