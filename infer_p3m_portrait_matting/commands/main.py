@@ -135,8 +135,11 @@ def _make(
 
 
 def _one_by_one(items: list[Item], matting, request: Request, show_frames: bool) -> Iterator:
-    from .work import make
+    from .work import make, make_photos
 
+    if matting.batch_size > 1:
+        yield from make_photos([item for item in items if not item.is_video], matting)
+        items = [item for item in items if item.is_video]
     for item in items:
         if not (item.is_video and show_frames):
             yield item, make(item, matting)

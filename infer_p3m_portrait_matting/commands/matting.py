@@ -1,5 +1,7 @@
 """Turn one photo or frame into its pictures, by the parameters, without Ikomia."""
 
+from collections.abc import Sequence
+
 import numpy as np
 import torch
 
@@ -8,7 +10,7 @@ from ..plugin.notices import Notice
 from ..plugin.person import choose_person
 from ..plugin.pictures import Pictures, look_for_faces, make_pictures, read_background
 from ..plugin.sessions import open_session
-from ..plugin.settings import IMAGE, Settings
+from ..plugin.settings import ALL, IMAGE, Settings
 
 
 class Matting:
@@ -19,6 +21,7 @@ class Matting:
 
     Attributes:
         substitutes: notices that say what is missing and what replaces it.
+        batch_size: how many photos :meth:`mattes` takes through the network at once.
 
     Raises:
         FileNotFoundError: weights or the background picture are missing.
@@ -30,8 +33,21 @@ class Matting:
         self.settings = settings
         self._session, substitutes = open_session(settings)
         self.substitutes: list[Notice] = list(substitutes.values())
+        # A single person's matte comes from a part of the photo, which pictures() chooses.
+        self.batch_size = self._session.batch_size if settings.subject == ALL else 1
         path = settings.background_path()
         self._background = None if path is None or settings.background != IMAGE else read_background(path)
+
+    def mattes(self, images: Sequence[np.ndarray]) -> list[np.ndarray]:
+        """Estimate the mattes of several photos, in batches where the device gains by it.
+
+        Args:
+            images: each as for :meth:`~.p3m.PortraitMatting.matte`.
+
+        Returns:
+            float32 [H, W] for each, to be given to :meth:`pictures`.
+        """
+        return self._session.matte_batch(images, self.settings.method, self.settings.input_size)
 
     def pictures(
         self,
@@ -39,6 +55,7 @@ class Matting:
         name: str,
         steady: TemporalFilter | None = None,
         tracker: FaceTracker | None = None,
+        alpha: np.ndarray | None = None,
     ) -> Pictures:
         """Make all pictures of one photo or frame.
 
@@ -47,6 +64,7 @@ class Matting:
             name: its name in messages.
             steady: the video's temporal filter, if its frames steady each other.
             tracker: the video's face tracker, which keeps faces that the detector misses in a frame.
+            alpha: its matte, if :meth:`mattes` has estimated it already.
 
         Raises:
             ValueError, MissingPackageError: see :func:`~.plugin.pictures.look_for_faces` and
@@ -56,8 +74,9 @@ class Matting:
         settings = self.settings
         try:
             faces = look_for_faces(image, settings, name, tracker)
-            box = choose_person(image, settings, [], name, faces)
-            alpha = self._matte(image) if box is None else matte_person(self._matte, image, box)
+            if alpha is None:
+                box = choose_person(image, settings, [], name, faces)
+                alpha = self._matte(image) if box is None else matte_person(self._matte, image, box)
             if steady is not None:
                 alpha = steady(image, alpha)
             return make_pictures(image, alpha, settings, self._background, faces)

@@ -2,9 +2,12 @@
 
 import logging
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
 from typing import NamedTuple
+
+import numpy as np
 
 from ..p3m import FaceTracker, TemporalFilter
 from ..p3m.atomic_write import write_whole
@@ -13,6 +16,7 @@ from ..p3m.imaging.encode import encode_picture
 from ..p3m.imaging.photos import decode_photo
 from ..p3m.video.reader import Sound, VideoReader
 from ..p3m.video.writers import Writer, is_sequence, open_writer
+from ..plugin.pictures import Pictures
 from .matting import Matting
 from .targets import STANDARD, Item
 
@@ -20,6 +24,8 @@ LOGGER = "infer_p3m_portrait_matting"
 
 #: Most warnings to show about one file.
 _SHOWN = 3
+#: Pixels of photos that are in memory at once, but for the last one.
+_PIXELS = 50_000_000
 
 #: Called with the number of finished frames and their total, or 0 if that is unknown.
 Progress = Callable[[int, int], None]
@@ -45,28 +51,69 @@ def make(item: Item, matting: Matting, progress: Progress = lambda done, total: 
         matting: the model.
         progress: called after each frame of a video.
     """
-    with _warnings() as warnings:
-        error = ""
-        try:
-            for path in item.targets.values():
-                if str(path) != STANDARD:
-                    path.parent.mkdir(parents=True, exist_ok=True)
-            if item.is_video:
-                _video(item, matting, progress)
-            else:
-                _photo(item, matting)
-        except (ValueError, MissingPackageError) as failure:
-            error = str(failure)
-        except OSError as failure:
-            error = _of_system(failure)
-        except Exception as failure:  # one photo must not end the run of thousands
-            error = str(failure) if isinstance(failure, RuntimeError) else f"{type(failure).__name__}: {failure}"
-    return Report(_shortened(warnings), error)
+    with _reported() as outcome:
+        _make_folders(item)
+        if item.is_video:
+            _video(item, matting, progress)
+        else:
+            _write(item, matting.pictures(_read(item), item.name))
+    return outcome.report()
 
 
-def _photo(item: Item, matting: Matting) -> None:
+def make_photos(items: Iterable[Item], matting: Matting) -> Iterator[tuple[Item, Report]]:
+    """Make the files of many photos, several in the network at once; report each as it is done.
+
+    Args:
+        items: the photos.
+        matting: the model; its ``batch_size`` says how many photos are read ahead, if they are not too large.
+    """
+    waiting: list[_Read] = []
+    for item in items:
+        image = None
+        with _reported() as outcome:
+            _make_folders(item)
+            image = _read(item)
+        if image is None:
+            yield item, outcome.report()
+            continue
+        waiting.append(_Read(item, image, outcome))
+        if len(waiting) == matting.batch_size or sum(each.image[..., 0].size for each in waiting) > _PIXELS:
+            yield from _finish(waiting, matting)
+            waiting = []
+    yield from _finish(waiting, matting)
+
+
+class _Read(NamedTuple):
+    """A photo that was read, and what was to be said about that."""
+
+    item: Item
+    image: np.ndarray
+    outcome: "_Outcome"
+
+
+def _finish(photos: list[_Read], matting: Matting) -> Iterator[tuple[Item, Report]]:
+    mattes: list[np.ndarray | None] = [None] * len(photos)
+    # Alone, each says what is wrong with it, and the others succeed.
+    with suppress(Exception):
+        mattes = list(matting.mattes([photo.image for photo in photos]))
+    for (item, image, outcome), alpha in zip(photos, mattes, strict=True):
+        with _reported(outcome):
+            _write(item, matting.pictures(image, item.name, alpha=alpha))
+        yield item, outcome.report()
+
+
+def _make_folders(item: Item) -> None:
+    for path in item.targets.values():
+        if str(path) != STANDARD:
+            path.parent.mkdir(parents=True, exist_ok=True)
+
+
+def _read(item: Item) -> np.ndarray:
     content = sys.stdin.buffer.read() if item.source is None else item.source.read_bytes()
-    pictures = matting.pictures(decode_photo(content, item.name), item.name)
+    return decode_photo(content, item.name)
+
+
+def _write(item: Item, pictures: Pictures) -> None:
     # Encode all before writing the first, so that a failure leaves no incomplete set.
     encoded = {
         path: encode_picture(getattr(pictures, name), ".png" if str(path) == STANDARD else path.suffix)
@@ -123,20 +170,37 @@ def _of_system(error: OSError) -> str:
     return f"{error.filename}: {words}" if error.filename else words
 
 
+@dataclass
+class _Outcome:
+    """What is to be said about a photo or video: warnings, and the error that ended the work."""
+
+    warnings: list[str] = field(default_factory=list)
+    error: str = ""
+
+    def report(self) -> Report:
+        return Report(_shortened(self.warnings), self.error)
+
+
 @contextmanager
-def _warnings() -> Iterator[list[str]]:
-    """Collect the warnings of the package instead of printing them."""
-    found: list[str] = []
+def _reported(earlier: _Outcome | None = None) -> Iterator[_Outcome]:
+    """Collect the warnings of the package instead of printing them, and the error instead of raising it."""
+    outcome = earlier or _Outcome()
 
     class Collector(logging.Handler):
         def emit(self, record: logging.LogRecord) -> None:
-            found.append(record.getMessage().removeprefix(f"{LOGGER}: "))
+            outcome.warnings.append(record.getMessage().removeprefix(f"{LOGGER}: "))
 
     logger, handler = logging.getLogger(LOGGER), Collector(logging.WARNING)
     passed_on, logger.propagate = logger.propagate, False
     logger.addHandler(handler)
     try:
-        yield found
+        yield outcome
+    except (ValueError, MissingPackageError) as failure:
+        outcome.error = str(failure)
+    except OSError as failure:
+        outcome.error = _of_system(failure)
+    except Exception as failure:  # one photo must not end the run of thousands
+        outcome.error = str(failure) if isinstance(failure, RuntimeError) else f"{type(failure).__name__}: {failure}"
     finally:
         logger.removeHandler(handler)
         logger.propagate = passed_on

@@ -60,6 +60,7 @@ class PortraitMatting:
 
     Attributes:
         precision: the number format in use: "float32", "bfloat16" or "float16".
+        batch_size: how many photos :meth:`matte_batch` takes through the network at once: 8 on a GPU, 1 on a CPU.
 
     Raises:
         ValueError: the model or the precision is unknown, or the device cannot compute it.
@@ -81,6 +82,7 @@ class PortraitMatting:
         self.device = torch.device(device)
         self.global_bound = variant.global_bound if global_bound is None else global_bound
         self.unknown_above = variant.unknown_above if unknown_above is None else unknown_above
+        self.batch_size = _BATCH_ON_GPU if self.device.type == "cuda" else 1
         dtype = choose_dtype(precision, self.device)
         if weights is None:
             weights = find_weights(model_name)
@@ -152,7 +154,7 @@ class PortraitMatting:
             images: each as for :meth:`matte`.
             method: one of :data:`METHODS`, in any case.
             input_size: as for :meth:`matte`.
-            batch_size: number of photos in the network at once, at least 1; None takes 8 on a GPU and 1 on a CPU.
+            batch_size: number of photos in the network at once, at least 1; None takes :attr:`batch_size`.
                 If the GPU has too little memory for them, half as many are tried, with a warning.
 
         Returns:
@@ -164,7 +166,7 @@ class PortraitMatting:
         """
         method = _check_request(method, input_size)
         if batch_size is None:
-            batch_size = _BATCH_ON_GPU if self.device.type == "cuda" else 1
+            batch_size = self.batch_size
         if batch_size < 1:
             raise ValueError(f"batch_size must be at least 1, got {batch_size}")
         groups: dict[tuple, list[int]] = {}

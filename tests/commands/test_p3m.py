@@ -22,7 +22,7 @@ from PIL import Image
 from infer_p3m_portrait_matting.commands.main import main
 from infer_p3m_portrait_matting.commands.matting import Matting
 from infer_p3m_portrait_matting.commands.options import parse
-from infer_p3m_portrait_matting.p3m import TemporalFilter
+from infer_p3m_portrait_matting.p3m import PortraitMatting, TemporalFilter
 from infer_p3m_portrait_matting.p3m.video.reader import Frame, VideoReader
 from infer_p3m_portrait_matting.plugin.settings import Settings
 
@@ -727,3 +727,37 @@ def test_what_replaces_something_missing_is_said_in_plain_words(source, tmp_path
     assert "Notice(" not in text
     assert run(source, "--model", "mobile", "--force") == 0
     assert "warning" not in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_photos_that_share_a_batch_become_the_same_files_as_alone(fails, matting, photo, tmp_path, monkeypatch, capsys):
+    """On a GPU several photos go through the network at once; here it is a CPU that is told to."""
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    for number, size in enumerate([(256, 192), (256, 192), (200, 192), (256, 192), (256, 60)]):
+        assert cv2.imwrite(str(folder / f"{number}.png"), cv2.resize(photo, size)[..., ::-1])
+    (folder / "broken.jpg").write_bytes(b"no photo")
+    alone, together = tmp_path / "alone", tmp_path / "together"
+    assert run(folder, alone, "--output", "matte,cutout") == 1
+    told = capsys.readouterr()
+    batches = []
+    in_one_run = PortraitMatting._run
+
+    def watch(session, images, *arguments):
+        batches.append(len(images))
+        if fails and len(images) > 1:
+            raise RuntimeError("no batch today")
+        return in_one_run(session, images, *arguments)
+
+    # The command shares the loaded model.
+    monkeypatch.setattr(matting._session, "batch_size", 3)
+    monkeypatch.setattr(PortraitMatting, "_run", watch)
+    assert run(folder, together, "--output", "matte,cutout") == 1
+    assert max(batches) == 3
+    again = capsys.readouterr()
+    assert "broken.jpg" in again.err
+    assert again.err.replace(str(together), str(alone)) == told.err
+    files = sorted(path.relative_to(alone) for path in alone.rglob("*") if path.is_file())
+    assert len(files) == 10
+    for file in files:
+        np.testing.assert_array_equal(cv2.imread(str(together / file), -1), cv2.imread(str(alone / file), -1))
