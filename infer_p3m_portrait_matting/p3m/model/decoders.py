@@ -167,12 +167,15 @@ class MattingDecoder(nn.Module):
             return self._finish_in_windows(self._level_0_in_windows(d1, x, f, wanted), f, wanted)
         assert f.e0p is not None
         x = _enlarge(self._level_0(d1, x, f.e0p, f.pool_e0(2)), f, 0)
+        return torch.sigmoid(self._logits(x, f.e0).float())
+
+    def _logits(self, x: Tensor, e0: Tensor | None) -> Tensor:
         if self.head_sees_e0:
-            assert f.e0 is not None
-            x = torch.cat([x, f.e0], 1)
+            assert e0 is not None
+            x = torch.cat([x, e0], 1)
         for conv in self.head[:-1]:
             x = conv_relu(conv, match(x, conv))
-        return torch.sigmoid(self.head[-1](match(x, self.head[-1])).float())
+        return self.head[-1](match(x, self.head[-1]))
 
     def _level_0(self, d1: Tensor, x: Tensor, e0p: Tensor, e0_pooled: Tensor) -> Tensor:
         return self.d0(self.sbfi_0.refine(self.tfi_0(d1, x, e0p), e0_pooled))
@@ -202,13 +205,8 @@ class MattingDecoder(nn.Module):
         border = len(self.head)
         for window in windows(height, width, max(_ROWS * 1024 // width, 8), wanted):
             seen = widen_both(window, border, height, width)
-            y = _enlarge_window(x, f, *seen)
-            if self.head_sees_e0:
-                assert f.e0 is not None
-                y = torch.cat([y, cut(f.e0, seen)], 1)
-            for conv in self.head[:-1]:
-                y = conv_relu(conv, match(y, conv))
-            logits = cut(self.head[-1](match(y, self.head[-1])), within_both(window, seen))
+            e0 = None if f.e0 is None else cut(f.e0, seen)
+            logits = cut(self._logits(_enlarge_window(x, f, *seen), e0), within_both(window, seen))
             cut(alpha, window).copy_(torch.sigmoid(logits.float()))
         return alpha
 
