@@ -21,7 +21,7 @@ from infer_p3m_portrait_matting.p3m import P3MNet, P3MOutput, create_model, load
 
 from .augment import Batch, Recipe, Sampler
 from .gallery import load_gallery
-from .losses import local_loss, p3m_loss, segmentation_loss
+from .losses import expected_error, local_loss, p3m_loss, segmentation_loss
 from .pretrained import load_imagenet
 
 
@@ -35,12 +35,14 @@ class Part:
         recipe: what they are made of.
         segmentation: weight of the samples in the segmentation loss; 1 for views. Close-ups do not show what is a
             person, and HYBRID never segments them.
+        expected_error: weight of the matte's expected error beside the segmentation loss; for views.
     """
 
     size: int
     count: int
     recipe: Recipe
     segmentation: float = 1.0
+    expected_error: float = 0.0
 
     @classmethod
     def read(cls, values: dict[str, Any]) -> "Part":
@@ -302,10 +304,8 @@ class Trainer:
         self.optimizer.zero_grad(set_to_none=True)
         shown = Shown(*torch.zeros(2, device=self.device))
         # One part after the other: their gradients add up, and only one graph is in memory.
-        if data.views is not None:
-            with self._autocast():
-                logits, *sides = self.model.segment_with_sides(self._input(data.views))
-            loss = segmentation_loss(logits.float(), tuple(side.float() for side in sides), data.views.trimap)
+        if data.views is not None and stage.views is not None:
+            loss = self._segmentation_loss(data.views, stage.views.expected_error)
             loss.backward()
             shown = shown._replace(segmentation=loss.detach())
         if data.mattes is not None and stage.mattes is not None:
@@ -318,6 +318,12 @@ class Trainer:
         self.ema.update_parameters(self.model)
         self.step += 1
         return shown
+
+    def _segmentation_loss(self, batch: Batch, weight: float) -> Tensor:
+        with self._autocast():
+            logits, *sides = (x.float() for x in self.model.segment_with_sides(self._input(batch)))
+        loss = segmentation_loss(logits, tuple(sides), batch.trimap)
+        return loss + weight * expected_error(logits, batch.alpha) if weight else loss
 
     def _matting_loss(self, batch: Batch, weight: float) -> Tensor:
         x = self._input(batch)

@@ -4,7 +4,7 @@ import torch
 from torch.nn import functional as F
 
 from infer_p3m_portrait_matting.p3m import P3MOutput, create_model, fuse
-from training.losses import laplacian, local_loss, p3m_loss
+from training.losses import LOCAL_ERROR, expected_error, laplacian, local_loss, p3m_loss
 
 
 def random_output(seed=0, size=64):
@@ -124,3 +124,23 @@ def test_argmax_cuts_the_gradient_of_the_fused_alpha_to_the_segmentation(trainin
     assert all(name.startswith(("segmentation.head", "segmentation.d0", "segmentation.dbfi_")) for name in cut)
     assert all(p.grad is not None for p in training_model.matting.parameters())
     assert all(p.grad is not None for p in training_model.encoder.parameters())
+
+
+def test_the_expected_error_is_what_each_class_costs_the_matte():
+    output, truth, *_ = random_output()
+    costs = torch.cat([truth, torch.full_like(truth, LOCAL_ERROR), 1 - truth], 1)
+    by_class = (output.logits.softmax(1) * costs).sum(1).mean()
+    assert expected_error(output.logits, truth).item() == pytest.approx(by_class.item(), abs=1e-9)
+
+
+def test_a_lost_hand_costs_more_than_a_wide_unknown_area():
+    hand = torch.ones(1, 1, 32, 32)
+
+    def cost_of(called):
+        logits = torch.zeros(1, 3, 32, 32)
+        logits[:, called] = 20
+        return expected_error(logits, hand).item()
+
+    background, unknown, foreground = (cost_of(called) for called in range(3))
+    assert foreground < unknown < background
+    assert (foreground, unknown, background) == pytest.approx((0, LOCAL_ERROR, 1), abs=1e-6)
