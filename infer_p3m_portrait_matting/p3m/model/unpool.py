@@ -16,6 +16,9 @@ _LATER = (
     ((..., _FIRST, _FIRST), (..., _LAST, _LAST)),
 )
 
+#: Integers as long as a value of so many bytes.
+_BITS = {2: torch.int16, 4: torch.int32, 8: torch.int64}
+
 #: Values of a map in one strip.
 _STRIP = 2**17
 
@@ -51,12 +54,13 @@ def max_unpool(x: Tensor, indices: Tensor, overlapping: bool) -> Tensor:
     return out
 
 
-def to_steps(indices: Tensor, first_row: int = 0) -> Tensor:
+def to_steps(indices: Tensor, first_row: int = 0, out: Tensor | None = None) -> Tensor:
     """Turn indices into steps from the window's centre, which take a quarter of the memory.
 
     Args:
         indices: int64 [N, C, h, W/2], places in a map of width W, row-major.
         first_row: the map's row that is the centre of the first windows (the upper left place of 2 x 2 windows).
+        out: where to write the result.
 
     Returns:
         int16 [N, C, h, W/2]: rows below the window's centre times W plus columns right of it.
@@ -64,7 +68,8 @@ def to_steps(indices: Tensor, first_row: int = 0) -> Tensor:
     h, w = indices.shape[2:]
     rows = torch.arange(first_row, first_row + 2 * h, 2, device=indices.device) * (2 * w)
     centres = rows.view(h, 1) + torch.arange(0, 2 * w, 2, device=indices.device)
-    return torch.sub(indices, centres).to(torch.int16)
+    out = torch.empty_like(indices, dtype=torch.int16) if out is None else out
+    return out.copy_(indices - centres)
 
 
 def strips(x: Tensor) -> list[tuple[int, int]]:
@@ -100,22 +105,28 @@ def _unpool_into(x: Tensor, steps: Tensor, overlapping: bool, rows: slice, colum
     width = x.shape[3]
     # The row below and the column to the right belong to it: their 3 x 3 windows reach into this part.
     x, steps = (each[:, :, rows.start : rows.stop + 1, columns.start : columns.stop + 1] for each in (x, steps))
-    zero = x.new_zeros(())
+    # Products of a value's bits with 1 or 0 are exact, even those of infinity.
+    bits = _BITS[x.element_size()]
+    x, steps, out = x.view(bits), steps.to(bits), out.view(bits)
     for row in (0, 1):
         for column in (0, 1):
             place = out[:, :, row::2, column::2]
-            h, w = place.shape[2:]
-            found = steps[:, :, :h, :w] == row * 2 * width + column
-            torch.where(found, x[:, :, :h, :w], zero, out=place)
+            here = slice(0, place.shape[2]), slice(0, place.shape[3])
+            torch.mul(cut(x, here), _equal(cut(steps, here), row * 2 * width + column), out=place)
             if overlapping:
                 # Windows to the right, below, and below right begin at this place: a later one overwrites.
                 for down, right in ((0, 1), (1, 0), (1, 1)):
                     if down <= row and right <= column:
                         step = (row - 2 * down) * 2 * width + column - 2 * right
-                        there = slice(down, down + h), slice(right, right + w)
-                        values, found = cut(x, there), cut(steps, there) == step
-                        here = place[:, :, : values.shape[2], : values.shape[3]]
-                        torch.where(found, values, here, out=here)
+                        there = slice(down, down + place.shape[2]), slice(right, right + place.shape[3])
+                        values, found = cut(x, there), _equal(cut(steps, there), step)
+                        claimed = place[:, :, : values.shape[2], : values.shape[3]]
+                        claimed.mul_(1 - found).addcmul_(values, found)
+
+
+def _equal(x: Tensor, value: int) -> Tensor:
+    """Compare integers; return 1 or 0 with the dtype of ``x``: on a CPU, all of this is far faster than with bool."""
+    return torch.eq(x, value, out=torch.empty_like(x))
 
 
 def _settle(x: Tensor, indices: Tensor) -> Tensor:

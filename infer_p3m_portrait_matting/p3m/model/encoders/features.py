@@ -78,18 +78,27 @@ def pool(x: Tensor, kernel: int, padding: int, with_indices: bool) -> tuple[Tens
     for first, last in strips(pooled):
         top = max(2 * first - padding, 0)
         rows = slice(first, last)
-        pooled[:, :, rows], steps[:, :, rows] = pool_rows(x[:, :, top : 2 * last], kernel, padding, first == 0)
+        pool_rows(x[:, :, top : 2 * last], kernel, padding, first == 0, pooled[:, :, rows], steps[:, :, rows])
     return pooled, steps
 
 
-def pool_rows(x: Tensor, kernel: int, padding: int, at_top: bool) -> tuple[Tensor, Tensor]:
+def pool_rows(x: Tensor, kernel: int, padding: int, at_top: bool, pooled: Tensor, steps: Tensor | None) -> None:
     """Max-pool some rows: ``x`` begins ``padding`` rows above the first window's centre, except at the top of the map.
 
-    Returns:
-        The maxima, and the place of each in its window as int16.
+    Args:
+        x: as for :func:`pool`, with the rows that the windows reach.
+        kernel: as for :func:`pool`.
+        padding: as for :func:`pool`.
+        at_top: whether the first row of ``x`` is the map's.
+        pooled: where to write the maxima.
+        steps: where to write the place of each in its window, int16; or None.
     """
-    pooled, indices = F.max_pool2d(x, kernel, 2, (padding if at_top else 0, padding), return_indices=True)
-    return pooled, to_steps(indices, 0 if at_top else padding)
+    indices = torch.empty_like(pooled, dtype=torch.int64)
+    sides = (padding if at_top else 0, padding)
+    # F.max_pool2d cannot write into a part of a map.
+    torch.ops.aten.max_pool2d_with_indices(x, (kernel, kernel), (2, 2), sides, out=pooled, indices=indices)
+    if steps is not None:
+        to_steps(indices, 0 if at_top else padding, steps)
 
 
 class PooledConvolution(NamedTuple):
@@ -136,12 +145,9 @@ def stem_in_strips(
         above = padding if first else 0
         e0 = convolution(x[:, :, first - above : last + 2 * border], relu=True, padding=(0, border))
         half = slice(first // 2, last // 2)
-        if steps is None or fine is None:
-            vertical = 0 if first else padding
-            pooled[:, :, half] = F.max_pool2d(e0, kernel, 2, (vertical, padding))
-            continue
-        pooled[:, :, half], steps[:, :, half] = pool_rows(e0, kernel, padding, not first)
-        fine[:, :, half] = F.max_pool2d(e0[:, :, above:], 2)
+        pool_rows(e0, kernel, padding, not first, pooled[:, :, half], None if steps is None else steps[:, :, half])
+        if fine is not None:
+            fine[:, :, half] = F.max_pool2d(e0[:, :, above:], 2)
     return PooledConvolution(None, fine, pooled, steps)
 
 
