@@ -14,6 +14,7 @@ from torchvision.models.resnet import BasicBlock
 from .fold import fold_batch_norms
 from .model.convolution import ACTIVATIONS, FusedConv2d
 from .model.encoders.mobile import MobileEncoder
+from .model.linear import FusedLinear
 from .model.network import P3MNet
 
 #: Values of a map in one strip.
@@ -31,7 +32,7 @@ class FusedBasicBlock(nn.Module):
         super().__init__()
         self.conv1 = FusedConv2d(block.conv1, nn.ReLU)
         self.conv2 = FusedConv2d(block.conv2, nn.ReLU)
-        self.shortcut = None if block.downsample is None else fuse_convolutions(block.downsample)
+        self.shortcut = None if block.downsample is None else fuse_layers(block.downsample)
 
     def forward(self, x: Tensor) -> Tensor:
         """Transform float [N, C, H, W]; ``x`` may be overwritten."""
@@ -39,11 +40,11 @@ class FusedBasicBlock(nn.Module):
         return self.conv2(y, x if self.shortcut is None else self.shortcut(x))
 
 
-def fuse_convolutions(module: nn.Module) -> nn.Module:
-    """Replace every convolution by a fused one, together with the activation that directly follows it.
+def fuse_layers(module: nn.Module) -> nn.Module:
+    """Replace every convolution and every linear layer by a fused one, together with the activation that follows it.
 
-    Our networks, like the blocks of torchvision and timm, register an activation right after the convolution (or the
-    folded batch norm) whose output it takes.
+    Our networks, like the blocks of torchvision and timm, register an activation right after the layer (or the folded
+    batch norm) whose output it takes.
 
     Args:
         module: a network in evaluation mode whose batch norms are folded; it is changed in place.
@@ -53,15 +54,15 @@ def fuse_convolutions(module: nn.Module) -> nn.Module:
     """
     if isinstance(module, BasicBlock):
         return FusedBasicBlock(module)
-    if _fits(module):
-        return FusedConv2d(module)
+    if (fused := _fused(module)) is not None:
+        return fused
     previous: tuple[str, nn.Module] | None = None
     for name, child in list(module.named_children()):
-        if previous and type(child) in ACTIVATIONS and _fits(previous[1]):
-            setattr(module, previous[0], FusedConv2d(previous[1], type(child)))
+        if previous and (fused := _fused(previous[1], child)) is not None:
+            setattr(module, previous[0], fused)
             setattr(module, name, nn.Identity())
         else:
-            setattr(module, name, fuse_convolutions(child))
+            setattr(module, name, fuse_layers(child))
         if not isinstance(child, nn.Identity):
             previous = name, child
     return module
@@ -105,11 +106,11 @@ def cut_into_strips(module: nn.Module) -> None:
 
 
 def pack_for_cpu(module: nn.Module) -> None:
-    """Lay out the weights of all fused convolutions for oneDNN, where this build of PyTorch has it."""
+    """Lay out the weights of all fused layers for oneDNN, where this build of PyTorch has it."""
     if torch.backends.mkldnn.is_available():
         cut_into_strips(module)
         for child in module.modules():
-            if isinstance(child, FusedConv2d):
+            if isinstance(child, (FusedConv2d, FusedLinear)):
                 child.pack()
 
 
@@ -131,7 +132,7 @@ def prepare_for_inference(
     Returns:
         The same network, in evaluation mode and without gradients.
     """
-    fuse_convolutions(fold_batch_norms(model.eval()))
+    fuse_layers(fold_batch_norms(model.eval()))
     model.requires_grad_(False)
     prefixes = tuple(f"{name}." for name in ("segmentation.head", *exact))
     for name, parameter in model.named_parameters():
@@ -154,7 +155,17 @@ def _give_back_memory() -> None:
         ctypes.CDLL(None).malloc_trim(0)
 
 
-def _fits(module: nn.Module) -> TypeGuard[nn.Conv2d]:
+def _fused(layer: nn.Module, activation: nn.Module | None = None) -> nn.Module | None:
+    """Fuse a layer with the activation after it; None if it is no layer that can be, or no activation that can."""
+    kind = None if activation is None else type(activation)
     # Other subclasses may do more than their fields tell.
+    if type(layer) is nn.Linear and (activation is None or (kind is nn.GELU and activation.approximate == "none")):
+        return FusedLinear(layer, gelu=kind is nn.GELU)
+    if _fits(layer) and (kind is None or kind in ACTIVATIONS):
+        return FusedConv2d(layer, kind)
+    return None
+
+
+def _fits(module: nn.Module) -> TypeGuard[nn.Conv2d]:
     known = type(module) in (nn.Conv2d, Conv2dSame)
     return known and module.padding_mode == "zeros" and not isinstance(module.padding, str)

@@ -11,9 +11,10 @@ from infer_p3m_portrait_matting.p3m import create_model
 from infer_p3m_portrait_matting.p3m.fold import fold_batch_norms
 from infer_p3m_portrait_matting.p3m.model.convolution import FusedConv2d, conv_relu
 from infer_p3m_portrait_matting.p3m.model.encoders.features import Features, pool, stem_in_strips
+from infer_p3m_portrait_matting.p3m.model.linear import FusedLinear
 from infer_p3m_portrait_matting.p3m.prepare import (
     StripwiseBlock,
-    fuse_convolutions,
+    fuse_layers,
     pack_for_cpu,
     prepare_for_inference,
 )
@@ -74,6 +75,38 @@ def test_a_convolution_with_many_weights_is_the_same_on_small_maps_and_large_one
     assert torch.allclose(found.float(), expected, rtol=2**-7, atol=2**-7)
 
 
+@pytest.mark.parametrize("packed", [False, True])
+@pytest.mark.parametrize("gelu", [False, True])
+@pytest.mark.parametrize(("dtype", "off"), [(torch.float32, 1e-5), (torch.bfloat16, 2**-6)])
+@pytest.mark.parametrize("bias", [False, True])
+def test_a_fused_linear_layer_activates(bias, dtype, off, gelu, packed):
+    linear = nn.Linear(24, 40, bias=bias).requires_grad_(False).to(dtype)
+    tokens = torch.randn(2, 30, 48, generator=torch.Generator().manual_seed(0)).to(dtype)[..., ::2]
+    expected = F.linear(tokens.float(), linear.weight.float(), linear.bias.float() if bias else None)
+    expected = F.gelu(expected) if gelu else expected
+    fused = FusedLinear(linear, gelu)
+    if packed:
+        fused.pack()
+    with torch.inference_mode():
+        found = fused(tokens)
+    assert found.dtype == dtype
+    assert found.shape == (2, 30, 40)
+    assert torch.allclose(found.float(), expected, rtol=0, atol=off)
+
+
+def test_layers_that_are_something_else_are_left_alone():
+    class Scaled(nn.Linear):
+        def forward(self, x):
+            return 2 * super().forward(x)
+
+    layers = nn.Sequential(Scaled(8, 8), nn.GELU(), nn.Linear(8, 8), nn.GELU(approximate="tanh"), nn.Linear(8, 8))
+    tokens = torch.randn(3, 8)
+    expected = layers(tokens)
+    fused = fuse_layers(layers)
+    assert [type(layer) for layer in fused] == [Scaled, nn.GELU, FusedLinear, nn.GELU, FusedLinear]
+    assert torch.allclose(fused(tokens), expected, rtol=0, atol=1e-6)
+
+
 def test_conv_relu_is_the_same_before_and_after_fusing():
     convolution = nn.Conv2d(8, 8, 3, padding=1).requires_grad_(False)
     x = noise(1, 8, 9, 9)
@@ -87,7 +120,7 @@ def test_a_basic_block_with_its_sum_inside_a_convolution_is_the_same(widths):
     block = drawn(BasicBlock(c_in, c_out, downsample=shortcut))
     x = noise(1, c_in, 12, 10)
     expected = block(x.clone())
-    fused = fuse_convolutions(fold_batch_norms(block)).eval()
+    fused = fuse_layers(fold_batch_norms(block)).eval()
     pack_for_cpu(fused)
     with torch.inference_mode():
         assert torch.allclose(fused(x.clone()), expected, rtol=0, atol=1e-4)
