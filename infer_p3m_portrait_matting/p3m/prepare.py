@@ -6,9 +6,7 @@ from typing import TypeGuard
 
 import torch
 from timm.layers import Conv2dSame
-from timm.models._efficientnet_blocks import InvertedResidual
 from torch import Tensor, nn
-from torch.nn import functional as F
 from torchvision.models.resnet import BasicBlock
 
 from .fold import fold_batch_norms
@@ -16,9 +14,7 @@ from .model.convolution import ACTIVATIONS, FusedConv2d
 from .model.encoders.mobile import MobileEncoder
 from .model.linear import FusedLinear
 from .model.network import P3MNet
-
-#: Values of a map in one strip.
-_STRIP = 2**20
+from .model.stripwise import cut_into_strips
 
 
 class FusedBasicBlock(nn.Module):
@@ -66,43 +62,6 @@ def fuse_layers(module: nn.Module) -> nn.Module:
         if not isinstance(child, nn.Identity):
             previous = name, child
     return module
-
-
-class StripwiseBlock(nn.Module):
-    """timm's InvertedResidual of stride 2, computed in strips of rows; its widest map is never complete in memory.
-
-    Args:
-        block: a fused block, for a CPU.
-    """
-
-    def __init__(self, block: InvertedResidual) -> None:
-        super().__init__()
-        self.conv_pw, self.conv_dw, self.conv_pwl = block.conv_pw, block.conv_dw, block.conv_pwl
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Transform float [N, C, H, W], H and W even, into [N, C', H/2, W/2]."""
-        height, kernel = x.shape[2], self.conv_dw.weight.shape[2]
-        left = (kernel - 2) // 2
-        right = kernel - 2 - left
-        rows = max(_STRIP // (x.shape[3] * self.conv_dw.weight.shape[0]), 1)
-        done = []
-        for first in range(0, height // 2, rows):
-            last = min(first + rows, height // 2)
-            # What "same" padding adds on this side: all of the kernel but 2, the smaller half first.
-            top, bottom = 2 * first - left, 2 * last + right
-            y = self.conv_pw(x[:, :, max(top, 0) : bottom])
-            y = F.pad(y, (left, right, max(-top, 0), max(bottom - height, 0)))
-            done.append(self.conv_pwl(self.conv_dw(y, padding=(0, 0))))
-        return done[0] if len(done) == 1 else torch.cat(done, 2)
-
-
-def cut_into_strips(module: nn.Module) -> None:
-    """Replace every block that :class:`StripwiseBlock` can compute."""
-    for name, child in list(module.named_children()):
-        if isinstance(child, InvertedResidual) and child.conv_dw.stride == (2, 2) and not child.has_skip:
-            setattr(module, name, StripwiseBlock(child))
-        else:
-            cut_into_strips(child)
 
 
 def pack_for_cpu(module: nn.Module) -> None:

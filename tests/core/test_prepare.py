@@ -3,6 +3,7 @@
 import pytest
 import torch
 from timm.layers import Conv2dSame
+from timm.models._efficientnet_blocks import DepthwiseSeparableConv, InvertedResidual, SqueezeExcite
 from torch import nn
 from torch.nn import functional as F
 from torchvision.models.resnet import BasicBlock
@@ -12,8 +13,8 @@ from infer_p3m_portrait_matting.p3m.fold import fold_batch_norms
 from infer_p3m_portrait_matting.p3m.model.convolution import FusedConv2d, conv_relu
 from infer_p3m_portrait_matting.p3m.model.encoders.features import Features, pool, stem_in_strips
 from infer_p3m_portrait_matting.p3m.model.linear import FusedLinear
+from infer_p3m_portrait_matting.p3m.model.stripwise import StripwiseBlock
 from infer_p3m_portrait_matting.p3m.prepare import (
-    StripwiseBlock,
     fuse_layers,
     pack_for_cpu,
     prepare_for_inference,
@@ -141,7 +142,7 @@ def test_the_prepared_network_gives_what_the_trained_one_gives(name, size):
         assert torch.allclose(prepared.local_alpha(x), expected.local_alpha, rtol=0, atol=1e-4)
     assert not any(isinstance(module, (nn.ReLU6, nn.SiLU, nn.BatchNorm2d)) for module in prepared.modules())
     if name == "mobile":
-        assert sum(isinstance(module, StripwiseBlock) for module in prepared.modules()) == 4
+        assert sum(isinstance(module, StripwiseBlock) for module in prepared.modules()) == 16
 
 
 @pytest.mark.parametrize(("kernel", "padding"), [(3, 1), (2, 0)])
@@ -172,10 +173,35 @@ def test_a_pool_at_a_larger_stride_is_part_of_the_one_that_an_encoder_has_at_han
         assert torch.equal(pooled.pool_e0(stride), whole.pool_e0(stride))
 
 
+@pytest.mark.parametrize("rows", [1, 5, 64])
+@pytest.mark.parametrize("kernel", [3, 5])
+@pytest.mark.parametrize("kind", ["stride 1", "stride 2", "skip", "separable"])
+def test_a_block_in_strips_is_the_block_as_a_whole(kind, kernel, rows, monkeypatch):
+    torch.manual_seed(0)
+    stride = 2 if kind == "stride 2" else 1
+    usual = {"dw_kernel_size": kernel, "stride": stride, "pad_type": "same"}
+    if kind == "separable":
+        block, wide = DepthwiseSeparableConv(8, 16, **usual), 8
+    else:
+        block, wide = InvertedResidual(8, 8 if kind == "skip" else 16, exp_ratio=3.0, **usual), 24
+    monkeypatch.setattr("infer_p3m_portrait_matting.p3m.model.stripwise._STRIP", rows * 2 * wide * stride * 32)
+    holder, x = drawn(nn.Sequential(block)), noise(2, 8, 24, 32)
+    expected = holder(x.clone())
+    pack_for_cpu(fuse_layers(fold_batch_norms(holder)))
+    assert isinstance(holder[0], StripwiseBlock)
+    with torch.inference_mode():
+        assert torch.allclose(holder(x), expected, rtol=0, atol=1e-5)
+
+
+def test_a_block_that_weighs_channels_is_not_cut():
+    block = InvertedResidual(8, 8, se_layer=SqueezeExcite)
+    assert not StripwiseBlock.fits(block)
+
+
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
 @pytest.mark.parametrize("rows", [1, 16])
 def test_the_mobile_stem_in_strips_is_the_stem_as_a_whole(rows, dtype, monkeypatch):
-    monkeypatch.setattr("infer_p3m_portrait_matting.p3m.model.encoders.features._ROWS", rows)
+    monkeypatch.setattr("infer_p3m_portrait_matting.p3m.model.encoders.mobile._ROWS", rows)
     torch.manual_seed(0)
     model = drawn(create_model("mobile")).eval()
     x = noise(1, 3, 64, 1024)

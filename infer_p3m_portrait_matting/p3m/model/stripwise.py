@@ -1,0 +1,77 @@
+"""EfficientNet's blocks in strips of rows: their widest maps stay in a CPU's cache and never exist as a whole."""
+
+from typing import TypeGuard, cast
+
+import torch
+from timm.models._efficientnet_blocks import DepthwiseSeparableConv, InvertedResidual
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from .convolution import FusedConv2d
+from .windows import widen, windows, within
+
+#: Values of a map in one strip.
+_STRIP = 2**21
+
+
+class StripwiseBlock(nn.Module):
+    """An InvertedResidual or a DepthwiseSeparableConv of timm, computed strip by strip.
+
+    Args:
+        block: a fused block, for a CPU.
+    """
+
+    widen: nn.Module
+    depthwise: FusedConv2d
+    narrow: nn.Module
+
+    def __init__(self, block: InvertedResidual | DepthwiseSeparableConv) -> None:
+        super().__init__()
+        separable = isinstance(block, DepthwiseSeparableConv)
+        self.widen = nn.Identity() if separable else block.conv_pw
+        self.depthwise = cast("FusedConv2d", block.conv_dw)
+        self.narrow = block.conv_pw if separable else block.conv_pwl
+        self.has_skip = block.has_skip
+
+    @staticmethod
+    def fits(module: nn.Module) -> TypeGuard[InvertedResidual | DepthwiseSeparableConv]:
+        """Tell whether the module is such a block, without anything that a strip alone cannot compute."""
+        if type(module) not in (InvertedResidual, DepthwiseSeparableConv):
+            return False
+        # Squeeze-and-excitation sees the whole map.
+        plain = isinstance(module.se, nn.Identity) and getattr(module, "conv_s2d", None) is None
+        return plain and module.conv_dw.stride in ((1, 1), (2, 2))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Transform float [N, C, H, W] into [N, C', H, W], or with a stride of 2 into half of even H and W."""
+        stride = self.depthwise.stride[0]
+        height, width = x.shape[2] // stride, x.shape[3] // stride
+        rows = max(_STRIP // (x.shape[0] * x.shape[3] * self.depthwise.weight.shape[0] * stride), 1)
+        strip = self._strip if stride == 1 else self._strip_of_half
+        parts = [strip(x, part) for part, _ in windows(height, width, rows)]
+        return parts[0] if len(parts) == 1 else torch.cat(parts, 2)
+
+    def _strip(self, x: Tensor, rows: slice) -> Tensor:
+        # The convolution pads what it is given; rows that saw this in the middle of the map are cut off.
+        seen = widen(rows, self.depthwise.weight.shape[2] // 2, x.shape[2])
+        y = self.narrow(self.depthwise(self.widen(x[:, :, seen]))[:, :, within(rows, seen)])
+        return y.add_(x[:, :, rows]) if self.has_skip else y
+
+    def _strip_of_half(self, x: Tensor, rows: slice) -> Tensor:
+        height, kernel = x.shape[2], self.depthwise.weight.shape[2]
+        # What "same" padding adds on both sides: all of the kernel but 2, the smaller half first.
+        left = (kernel - 2) // 2
+        right = kernel - 2 - left
+        top, bottom = 2 * rows.start - left, 2 * rows.stop + right
+        y = self.widen(x[:, :, max(top, 0) : bottom])
+        y = F.pad(y, (left, right, max(-top, 0), max(bottom - height, 0)))
+        return self.narrow(self.depthwise(y, padding=(0, 0)))
+
+
+def cut_into_strips(module: nn.Module) -> None:
+    """Replace every block that :class:`StripwiseBlock` can compute."""
+    for name, child in list(module.named_children()):
+        if StripwiseBlock.fits(child):
+            setattr(module, name, StripwiseBlock(child))
+        else:
+            cut_into_strips(child)
