@@ -11,7 +11,6 @@ from torchvision.models.resnet import BasicBlock
 
 from .fold import fold_batch_norms
 from .model.convolution import ACTIVATIONS, FusedConv2d
-from .model.encoders.mobile import MobileEncoder
 from .model.linear import FusedLinear
 from .model.network import P3MNet
 from .model.stripwise import cut_into_strips
@@ -98,9 +97,7 @@ def prepare_for_inference(
         if not name.startswith(prefixes):
             parameter.data = parameter.data.to(dtype)
     model.segmentation.dtype = torch.float32 if "segmentation" in exact else dtype
-    model.dtype = dtype
-    if isinstance(model.encoder, MobileEncoder):
-        model.encoder.dtype = dtype
+    model.dtype = model.encoder.dtype = dtype
     model = model.to(device).to(memory_format=torch.channels_last)
     if device.type == "cpu":
         pack_for_cpu(model)

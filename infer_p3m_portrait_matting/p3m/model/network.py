@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from .decoders import Channels, MattingDecoder, Pyramid, SegmentationDecoder
-from .encoders.features import Features
+from .encoders.features import Encoder, Features
 
 #: The classes of the segmentation decoder, in the order of its logits.
 BACKGROUND, UNKNOWN, FOREGROUND = 0, 1, 2
@@ -72,11 +72,11 @@ class P3MNet(nn.Module):
     bit for bit.
 
     Args:
-        encoder: a module giving :class:`~.features.Features`.
+        encoder: what gives the :class:`~.encoders.features.Features`.
         channels: the variant's channel table.
     """
 
-    def __init__(self, encoder: nn.Module, channels: Channels) -> None:
+    def __init__(self, encoder: Encoder, channels: Channels) -> None:
         super().__init__()
         self.encoder = encoder
         self.segmentation = SegmentationDecoder(channels)

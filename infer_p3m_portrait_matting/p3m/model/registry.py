@@ -3,9 +3,8 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from torch import nn
-
 from .decoders import Channels
+from .encoders.features import Encoder
 from .encoders.mobile import MobileEncoder
 from .encoders.resnet34 import ResNet34Encoder
 from .encoders.vitae_s import ViTAESEncoder
@@ -30,7 +29,7 @@ class Variant:
         exact: modules of the network that half precision leaves in float32, besides the segmentation's head.
     """
 
-    encoder: Callable[[], nn.Module]
+    encoder: Callable[[], Encoder]
     channels: Channels
     global_bound: int | None = None
     unknown_above: float | None = None

@@ -1,13 +1,12 @@
 """EfficientNet's blocks in strips of rows: their widest maps stay in a CPU's cache and never exist as a whole."""
 
-from typing import TypeGuard, cast
+from typing import Any, TypeGuard
 
 import torch
 from timm.models._efficientnet_blocks import DepthwiseSeparableConv, InvertedResidual
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from .convolution import FusedConv2d
 from .windows import widen, windows, within
 
 #: Values of a map in one strip.
@@ -21,15 +20,16 @@ class StripwiseBlock(nn.Module):
         block: a fused block, for a CPU.
     """
 
-    widen: nn.Module
-    depthwise: FusedConv2d
-    narrow: nn.Module
+    #: Modules; timm's own types do not say so.
+    widen: Any
+    depthwise: Any
+    narrow: Any
 
     def __init__(self, block: InvertedResidual | DepthwiseSeparableConv) -> None:
         super().__init__()
         separable = isinstance(block, DepthwiseSeparableConv)
         self.widen = nn.Identity() if separable else block.conv_pw
-        self.depthwise = cast("FusedConv2d", block.conv_dw)
+        self.depthwise = block.conv_dw
         self.narrow = block.conv_pw if separable else block.conv_pwl
         self.has_skip = block.has_skip
 

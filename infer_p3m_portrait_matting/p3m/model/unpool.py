@@ -41,8 +41,7 @@ def max_unpool(x: Tensor, indices: Tensor, overlapping: bool) -> Tensor:
     Returns:
         float [N, C, 2H, 2W], in the memory format of ``x``.
     """
-    channels_last = x.is_contiguous(memory_format=torch.channels_last)
-    layout = torch.channels_last if channels_last else torch.contiguous_format
+    layout = layout_of(x)
     x, indices = x.contiguous(memory_format=layout), indices.contiguous(memory_format=layout)
     if x.requires_grad and torch.is_grad_enabled():
         return F.max_unpool2d(_settle(x, indices) if overlapping else x, indices, (2, 2), (2, 2))
@@ -72,6 +71,12 @@ def to_steps(indices: Tensor, first_row: int = 0, out: Tensor | None = None) -> 
     return out.copy_(indices - centres)
 
 
+def layout_of(x: Tensor) -> torch.memory_format:
+    """Return the memory format of a map: channels_last, or else the usual one."""
+    channels_last = x.is_contiguous(memory_format=torch.channels_last)
+    return torch.channels_last if channels_last else torch.contiguous_format
+
+
 def strips(x: Tensor) -> list[tuple[int, int]]:
     """Cut a map into strips of rows, (first, last + 1) each, that stay in a CPU's cache for several operations."""
     n, c, h, w = x.shape
@@ -94,9 +99,7 @@ def unpool_window(x: Tensor, steps: Tensor, overlapping: bool, rows: slice, colu
     """
     n, c = x.shape[:2]
     size = n, c, 2 * (rows.stop - rows.start), 2 * (columns.stop - columns.start)
-    channels_last = x.is_contiguous(memory_format=torch.channels_last)
-    layout = torch.channels_last if channels_last else torch.contiguous_format
-    out = torch.empty(size, dtype=x.dtype, device=x.device, memory_format=layout)
+    out = torch.empty(size, dtype=x.dtype, device=x.device, memory_format=layout_of(x))
     _unpool_into(x, steps, overlapping, rows, columns, out)
     return out
 

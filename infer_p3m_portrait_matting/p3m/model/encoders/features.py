@@ -3,11 +3,21 @@
 from typing import NamedTuple
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ..convolution import FusedConv2d
-from ..unpool import strips, to_steps
+from ..unpool import layout_of, strips, to_steps
+
+
+class Encoder(nn.Module):
+    """What all encoders have in common: they turn normalised RGB into :class:`Features`."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        #: The number format of the maps that the decoders take at full and at half resolution. None, as in training,
+        #: leaves them as they come.
+        self.dtype: torch.dtype | None = None
 
 
 class Features(NamedTuple):
@@ -72,8 +82,7 @@ def pool(x: Tensor, kernel: int, padding: int, with_indices: bool) -> tuple[Tens
     if torch.is_grad_enabled() and x.requires_grad:
         return F.max_pool2d(x, kernel, 2, padding, return_indices=True)
     n, c, h, w = x.shape
-    layout = torch.channels_last if x.is_contiguous(memory_format=torch.channels_last) else torch.contiguous_format
-    pooled = torch.empty((n, c, h // 2, w // 2), dtype=x.dtype, device=x.device, memory_format=layout)
+    pooled = torch.empty((n, c, h // 2, w // 2), dtype=x.dtype, device=x.device, memory_format=layout_of(x))
     steps = torch.empty_like(pooled, dtype=torch.int16)
     for first, last in strips(pooled):
         top = max(2 * first - padding, 0)

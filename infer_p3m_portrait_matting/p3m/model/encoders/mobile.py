@@ -7,7 +7,7 @@ from torch.nn import functional as F
 
 from ..convolution import FusedConv2d
 from ..windows import widen, windows, within
-from .features import Features
+from .features import Encoder, Features
 
 #: Name of the backbone in timm's registry. Lite0 has no squeeze-and-excitation and clips at 6: fast on any CPU.
 BACKBONE = "tf_efficientnet_lite0"
@@ -18,7 +18,7 @@ _CHANNELS = 16
 _ROWS = 64
 
 
-class MobileEncoder(nn.Module):
+class MobileEncoder(Encoder):
     """EfficientNet-Lite0 beside two small convolutions that keep the full resolution.
 
     Channels: e0 16, e0p 16, e1 24, e2 40, e3 112, e4 320. Its downsamplings are strided convolutions, so that there
@@ -36,8 +36,6 @@ class MobileEncoder(nn.Module):
             nn.ReLU(inplace=True),
         )
         self.backbone = timm.create_model(BACKBONE, features_only=True, pretrained=False)
-        #: The number format of e0, as the matting decoder takes it. None, as in training, leaves it as it comes.
-        self.dtype: torch.dtype | None = None
 
     def forward(self, x: Tensor, skips: bool = True) -> Features:
         """Encode normalised RGB.

@@ -4,7 +4,7 @@ from torch import Tensor, nn
 from torchvision.models.resnet import BasicBlock
 
 from ..convolution import FusedConv2d, match
-from .features import Features, PooledConvolution, pool, stem_in_strips
+from .features import Encoder, Features, PooledConvolution, pool, stem_in_strips
 
 
 def _layer(inplanes: int, planes: int, blocks: int) -> nn.Sequential:
@@ -16,7 +16,7 @@ def _layer(inplanes: int, planes: int, blocks: int) -> nn.Sequential:
     return nn.Sequential(first, *(BasicBlock(planes, planes) for _ in range(blocks - 1)))
 
 
-class ResNet34Encoder(nn.Module):
+class ResNet34Encoder(Encoder):
     """ResNet-34 whose every downsampling is a 3 x 3 max-pool with indices.
 
     Channels: e0 64, e0p 64, e1 64, e2 128, e3 256, e4 512. The first convolution has stride 1, so that e0 keeps the
@@ -60,7 +60,6 @@ class ResNet34Encoder(nn.Module):
 
     def _stem(self, x: Tensor, skips: bool) -> PooledConvolution:
         if isinstance(self.conv1, FusedConv2d) and self.conv1.on_cpu:
-            dtype = next(self.layer1.parameters()).dtype
-            return stem_in_strips(self.conv1, x, 3, 1, skips, dtype)
+            return stem_in_strips(self.conv1, x, 3, 1, skips, self.dtype or x.dtype)
         e0 = self.relu(self.bn1(self.conv1(x)))
         return PooledConvolution(e0 if skips else None, None, *pool(e0, 3, 1, skips))

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from ..attention import attend
 from ..convolution import FusedConv2d, conv_relu, match
-from .features import Features, PooledConvolution, as_map, as_tokens, pool, stem_in_strips
+from .features import Encoder, Features, PooledConvolution, as_map, as_tokens, pool, stem_in_strips
 
 DIMS = (64, 128, 256, 512)
 DEPTHS = (2, 2, 12, 2)
@@ -174,7 +174,7 @@ class Stage(nn.Module):
         self.cells = nn.ModuleList(cells)
 
 
-class ViTAESEncoder(nn.Module):
+class ViTAESEncoder(Encoder):
     """ViTAE-S whose downsamplings are 2 x 2 max-pools with indices.
 
     Channels: e0 32, e0p 64, e1 64, e2 128, e3 256, e4 512. Works on non-square inputs; there is no positional
@@ -198,8 +198,7 @@ class ViTAESEncoder(nn.Module):
         Returns:
             The features (see :class:`Features`).
         """
-        dtype = next(self.stages[1].parameters()).dtype
-        x, stem, e0p, indices = self.stages[0].reduction(x, skips, dtype)
+        x, stem, e0p, indices = self.stages[0].reduction(x, skips, self.dtype or x.dtype)
         maps = []
         for index, stage in enumerate(self.stages):
             height, width = x.shape[2:]
