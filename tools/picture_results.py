@@ -6,12 +6,12 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-from labelled_sheet import labelled_sheet
 from skimage.data import astronaut
 
 from infer_p3m_portrait_matting.p3m import PortraitMatting
 from infer_p3m_portrait_matting.plugin.pictures import look_for_faces, make_pictures
 from infer_p3m_portrait_matting.plugin.settings import Settings
+from tools.labelled_sheet import labelled_sheet
 
 ROOT = Path(__file__).resolve().parent.parent
 

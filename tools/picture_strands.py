@@ -3,9 +3,9 @@
 The photo is scikit-image's astronaut (NASA, public domain), enlarged twice, with hair drawn behind the head by
 training/strands.py. To compare with an earlier version, write the photo, let that version matte it, and name its matte:
 
-    python tools/picture_strands.py --photo loose_hair.png
+    python -m tools.picture_strands --photo loose_hair.png
     p3m loose_hair.png --output matte --model mobile        (in a checkout of that version)
-    python tools/picture_strands.py --before loose_hair_matte.png
+    python -m tools.picture_strands --before loose_hair_matte.png
 """
 
 import argparse
@@ -15,7 +15,6 @@ from pathlib import Path
 import cv2
 import numpy as np
 import torch
-from labelled_sheet import labelled_sheet
 from skimage.data import astronaut
 
 from infer_p3m_portrait_matting.p3m import PortraitMatting
@@ -23,6 +22,7 @@ from infer_p3m_portrait_matting.p3m.atomic_write import write_whole
 from infer_p3m_portrait_matting.p3m.imaging.files import read_grey
 from infer_p3m_portrait_matting.p3m.imaging.images import check_matte, to_uint8
 from infer_p3m_portrait_matting.p3m.imaging.png import encode_png
+from tools.labelled_sheet import labelled_sheet
 from training.people import hair_map
 from training.strands import Style, add_strands
 

@@ -53,11 +53,14 @@ def _run(request: Request) -> int:
     if path is not None and path.is_dir():
         return _folder(request, path)
     is_video = path is not None and walk.is_video(path)
-    item = single(path, request.output, request.outputs, is_video, _wants_composite(request))
+    if is_video and request.settings.crop_margin() is not None:
+        raise UsageError("--crop is for photos: the frames of a video would differ in size")
+    composite, opaque = _wants_composite(request), request.settings.is_opaque()
+    item = single(path, request.output, request.outputs, is_video, composite, opaque)
     _check(request, item)
-    if not request.force and item.is_done():
-        _tell(request, f"{_names(item)}: there already; --force makes it again")
-        return 0
+    there = [] if request.force else item.existing()
+    if there:
+        raise UsageError(f"{', '.join(map(str, there))}: there already; --force replaces it")
     return _make([item], request, jobs=1)
 
 
@@ -73,8 +76,9 @@ def _folder(request: Request, folder: Path) -> int:
         )
     with _only_one_run(results):
         found = walk.find(folder, leave_out=results)
-        items = many(found.media, folder, results, request.outputs, _wants_composite(request))
-        for item in items[:1]:
+        composite, opaque = _wants_composite(request), request.settings.is_opaque()
+        items = many(found.media, folder, results, request.outputs, composite, opaque)
+        for item in items:
             _check(request, item)
         todo = [item for item in items if request.force or not item.is_done()]
         status = _make(todo, request, request.jobs, done_before=len(items) - len(todo), failures=found.failures)

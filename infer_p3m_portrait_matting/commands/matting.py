@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 
 import numpy as np
-import torch
 
 from ..p3m import FaceTracker, TemporalFilter, matte_person
+from ..plugin.memory import clear_memory_errors
 from ..plugin.notices import Notice
 from ..plugin.person import choose_person
 from ..plugin.pictures import Pictures, look_for_faces, make_pictures, read_background
@@ -72,7 +72,7 @@ class Matting:
             RuntimeError: there is too little memory; the message says what to lower.
         """
         settings = self.settings
-        try:
+        with clear_memory_errors(image.shape[0], image.shape[1], settings.input_size, "--jobs"):
             faces = look_for_faces(image, settings, name, tracker)
             if alpha is None:
                 box = choose_person(image, settings, [], name, faces)
@@ -80,20 +80,6 @@ class Matting:
             if steady is not None:
                 alpha = steady(image, alpha)
             return make_pictures(image, alpha, settings, self._background, faces)
-        except (MemoryError, torch.OutOfMemoryError) as error:
-            raise _too_little_memory(image, settings) from error
-        except RuntimeError as error:
-            # torch has no exception class for a CPU out of memory, only these words.
-            if "can't allocate memory" not in str(error):
-                raise
-            raise _too_little_memory(image, settings) from error
 
     def _matte(self, image: np.ndarray) -> np.ndarray:
         return self._session.matte(image, self.settings.method, self.settings.input_size)
-
-
-def _too_little_memory(image: np.ndarray, settings: Settings) -> RuntimeError:
-    return RuntimeError(
-        f"too little memory for {image.shape[1]} x {image.shape[0]} px and --input-size {settings.input_size}: "
-        "lower --input-size, --jobs or the picture's size"
-    )

@@ -6,7 +6,7 @@ import re
 from dataclasses import MISSING, fields
 from typing import NamedTuple, get_type_hints
 
-from ..plugin.settings import IMAGE, Settings
+from ..plugin.settings import BOX, IMAGE, Settings
 from .targets import OUTPUTS
 
 _EXAMPLES = """\
@@ -31,6 +31,9 @@ _HELP = {
     "background": "behind the person in the composite: a colour (#rrggbb or a CSS name), transparent, blur (the "
     "photo's own background, blurred) or image (--background-file); given without --output, it asks for the composite",
     "background_file": "picture for the background; it implies --background image",
+    "box": "rectangle around the person to cut out, x,y,w,h in pixels of the photo; it implies --subject box",
+    "cuda": "where to compute: auto (on an NVIDIA GPU if there is one), True (on it; a warning says if there is none) "
+    "or False (on the CPU); default: auto",
 }
 
 
@@ -68,6 +71,8 @@ def parse(arguments: list[str]) -> Request:
     values = {name: given[name] for name in Settings.names() if given[name] is not None}
     if "background_file" in values:
         values.setdefault("background", IMAGE)
+    if "box" in values:
+        values.setdefault("subject", BOX)
     strings = {name: str(value) for name, value in values.items()}
     try:
         settings = Settings.from_strings(_with_defaults(strings))
@@ -75,6 +80,8 @@ def parse(arguments: list[str]) -> Request:
         parser.error(str(error))
     if settings.background == IMAGE and not settings.background_file:
         parser.error("--background image needs --background-file PICTURE")
+    if settings.subject == BOX and not settings.box:
+        parser.error("--subject box needs --box x,y,w,h")
     if given["jobs"] < 1:
         parser.error(f"--jobs must be at least 1, got {given['jobs']}")
     return Request(
@@ -90,17 +97,11 @@ def parse(arguments: list[str]) -> Request:
 
 
 def _with_defaults(strings: dict[str, str]) -> dict[str, str]:
-    """Add defaults that depend on the computer, where the task's own default is fixed."""
-    import torch
-
+    """Add the default that depends on the computer, where the task's own is fixed."""
     from ..p3m import find_weights
 
     published = [name for name in ("resnet34", "vitae-s") if find_weights(name)]
-    defaults = {"model_name": published[0] if published else "mobile"}
-    if get_type_hints(Settings)["cuda"] is bool:
-        # Do not report a missing GPU that nobody asked for.
-        defaults["cuda"] = str(torch.cuda.is_available())
-    return {**defaults, **strings}
+    return {"model_name": published[0] if published else "mobile", **strings}
 
 
 def _outputs(parser: argparse.ArgumentParser, text: str | None) -> tuple[str, ...]:
@@ -141,14 +142,12 @@ def _parser() -> argparse.ArgumentParser:
     types, about = get_type_hints(Settings), _attribute_texts(Settings)
     for field in fields(Settings):
         text = _HELP.get(field.name) or f"{about.get(field.name, '')}{_default_text(field)}"
-        if field.name == "cuda" and types[field.name] is bool:
-            text = f"{about['cuda']}; default: where there is one"
         flags = [f"--{field.name.replace('_', '-')}"]
         if field.name == "model_name":
             flags.append("--model")
         metavar = _METAVARS.get(types[field.name], "TEXT")
         kind = {"action": argparse.BooleanOptionalAction} if types[field.name] is bool else {"metavar": metavar}
-        if field.name == "cuda" and types[field.name] is not bool:
+        if field.name == "cuda":
             group.add_argument(
                 "--no-cuda", dest="cuda", action="store_const", const="False", help="the same as --cuda False"
             )

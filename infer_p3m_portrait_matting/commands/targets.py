@@ -40,14 +40,22 @@ class Item(NamedTuple):
 
     def is_done(self) -> bool:
         """Tell whether all files exist, and none is older than the source."""
-        files = [number_in(path, 1) if is_sequence(path) else path for path in self.targets.values()]
-        if self.source is None or not all(file.exists() for file in files) or STANDARD in map(str, files):
+        files = self._files()
+        if self.source is None or len(files) < len(self.targets) or not all(file.exists() for file in files):
             return False
         return min(file.stat().st_mtime_ns for file in files) >= self.source.stat().st_mtime_ns
 
+    def existing(self) -> list[Path]:
+        """List the files that are there already, of a sequence its first one."""
+        return [file for file in self._files() if file.exists()]
+
+    def _files(self) -> list[Path]:
+        paths = [path for path in self.targets.values() if str(path) != STANDARD]
+        return [number_in(path, 1) if is_sequence(path) else path for path in paths]
+
 
 def single(
-    source: Path | None, output: str, outputs: tuple[str, ...], is_video: bool, composite_by_default: bool
+    source: Path | None, output: str, outputs: tuple[str, ...], is_video: bool, composite_by_default: bool, opaque: bool
 ) -> Item:
     """Name the files for one photo or video.
 
@@ -57,6 +65,7 @@ def single(
         outputs: which pictures; () for those that the format suggests.
         is_video: whether the source is a video.
         composite_by_default: whether the user chose a background, so that () means the composite.
+        opaque: whether the composite has no alpha.
 
     Raises:
         UsageError: the format is unknown or cannot hold the pictures.
@@ -76,7 +85,7 @@ def single(
     if as_folder:
         chosen = outputs or (COMPOSITE if composite_by_default else CUTOUT,)
         folder = target if output or source is None else source.parent
-        return Item(source, _named(folder, stem, chosen, is_video), is_video)
+        return Item(source, _named(folder, stem, chosen, is_video, opaque), is_video)
     holds_alpha = _holds_alpha(target, is_video)
     chosen = outputs or (COMPOSITE if composite_by_default or not holds_alpha else CUTOUT,)
     if CUTOUT in chosen and not holds_alpha:
@@ -91,7 +100,12 @@ def single(
 
 
 def many(
-    sources: Iterable[tuple[Path, bool]], folder: Path, results: Path, outputs: tuple[str, ...], composite: bool
+    sources: Iterable[tuple[Path, bool]],
+    folder: Path,
+    results: Path,
+    outputs: tuple[str, ...],
+    composite_by_default: bool,
+    opaque: bool,
 ) -> list[Item]:
     """Name the files for the photos and videos of a folder; the results keep the folder's structure.
 
@@ -103,10 +117,11 @@ def many(
         folder: the folder that holds them.
         results: the folder for the results.
         outputs: which pictures; () for the cut-out.
-        composite: whether () means the composite.
+        composite_by_default: whether () means the composite.
+        opaque: whether the composite has no alpha.
     """
     sources = sorted(sources)
-    chosen = outputs or (COMPOSITE if composite else CUTOUT,)
+    chosen = outputs or (COMPOSITE if composite_by_default else CUTOUT,)
     stems = Counter(_key(path.with_suffix("")) for path, _ in sources)
     taken: set[str] = set()
     items = []
@@ -119,7 +134,7 @@ def many(
             unique = f"{stem}_{number}"
             number += 1
         taken.add(_key(place / unique))
-        items.append(Item(path, _named(place, unique, chosen, is_video), is_video))
+        items.append(Item(path, _named(place, unique, chosen, is_video, opaque), is_video))
     return items
 
 
@@ -134,11 +149,12 @@ def _to_standard_output(
     return Item(source, {chosen[0]: Path(STANDARD)})
 
 
-def _named(folder: Path, stem: str, chosen: tuple[str, ...], is_video: bool) -> dict[str, Path]:
+def _named(folder: Path, stem: str, chosen: tuple[str, ...], is_video: bool, opaque: bool) -> dict[str, Path]:
     def suffix(name: str) -> str:
         if not is_video:
             return ".png"
-        return ".mov" if name == CUTOUT else ".mp4"
+        has_alpha = name == CUTOUT or (name == COMPOSITE and not opaque)
+        return ".mov" if has_alpha else ".mp4"
 
     return {name: folder / f"{stem}_{name}{suffix(name)}" for name in chosen}
 

@@ -12,7 +12,7 @@ from ..p3m.imaging.photos import PILLOW_SUFFIXES
 from ..p3m.video.reader import VIDEO_SUFFIXES
 
 #: Formats to accept in a file with no known suffix, by Pillow's names.
-_FORMATS = ("JPEG", "PNG", "WEBP", "TIFF", "BMP", "GIF", "AVIF")
+_FORMATS = ("JPEG", "PNG", "WEBP", "TIFF", "BMP", "GIF", "JPEG2000", "AVIF")
 
 
 class Found(NamedTuple):

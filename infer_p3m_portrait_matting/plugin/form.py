@@ -30,6 +30,7 @@ from infer_p3m_portrait_matting.plugin.form_parts import (
     guard_wheel,
     line_edit,
     number,
+    number_or_none,
     scroll_to,
     whole_number,
 )
@@ -167,8 +168,7 @@ class ParameterForm(QtWidgets.QWidget):
         self.feather = number(0, MAX_FEATHER, 1, " px", "How far edges are softened, to either side")
         self.shift = whole_number(-MAX_SHIFT, MAX_SHIFT, 1, " px", "Above 0 the matte grows, below it shrinks")
         self.despeckle = number(0, 100.0, 1, " % of the person", "Separate areas smaller than this are dropped")
-        self.crop = number(-1, MAX_MARGIN, 5, " % margin", "Crops all pictures to the person, with a margin around")
-        self.crop.setSpecialValueText("none")
+        self.crop = number_or_none(MAX_MARGIN, 5, " % margin", "Crops all pictures to the person, with a margin around")
         self.method = combo_box(METHODS, _METHOD_NOTES)
         self.input_size = whole_number(
             MIN_INPUT_SIZE,
@@ -194,7 +194,9 @@ class ParameterForm(QtWidgets.QWidget):
         self.rows = (
             _choice("model_name", "&Model", self.model),
             _choice("subject", "&Person", self.subject),
-            _text("box", "Bo&x", self.box)._replace(matters=lambda settings: settings.subject == BOX),
+            _text("box", "Bo&x", self.box)._replace(
+                read=self._read_box, matters=lambda settings: settings.subject == BOX
+            ),
             Row(
                 "background",
                 "&Background",
@@ -340,6 +342,18 @@ class ParameterForm(QtWidgets.QWidget):
             return Settings(**values)
         except ValueError:
             return Settings(**{**values, "box": ""})
+
+    def _read_box(self) -> str:
+        """Return the box; while it has no effect and its line is hidden, "" for one that cannot be read."""
+        text = self.box.text().strip()
+        if self.subject.currentData() == BOX:
+            return text
+        try:
+            if text:
+                parse_box(text)
+        except ValueError:
+            return ""
+        return text
 
     def _read_background(self) -> str:
         entry = self.background.currentData()

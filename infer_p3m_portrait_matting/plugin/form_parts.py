@@ -220,6 +220,21 @@ class _Number(QtWidgets.QDoubleSpinBox):
         return self.locale().toString(float(value), "g", 8)
 
 
+class _NumberOrNone(_Number):
+    """A number from 0 on, and "none" below it, which is -1; the arrows stop at 0 on their way."""
+
+    def stepBy(self, steps: int) -> None:
+        value, step = self.value(), self.singleStep()
+        if value < 0:
+            self.setValue((steps - 1) * step)
+        else:
+            self.setValue(value + steps * step if value == 0 else max(value + steps * step, 0))
+
+    def valueFromText(self, text: str | None) -> float:
+        value = super().valueFromText(text)
+        return -1 if value < 0 else value
+
+
 def whole_number(low: int, high: int, step: int, suffix: str, note: str) -> QtWidgets.QSpinBox:
     """Make a control for a whole number."""
     spin = QtWidgets.QSpinBox()
@@ -234,6 +249,17 @@ def number(low: float, high: float, step: float, suffix: str, note: str) -> QtWi
     """Make a control for a number with up to four decimals."""
     spin = _Number()
     spin.setRange(low, high)
+    spin.setSingleStep(step)
+    spin.setSuffix(suffix)
+    spin.setToolTip(note)
+    return spin
+
+
+def number_or_none(high: float, step: float, suffix: str, note: str) -> QtWidgets.QDoubleSpinBox:
+    """Make a control for a number from 0 on, or for none, which is -1."""
+    spin = _NumberOrNone()
+    spin.setRange(-1, high)
+    spin.setSpecialValueText("none")
     spin.setSingleStep(step)
     spin.setSuffix(suffix)
     spin.setToolTip(note)

@@ -8,13 +8,14 @@ import torch
 
 
 @contextmanager
-def clear_memory_errors(height: int, width: int, input_size: int) -> Iterator[None]:
+def clear_memory_errors(height: int, width: int, input_size: int, others: str = "") -> Iterator[None]:
     """Turn the out-of-memory errors of PyTorch, numpy and OpenCV into a RuntimeError that says what to lower.
 
     Args:
         height: of the photo, in pixels.
         width: of the photo, in pixels.
         input_size: the parameter.
+        others: what else to lower, for the message.
     """
     try:
         yield
@@ -27,7 +28,7 @@ def clear_memory_errors(height: int, width: int, input_size: int) -> Iterator[No
             raise
         raise RuntimeError(
             f"this computer has too little memory for input_size {input_size} and a photo of {width} x {height} px: "
-            "lower input_size, or the photo's size"
+            f"lower input_size, {others and others + ', '}or the photo's size"
         ) from error
 
 

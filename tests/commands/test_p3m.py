@@ -119,17 +119,32 @@ def test_jpeg_gets_the_composite_and_no_cutout(source, expected, capsys):
     assert run(source, target, "--background", "transparent") == 2
 
 
-def test_what_is_there_is_kept_unless_it_is_older_or_forced(source, capsys):
+@pytest.mark.parametrize("time", [1, 2**31])
+def test_what_is_there_is_never_replaced_unless_forced(source, time, capsys):
+    """Whether older or newer than the photo, it may be anything, such as another photo that a pattern has named."""
     target = source.with_name("out.png")
     target.write_bytes(b"mine")
-    assert run(source, target) == 0
+    os.utime(target, (time, time))
+    assert run(source, target) == 2
     assert target.read_bytes() == b"mine"
-    assert "--force makes it again" in capsys.readouterr().err
+    assert "out.png: there already; --force replaces it" in capsys.readouterr().err
     assert run(source, target, "--force") == 0
     assert read(target).shape[2] == 4
-    os.utime(target, (1, 1))
-    assert run(source, target) == 0
-    assert target.stat().st_mtime > 1
+
+
+def test_one_picture_of_several_that_is_there_already_stops_all(source, capsys):
+    source.with_name("out_matte.png").write_bytes(b"mine")
+    assert run(source, source.with_name("out.png"), "--output", "matte,cutout") == 2
+    assert "out_matte.png: there already" in capsys.readouterr().err
+    assert names(source.parent) == ["out_matte.png", "photo.png"]
+
+
+def test_a_box_says_who_is_cut_out_and_is_needed_for_it(capsys):
+    settings = parse(["a.jpg", "--box", "1,2,3,4"]).settings
+    assert (settings.subject, settings.box) == ("box", "1,2,3,4")
+    with pytest.raises(SystemExit, match="2"):
+        parse(["a.jpg", "--subject", "box"])
+    assert "--subject box needs --box x,y,w,h" in capsys.readouterr().err
 
 
 def test_the_input_is_never_overwritten(source, capsys):
@@ -584,6 +599,7 @@ def test_a_video_on_a_background(clip, tmp_path, matting):
     assert sounds_of(target) == ["aac"]
     assert run(clip, target, "--output", "cutout", "--force") == 2
     assert run(clip, target, "--background", "transparent", "--force") == 2
+    assert run(clip, "--crop", "10") == 2
 
 
 @pytest.mark.slow
@@ -596,7 +612,7 @@ def test_a_video_as_pictures(clip, tmp_path, matting):
         want = matting.pictures(frame.image, "frame").cutout
         np.testing.assert_array_equal(read(tmp_path / "folder" / f"{i:05}.png"), want)
     at = (tmp_path / "folder" / "00001.png").stat().st_mtime_ns
-    assert run(clip, tmp_path / "folder") == 0
+    assert run(clip, tmp_path / "folder") == 2
     assert (tmp_path / "folder" / "00001.png").stat().st_mtime_ns == at
 
 

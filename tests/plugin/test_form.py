@@ -74,6 +74,38 @@ def test_lines_that_would_do_nothing_are_not_shown(application):
     assert is_shown(form, "anonymize_strict")
 
 
+def test_a_box_that_cannot_be_read_stops_nothing_while_it_has_no_effect(application):
+    form = ParameterForm(Settings(subject="box"))
+    form.box.setText("abc")
+    choose(form.subject, "all")
+    assert not is_shown(form, "box")
+    assert form.problems() == {}
+    assert form.settings() == Settings()
+    choose(form.subject, "box")
+    assert form.box.text() == "abc"
+    assert "box must be" in said(form, "box")
+    form.box.setText("10,20,30,40")
+    choose(form.subject, "largest")
+    assert form.settings().box == "10,20,30,40"
+
+
+def test_the_arrows_of_crop_go_through_none_and_0(application):
+    form = ParameterForm(Settings())
+    seen = []
+    for steps in (1, 1, 1, -1, -1, -1, -1):
+        form.crop.stepBy(steps)
+        seen.append(form.settings().crop)
+    assert seen == ["0", "5", "10", "5", "0", "none", "none"]
+    form.crop.setValue(3)
+    form.crop.stepBy(-1)
+    assert form.settings().crop == "0"
+    form.crop.stepBy(10)
+    assert form.settings().crop == "50"
+    form.crop.lineEdit().setText("-0.5")
+    form.crop.interpretText()
+    assert form.crop.text() == "none"
+
+
 def test_a_box_that_cannot_be_read_is_said_and_not_given_out(application):
     form = ParameterForm(Settings(subject="box"))
     assert said(form, "box") == ""
