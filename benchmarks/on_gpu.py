@@ -20,7 +20,7 @@ from skimage.data import astronaut
 
 from benchmarks.vs_published import photo
 from infer_p3m_portrait_matting.p3m import PortraitMatting, normalize
-from infer_p3m_portrait_matting.p3m.inference import _repeatable
+from infer_p3m_portrait_matting.p3m.own_settings import computing_settings
 from infer_p3m_portrait_matting.p3m.model.convolution import FusedConv2d
 from tests.scripts import published_rule
 
@@ -65,7 +65,7 @@ def check_golden(name: str, weights: dict[str, Path | None], device: str) -> Out
     matting = open_model(name, weights, device, "float32")
     published_rule.use_golden_features(matting.model, golden)
     x = torch.from_numpy(golden["image"]).permute(2, 0, 1).unsqueeze(0).to(device).float() / 255
-    with torch.inference_mode(), _repeatable(matting.device):
+    with torch.inference_mode(), computing_settings(matting.device):
         output = matting.model(normalize(x).contiguous(memory_format=torch.channels_last))
     found = {"local_alpha": output.local_alpha, "global_logits": output.logits, "fusion_alpha": output.alpha}
     sides = zip(("side2", "side1", "side0"), output.side_logits, strict=True)
@@ -110,7 +110,7 @@ def check_against_cpu(name: str, weights: dict[str, Path | None], device: str) -
             difference = np.abs(matting.matte(image) - matte)
             matte_shares.append((difference <= ONE_LEVEL).mean())
             largest = max(largest, difference.max())
-            with torch.inference_mode(), _repeatable(matting.device):
+            with torch.inference_mode(), computing_settings(matting.device):
                 x = x.to(device)
                 apart = (matting.model.local_alpha(x).cpu() - alpha).abs()
                 flipped = matting.model.segment(x).argmax(1).cpu() != classes

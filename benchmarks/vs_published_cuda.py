@@ -16,7 +16,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from benchmarks.vs_published import MODELS, Matte, PublishedProcedure, photo
 from infer_p3m_portrait_matting.p3m import PortraitMatting, find_weights
-from infer_p3m_portrait_matting.p3m.inference import _repeatable
+from infer_p3m_portrait_matting.p3m.own_settings import computing_settings
 from infer_p3m_portrait_matting.p3m.model.convolution import FusedConv2d
 
 SIZES = (1024, 2048)
@@ -108,7 +108,7 @@ def _one(
     ratio = median["published"] / median["ours"]
     # The network alone: both passes, from inputs on the GPU to outputs on the GPU.
     photos = [torch.from_numpy(image).to(device)]
-    with torch.inference_mode(), _repeatable(ours.device):
+    with torch.inference_mode(), computing_settings(ours.device):
         inputs = [ours._inputs(photos, size, local) for local in (False, True)]
         with FlopCounterMode(display=False) as counter:
             published.model.segment(inputs[0])

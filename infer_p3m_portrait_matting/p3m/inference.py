@@ -3,7 +3,6 @@
 import logging
 import traceback
 from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager, nullcontext
 from os import PathLike
 from pathlib import Path
 
@@ -16,7 +15,7 @@ from .checkpoints.weights import expected_weights, fill, find_weights, read_weig
 from .errors import WeightsError
 from .imaging.images import check_image
 from .imaging.photos import Photo, load_photo, takes_photo
-from .model.network import FOREGROUND, UNKNOWN, classify
+from .model.network import FOREGROUND, UNKNOWN, P3MNet, classify
 from .model.registry import create_model, get_variant
 from .own_settings import computing_settings, loading_settings
 from .precision import choose_dtype
@@ -30,6 +29,9 @@ logger = logging.getLogger(__name__)
 #: HYBRID: trimap from a global pass at low resolution, alpha from a local pass at high resolution.
 #: RESIZE: one pass at low resolution, whose fused alpha is enlarged.
 METHODS = ("HYBRID", "RESIZE")
+
+#: Mattes photos of one pass size: takes the network, the photos, the input size, and what to call after each pass.
+_Procedure = Callable[[P3MNet, list[Tensor], int, Callable[[], None]], list[np.ndarray]]
 
 #: Whether a pass is the local one.
 _GLOBAL, _LOCAL = False, True
@@ -79,7 +81,7 @@ class PortraitMatting:
     ) -> None:
         variant = get_variant(model_name)
         self.model_name = model_name.lower()
-        self.device = torch.device(device)
+        self.device = _check_device(device)
         self.global_bound = variant.global_bound if global_bound is None else global_bound
         self.unknown_above = variant.unknown_above if unknown_above is None else unknown_above
         self.batch_size = _BATCH_ON_GPU if self.device.type == "cuda" else 1
@@ -133,9 +135,9 @@ class PortraitMatting:
             torch.OutOfMemoryError: the GPU has too little memory; everything that was allocated is free again.
         """
         check_image(image)
-        method = _check_request(method, input_size)
-        done = after_pass or (lambda: None)
-        return matte_in_pieces(image, lambda piece: self._guarded([piece], method, input_size, done)[0])
+        procedure = self._procedure(_check_request(method, input_size))
+        done = after_pass or _nothing
+        return matte_in_pieces(image, lambda piece: self._guarded([piece], procedure, input_size, done)[0])
 
     def matte_batch(
         self,
@@ -146,9 +148,9 @@ class PortraitMatting:
     ) -> list[np.ndarray]:
         """Estimate the alpha mattes of several photos, which may differ in size.
 
-        Photos that have the same size in the network go through it together. On a CPU this gains nothing, so they go
-        one by one. The mattes equal those of :meth:`matte`: bit for bit on a CPU; on a GPU up to the rounding
-        of other kernels, within 1/255 on 99.9 % of the pixels.
+        Photos that have the same size in the network go through it together. On a CPU this gains nothing, so by default
+        they go one by one. Alone, each has the matte of :meth:`matte` bit for bit; together, up to the rounding of
+        other kernels, within 1/255 on 99.9 % of the pixels. All photos are in memory at once.
 
         Args:
             images: each as for :meth:`matte`.
@@ -161,7 +163,8 @@ class PortraitMatting:
             float32 [H, W] in [0, 1] for each image, in their order.
 
         Raises:
-            TypeError, ValueError: as for :meth:`matte`; the message begins with the index of the image.
+            TypeError, ValueError, OSError: as for :meth:`matte`, or a file cannot be read; the message begins with the
+                index of the image.
             torch.OutOfMemoryError: the GPU has too little memory for a single photo.
         """
         method = _check_request(method, input_size)
@@ -176,8 +179,9 @@ class PortraitMatting:
             try:
                 image = load_photo(image)
                 check_image(image)
-            except (TypeError, ValueError) as error:
-                raise type(error)(f"images[{place}]: {error}") from error
+            except (TypeError, ValueError, OSError) as error:
+                kind = next(kind for kind in (TypeError, ValueError, OSError) if isinstance(error, kind))
+                raise kind(f"images[{place}]: {error}") from error
             photos.append(image)
             height, width = image.shape[:2]
             if is_long(height, width):
@@ -194,7 +198,6 @@ class PortraitMatting:
         return [mattes[place] for place in range(len(photos))]
 
     @takes_photo("image")
-    @torch.inference_mode()
     def local_alpha(self, image: np.ndarray, input_size: int = 1024) -> np.ndarray:
         """Estimate only the alpha of the local pass, which HYBRID uses inside the unknown area.
 
@@ -207,18 +210,15 @@ class PortraitMatting:
             float32 [H, W] in [0, 1]; meaningless outside the unknown area.
 
         Raises:
-            TypeError, ValueError: as for :meth:`matte`.
+            TypeError, ValueError, WeightsError, torch.OutOfMemoryError: as for :meth:`matte`.
         """
         check_image(image)
         _check_request("HYBRID", input_size)
-        photo = to_tensor(image, self.device)
-        with computing_settings(self.device), _repeatable(self.device):
-            local = self.model.local_alpha(*self._inputs([photo], input_size, _LOCAL))
-        return _download(resize(local, *photo.shape[:2]).clamp(0, 1))
+        return matte_in_pieces(image, lambda piece: self._guarded([piece], self._local, input_size, _nothing)[0])
 
     def _in_halves(self, images: list[np.ndarray], method: str, input_size: int) -> list[np.ndarray]:
         try:
-            return self._guarded(images, method, input_size, lambda: None)
+            return self._guarded(images, self._procedure(method), input_size, _nothing)
         except torch.OutOfMemoryError:
             if len(images) == 1:
                 raise
@@ -227,18 +227,21 @@ class PortraitMatting:
         halves = images[:middle], images[middle:]
         return [alpha for half in halves for alpha in self._in_halves(half, method, input_size)]
 
+    def _procedure(self, method: str) -> _Procedure:
+        return self._hybrid if method == "HYBRID" else self._resize
+
     def _guarded(
-        self, images: list[np.ndarray], method: str, input_size: int, done: Callable[[], None]
+        self, images: list[np.ndarray], procedure: _Procedure, input_size: int, done: Callable[[], None]
     ) -> list[np.ndarray]:
         """Matte photos of one pass size, and handle the errors of a GPU."""
         try:
-            return self._run(images, method, input_size, done)
+            return self._run(images, procedure, input_size, done)
         except _OutOfRange:
             logger.warning(
                 "the weights of %s leave the range of float16: computing in bfloat16 from now on", self.model_name
             )
             self._load(torch.bfloat16)
-            return self._run(images, method, input_size, done)
+            return self._run(images, procedure, input_size, done)
         except RuntimeError as error:
             if self.device.type != "cuda" or not any(words in str(error) for words in _NO_MEMORY):
                 raise
@@ -249,28 +252,42 @@ class PortraitMatting:
 
     @torch.inference_mode()
     def _run(
-        self, images: list[np.ndarray], method: str, input_size: int, done: Callable[[], None]
+        self, images: list[np.ndarray], procedure: _Procedure, input_size: int, done: Callable[[], None]
     ) -> list[np.ndarray]:
         photos = [to_tensor(image, self.device) for image in images]
-        with computing_settings(self.device), _repeatable(self.device):
-            if method == "HYBRID":
-                return self._hybrid(photos, input_size, done)
-            return self._resize(photos, input_size, done)
+        with computing_settings(self.device):
+            # Another thread may exchange the network meanwhile.
+            return procedure(self.model, photos, input_size, done)
 
-    def _resize(self, photos: list[Tensor], input_size: int, done: Callable[[], None]) -> list[np.ndarray]:
-        alphas = self.model.fused_alpha(*self._inputs(photos, input_size, _GLOBAL))
-        self._check_range(alphas)
+    def _resize(
+        self, model: P3MNet, photos: list[Tensor], input_size: int, done: Callable[[], None]
+    ) -> list[np.ndarray]:
+        alphas = model.fused_alpha(*self._inputs(photos, input_size, _GLOBAL))
+        return self._enlarged(model, alphas, photos, done)
+
+    def _local(
+        self, model: P3MNet, photos: list[Tensor], input_size: int, done: Callable[[], None]
+    ) -> list[np.ndarray]:
+        alphas = model.local_alpha(*self._inputs(photos, input_size, _LOCAL))
+        return self._enlarged(model, alphas, photos, done)
+
+    def _enlarged(
+        self, model: P3MNet, alphas: Tensor, photos: list[Tensor], done: Callable[[], None]
+    ) -> list[np.ndarray]:
+        self._check_range(alphas, model)
         done()
         return [
             _download(resize(alpha[None], *photo.shape[:2]).clamp(0, 1))
             for alpha, photo in zip(alphas, photos, strict=True)
         ]
 
-    def _hybrid(self, photos: list[Tensor], input_size: int, done: Callable[[], None]) -> list[np.ndarray]:
+    def _hybrid(
+        self, model: P3MNet, photos: list[Tensor], input_size: int, done: Callable[[], None]
+    ) -> list[np.ndarray]:
         # Both at once, since converting a photo to floating point takes half as long as resizing it.
         x, fine = self._inputs(photos, input_size, _GLOBAL, _LOCAL)
-        logits = self.model.segment(x)
-        self._check_range(logits)
+        logits = model.segment(x)
+        self._check_range(logits, model)
         classes = classify(logits, self.unknown_above)
         extremes = torch.stack([classes.amin((1, 2, 3)), classes.amax((1, 2, 3))], 1).tolist()
         done()
@@ -281,8 +298,8 @@ class PortraitMatting:
             wanted = None
             if fine.device.type == "cpu" and not any(_shrinks((x, fine), *photo.shape[:2]) for photo in photos):
                 wanted = _undecided(classes[others])
-            local = self.model.local_alpha(fine[others] if plain else fine, wanted)
-            self._check_range(local)
+            local = model.local_alpha(fine[others] if plain else fine, wanted)
+            self._check_range(local, model)
             done()
             rows = iter(local)
         mattes = []
@@ -308,11 +325,11 @@ class PortraitMatting:
             inputs.append((x[0] if len(x) == 1 else torch.cat(x)).contiguous(memory_format=torch.channels_last))
         return inputs
 
-    def _check_range(self, x: Tensor) -> None:
+    def _check_range(self, x: Tensor, model: P3MNet) -> None:
         if x.isfinite().all():
             return
         # Only float16 has a range that trained networks can leave.
-        if self.model.dtype == torch.float16:
+        if model.dtype == torch.float16:
             raise _OutOfRange
         raise WeightsError(
             f"weights file {self.weights} makes the network give values that are not finite: use another file"
@@ -323,6 +340,20 @@ class _OutOfRange(Exception):
     """A value left the range of float16."""
 
 
+def _nothing() -> None:
+    pass
+
+
+def _check_device(device: str | torch.device) -> torch.device:
+    try:
+        found = torch.device(device)
+    except (RuntimeError, TypeError):
+        raise ValueError(f'unknown device {device!r}: choose "cpu", "cuda", or one GPU of several, "cuda:1"') from None
+    if found.type == "cuda" and (found.index or 0) >= torch.cuda.device_count():
+        raise ValueError(f'PyTorch finds no NVIDIA GPU for device {device!r}: choose "cpu"')
+    return found
+
+
 def _check_request(method: str, input_size: int) -> str:
     """The method as :data:`METHODS` spells it."""
     if not isinstance(method, str) or method.upper() not in METHODS:
@@ -330,13 +361,6 @@ def _check_request(method: str, input_size: int) -> str:
     if input_size < STRIDE:
         raise ValueError(f"input_size must be at least {STRIDE}, got {input_size}")
     return method.upper()
-
-
-def _repeatable(device: torch.device) -> AbstractContextManager:
-    """On a GPU, choose convolutions that do not depend on the order of threads, and full float32."""
-    if device.type != "cuda":
-        return nullcontext()
-    return torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=True, allow_tf32=False)
 
 
 def _undecided(classes: Tensor) -> Tensor:

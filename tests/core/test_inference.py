@@ -7,7 +7,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from torch.nn import functional as F
 
-from infer_p3m_portrait_matting.p3m import PortraitMatting
+from infer_p3m_portrait_matting.p3m import PortraitMatting, WeightsError
 from infer_p3m_portrait_matting.p3m.sizes import pass_size
 
 MEAN, STD = np.array([0.485, 0.456, 0.406]), np.array([0.229, 0.224, 0.225])
@@ -308,11 +308,40 @@ def test_photos_of_mixed_sizes_together_give_what_they_give_alone(batch_size, me
     assert mobile.matte_batch([], method) == []
 
 
+def test_the_local_alpha_alone_is_guarded_as_the_matte_is(photo):
+    matting = PortraitMatting("mobile", precision="float32")
+    long = np.tile(photo, (1, 8, 1))
+    sizes = []
+    network = matting.model.local_alpha
+
+    def seen(x, wanted=None):
+        sizes.append(tuple(x.shape[2:]))
+        return network(x, wanted)
+
+    matting.model.local_alpha = seen
+    assert matting.local_alpha(long, 192).shape == long.shape[:2]
+    assert len(sizes) > 1
+    assert min(map(min, sizes)) > 32
+    matting.model.local_alpha = lambda x, wanted=None: network(x, wanted) * float("nan")
+    with pytest.raises(WeightsError, match="not finite"):
+        matting.local_alpha(photo, 96)
+
+
+@pytest.mark.parametrize("device", ["gpu", "cuda:99", None])
+def test_a_device_that_does_not_exist_is_refused_before_anything_is_loaded(device, tmp_path):
+    with pytest.raises(ValueError, match=f"device '?{device}"):
+        PortraitMatting("mobile", device, tmp_path / "none.safetensors")
+
+
 def test_the_image_of_a_batch_that_is_refused_is_named(mobile, photo):
     with pytest.raises(ValueError, match=r"images\[1\]: the image is empty"):
         mobile.matte_batch([photo, photo[:0]])
     with pytest.raises(TypeError, match=r"images\[0\]: .*numpy array"):
         mobile.matte_batch([None])
+    with pytest.raises(OSError, match=r"images\[0\]: .*none\.jpg"):
+        mobile.matte_batch(["none.jpg"])
+    with pytest.raises(ValueError, match=r"images\[0\]: .*surrogates"):
+        mobile.matte_batch(["\ud800.jpg"])
     with pytest.raises(ValueError, match="batch_size must be at least 1, got 0"):
         mobile.matte_batch([photo], batch_size=0)
     with pytest.raises(ValueError, match="HYBRID, RESIZE"):

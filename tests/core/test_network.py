@@ -131,6 +131,24 @@ def test_a_threshold_makes_unknown_whatever_is_likely_enough_so():
     assert classify(logits, 0.2).shape == (1, 1, 2, 2)
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["resnet34", "vitae-s"])
+def test_decoders_can_be_trained_above_a_frozen_encoder(name):
+    torch.manual_seed(0)
+    model = p3m.create_model(name).eval()
+    x = torch.randn(1, 3, 64, 64)
+
+    def gradients():
+        model.zero_grad()
+        model(x).local_alpha.sum().backward()
+        return [parameter.grad.clone() for parameter in model.matting.parameters()]
+
+    wanted = gradients()
+    model.encoder.requires_grad_(False)
+    for found, expected in zip(gradients(), wanted, strict=True):
+        assert torch.equal(found, expected)
+
+
 def test_fuse_lets_the_classes_decide_and_the_unknown_take_the_local_alpha():
     logits = torch.tensor([[3.0, 0, 0], [0, 3, 0], [0, 0, 3], [0, 3, 0]]).T.reshape(1, 3, 2, 2)
     local = torch.tensor([[0.25, 0.5], [0.75, 1.0]]).reshape(1, 1, 2, 2)

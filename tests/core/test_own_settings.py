@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 from contextlib import suppress
 from pathlib import Path
 
@@ -12,6 +13,7 @@ import pytest
 import torch
 
 from infer_p3m_portrait_matting.p3m import PortraitMatting, WeightsError
+from infer_p3m_portrait_matting.p3m.own_settings import computing_settings, loading_settings
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -50,6 +52,53 @@ def test_the_callers_default_dtype_changes_nothing(mobile, photo, wanted):
 def test_the_callers_default_device_changes_nothing(mobile, photo, wanted):
     with torch.device("meta"):
         assert np.array_equal(loaded(mobile).matte(photo, input_size=256), wanted)
+
+
+def in_thread(work):
+    thread = threading.Thread(target=work)
+    thread.start()
+    return thread
+
+
+def test_settings_of_the_process_hold_until_the_last_of_two_threads_goes():
+    inside, may_leave = threading.Event(), threading.Event()
+    seen = []
+
+    def second():
+        with computing_settings(torch.device("cpu")):
+            inside.set()
+            may_leave.wait(30)
+            seen.append(torch.get_float32_matmul_precision())
+
+    torch.set_float32_matmul_precision("medium")
+    try:
+        with computing_settings(torch.device("cpu")):
+            thread = in_thread(second)
+            assert inside.wait(30)
+        may_leave.set()
+        thread.join()
+        assert seen == ["highest"]
+        assert torch.get_float32_matmul_precision() == "medium"
+    finally:
+        torch.set_float32_matmul_precision("highest")
+
+
+def test_networks_are_loaded_one_after_the_other():
+    """Two at a time would each restore what the other has set for its loading."""
+    entered = []
+
+    def second():
+        with loading_settings():
+            entered.append(torch.get_num_threads())
+
+    threads = torch.get_num_threads()
+    with loading_settings():
+        thread = in_thread(second)
+        thread.join(0.2)
+        assert entered == []
+    thread.join()
+    assert entered == [1]
+    assert torch.get_num_threads() == threads
 
 
 def test_the_callers_matmul_precision_changes_nothing(mobile, photo, wanted):

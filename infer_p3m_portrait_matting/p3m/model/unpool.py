@@ -44,6 +44,9 @@ def max_unpool(x: Tensor, indices: Tensor, overlapping: bool) -> Tensor:
     layout = layout_of(x)
     x, indices = x.contiguous(memory_format=layout), indices.contiguous(memory_format=layout)
     if x.requires_grad and torch.is_grad_enabled():
+        if indices.dtype != torch.int64:
+            # The encoder is frozen: its pools have no gradient to keep the long indices for.
+            indices = indices + _centres(indices)
         return F.max_unpool2d(_settle(x, indices) if overlapping else x, indices, (2, 2), (2, 2))
     steps = to_steps(indices) if indices.dtype == torch.int64 else indices
     n, c, h, w = x.shape
@@ -64,11 +67,15 @@ def to_steps(indices: Tensor, first_row: int = 0, out: Tensor | None = None) -> 
     Returns:
         int16 [N, C, h, W/2]: rows below the window's centre times W plus columns right of it.
     """
+    out = torch.empty_like(indices, dtype=torch.int16) if out is None else out
+    return out.copy_(indices - _centres(indices, first_row))
+
+
+def _centres(indices: Tensor, first_row: int = 0) -> Tensor:
+    """The places of the windows' centres, int64 [h, W/2], for indices [N, C, h, W/2]; ``first_row`` as above."""
     h, w = indices.shape[2:]
     rows = torch.arange(first_row, first_row + 2 * h, 2, device=indices.device) * (2 * w)
-    centres = rows.view(h, 1) + torch.arange(0, 2 * w, 2, device=indices.device)
-    out = torch.empty_like(indices, dtype=torch.int16) if out is None else out
-    return out.copy_(indices - centres)
+    return rows.view(h, 1) + torch.arange(0, 2 * w, 2, device=indices.device)
 
 
 def layout_of(x: Tensor) -> torch.memory_format:
