@@ -19,6 +19,7 @@ from infer_p3m_portrait_matting.p3m import (
 from infer_p3m_portrait_matting.p3m.errors import shown
 from infer_p3m_portrait_matting.p3m.imaging.faces import INSTALL
 from infer_p3m_portrait_matting.p3m.imaging.files import SUFFIXES
+from infer_p3m_portrait_matting.p3m.model.registry import get_variant
 from infer_p3m_portrait_matting.p3m.paths import trouble_with, user_path
 from infer_p3m_portrait_matting.p3m.sizes import floor_to_stride
 from infer_p3m_portrait_matting.plugin.form_parts import (
@@ -296,6 +297,9 @@ class ParameterForm(QtWidgets.QWidget):
         size = floor_to_stride(settings.input_size)
         if size != settings.input_size:
             found["input_size"] = f"The input size is rounded down to {size} px."
+        bound = get_variant(settings.model_name).global_bound
+        if settings.method == "RESIZE" and bound is not None and bound < size // 2:
+            found["method"] = f"RESIZE with {settings.model_name} makes one pass at {bound} px at most."
         if settings.cuda == "True" and not torch.cuda.is_available():
             found["cuda"] = "PyTorch finds no NVIDIA GPU on this computer: the processor computes."
         if not settings.model_weight_file and self._has_no_weights(settings.model_name):

@@ -89,6 +89,18 @@ def test_a_box_that_cannot_be_read_stops_nothing_while_it_has_no_effect(applicat
     assert form.settings().box == "10,20,30,40"
 
 
+def test_resize_with_a_model_of_few_pixels_says_how_many(application):
+    form = ParameterForm(Settings(model_name="mobile"))
+    assert said(form, "method") == ""
+    choose(form.method, "RESIZE")
+    assert "384 px at most" in said(form, "method")
+    form.input_size.setValue(768)
+    assert said(form, "method") == ""
+    form.input_size.setValue(1024)
+    choose(form.model, "resnet34")
+    assert said(form, "method") == ""
+
+
 def test_the_arrows_of_crop_go_through_none_and_0(application):
     form = ParameterForm(Settings())
     seen = []
