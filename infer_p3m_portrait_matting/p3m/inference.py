@@ -56,16 +56,17 @@ class PortraitMatting:
         unknown_above: HYBRID treats a pixel as unknown where that is more probable than this (see
             :func:`~.model.network.classify`); None takes the model's own rule.
         precision: number format of the network, one of :data:`~.precision.PRECISIONS`: "auto" takes half precision
-            where the device computes it natively. In every format, float32 computes what small differences decide: the
-            first layers of the encoder, whose maxima decide where unpooling puts its values, the head that separates
-            background, unknown and foreground, the sigmoid, resizing and fusion.
+            where the device computes it natively. What is sensitive to rounding is always computed in float32: the
+            encoder's first layers, whose maxima decide where unpooling puts its values, the segmentation's head, the
+            sigmoid, resizing and fusion.
 
     Attributes:
         precision: the number format in use: "float32", "bfloat16" or "float16".
         batch_size: how many photos :meth:`matte_batch` takes through the network at once: 8 on a GPU, 1 on a CPU.
 
     Raises:
-        ValueError: the model or the precision is unknown, or the device cannot compute it.
+        ValueError: the model, the device or the precision is unknown, the device cannot compute in it, or a bound or a
+            probability is out of range.
         FileNotFoundError: the weights are missing; the message says where to put them.
         WeightsError: the weights cannot be used.
     """
@@ -84,6 +85,10 @@ class PortraitMatting:
         self.device = _check_device(device)
         self.global_bound = variant.global_bound if global_bound is None else global_bound
         self.unknown_above = variant.unknown_above if unknown_above is None else unknown_above
+        if self.global_bound is not None and self.global_bound < STRIDE:
+            raise ValueError(f"global_bound must be at least {STRIDE}, got {self.global_bound}")
+        if self.unknown_above is not None and not 0 <= self.unknown_above < 1:
+            raise ValueError(f"unknown_above must lie in [0, 1), got {self.unknown_above}")
         self.batch_size = _BATCH_ON_GPU if self.device.type == "cuda" else 1
         dtype = choose_dtype(precision, self.device)
         if weights is None:

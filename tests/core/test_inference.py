@@ -333,6 +333,14 @@ def test_a_device_that_does_not_exist_is_refused_before_anything_is_loaded(devic
         PortraitMatting("mobile", device, tmp_path / "none.safetensors")
 
 
+@pytest.mark.parametrize(
+    ("name", "value"), [("global_bound", 31), ("global_bound", -5), ("unknown_above", 1.0), ("unknown_above", -0.1)]
+)
+def test_bounds_and_probabilities_that_cannot_be_are_refused(name, value):
+    with pytest.raises(ValueError, match=f"{name} must .*got {value}"):
+        PortraitMatting("mobile", **{name: value})
+
+
 def test_the_image_of_a_batch_that_is_refused_is_named(mobile, photo):
     with pytest.raises(ValueError, match=r"images\[1\]: the image is empty"):
         mobile.matte_batch([photo, photo[:0]])

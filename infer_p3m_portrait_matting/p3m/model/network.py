@@ -33,8 +33,8 @@ def classify(logits: Tensor, unknown_above: float | None = None) -> Tensor:
 
     Args:
         logits: float [N, 3, H, W].
-        unknown_above: a probability in [0, 1): a pixel is unknown wherever it is more probably so than that, else the
-            likelier of background and foreground. None takes the likeliest class, as published.
+        unknown_above: a pixel is unknown where its probability of being so exceeds this, in [0, 1), and otherwise takes
+            the likelier of background and foreground. None takes the likeliest class, as published.
 
     Returns:
         int64 [N, 1, H, W]: :data:`BACKGROUND`, :data:`UNKNOWN` or :data:`FOREGROUND`.
