@@ -43,7 +43,10 @@ class StripwiseBlock(nn.Module):
         return plain and module.conv_dw.stride in ((1, 1), (2, 2))
 
     def forward(self, x: Tensor) -> Tensor:
-        """Transform float [N, C, H, W] into [N, C', H, W], or with a stride of 2 into [N, C', H/2, W/2]; H and W even."""
+        """Transform float [N, C, H, W] into [N, C', H, W], or into [N, C', H/2, W/2] with a stride of 2.
+
+        H and W must be even for the latter.
+        """
         stride = self.depthwise.stride[0]
         height, width = x.shape[2] // stride, x.shape[3] // stride
         rows = max(_STRIP // (x.shape[0] * x.shape[3] * self.depthwise.weight.shape[0] * stride), 1)
