@@ -13,9 +13,9 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-from pymatting import estimate_foreground_ml
 
 from infer_p3m_portrait_matting.p3m import composite, crop_to_fill, estimate_foreground, to_uint8
+from training.portraits import multi_level_estimator
 
 Way = Callable[[np.ndarray, np.ndarray], np.ndarray]
 
@@ -27,7 +27,7 @@ def original(photo: np.ndarray, alpha: np.ndarray) -> np.ndarray:
 
 def multi_level(photo: np.ndarray, alpha: np.ndarray) -> np.ndarray:
     """Multi-level estimation (Germer et al. 2020), by pymatting."""
-    return to_uint8(estimate_foreground_ml(photo.astype(np.float32) / 255, alpha).clip(0, 1))
+    return to_uint8(multi_level_estimator()(photo.astype(np.float32) / 255, alpha).clip(0, 1))
 
 
 def two_step_blur_fusion(photo: np.ndarray, alpha: np.ndarray) -> np.ndarray:

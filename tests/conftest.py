@@ -1,8 +1,11 @@
 """Fixtures shared by all tests. HOME is a fresh folder: no test reads or writes the real one."""
 
 import atexit
+import gc
 import os
 import shutil
+import subprocess
+import sys
 import tempfile
 from collections.abc import Callable
 from functools import cache
@@ -29,6 +32,14 @@ from infer_p3m_portrait_matting.plugin.openmp import all_threads  # noqa: E402
 settings.register_profile("repeatable", derandomize=True, deadline=None, database=None)
 settings.load_profile("repeatable")
 
+ROOT = Path(__file__).resolve().parents[1]
+
+
+def pytest_collection_finish():
+    """Keep all that the imports made out of later collections: tests that collect would go through all of PyTorch."""
+    gc.collect()
+    gc.freeze()
+
 
 @pytest.fixture(scope="session", autouse=True)
 def home() -> Path:
@@ -42,6 +53,19 @@ def threads():
     """Tests that import Ikomia leave its dynamic teams on for all others, and these would hang on a busy machine."""
     with all_threads():
         yield
+
+
+@pytest.fixture(scope="session")
+def installed_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A home where ``make install`` was run, from a user's shell and without the internet."""
+    folder = tmp_path_factory.mktemp("installed_home")
+    environment = {**os.environ, "HOME": str(folder), "HTTPS_PROXY": "http://127.0.0.1:9"}
+    # pytest's own Qt settings are not a user's.
+    del environment["QT_QPA_PLATFORM"]
+    link = [sys.executable, str(ROOT / "tools" / "link_plugin.py")]
+    done = subprocess.run(link, capture_output=True, text=True, env=environment, timeout=600)
+    assert done.returncode == 0, done.stderr
+    return folder
 
 
 @pytest.fixture(scope="session")

@@ -2,9 +2,12 @@
 
 import hashlib
 import re
-from collections.abc import Iterable
+import sys
+from collections.abc import Callable, Iterable
+from importlib.metadata import distribution
+from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import cv2
 import numpy as np
@@ -77,13 +80,27 @@ def read_portrait(path: Path, long_side: int | None = None) -> Portrait:
     if long_side is not None and max(image.shape[:2]) > long_side:
         scale = long_side / max(image.shape[:2])
         image = cv2.resize(image, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
-    # Import it here: packs do not need it, and its first start compiles for a minute.
-    from pymatting import estimate_foreground_ml
-
     rgb = image[..., :3].astype(np.float32) / 255
     alpha = image[..., 3].astype(np.float32) / 255
-    foreground, background = estimate_foreground_ml(rgb, alpha, return_background=True)
+    foreground, background = multi_level_estimator()(rgb, alpha, return_background=True)
     return Portrait(path.stem, _bytes(foreground), _bytes(background), image[..., 3].copy())
+
+
+def multi_level_estimator() -> Callable[..., Any]:
+    """Load pymatting's ``estimate_foreground_ml`` without the rest of pymatting.
+
+    The package compiles all of its functions when it is first imported, for most of a minute.
+    """
+    name = "pymatting.foreground.estimate_foreground_ml"
+    if name not in sys.modules:
+        file = distribution("pymatting").locate_file(f"{name.replace('.', '/')}.py")
+        spec = spec_from_file_location(name, str(file))
+        assert spec is not None
+        assert spec.loader is not None
+        # Under its own name: functions that come from numba's cache look their module up by it.
+        sys.modules[name] = module_from_spec(spec)
+        spec.loader.exec_module(sys.modules[name])
+    return sys.modules[name].estimate_foreground_ml
 
 
 def list_backgrounds(folder: Path, held_out: bool) -> list[Path]:

@@ -22,20 +22,12 @@ def run(script: str, *arguments: object, home, cwd=None) -> subprocess.Completed
     return subprocess.run(command, capture_output=True, text=True, env=environment, cwd=cwd, timeout=600)
 
 
-@pytest.fixture(scope="module")
-def installed(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("home")
-    done = run("tools/link_plugin.py", home=folder)
-    assert done.returncode == 0, done.stderr
-    return folder
-
-
 @pytest.mark.slow
-def test_link_points_to_the_package_and_can_be_made_again(installed):
-    link = installed / "Ikomia" / "Plugins" / "Python" / NAME
+def test_link_points_to_the_package_and_can_be_made_again(installed_home):
+    link = installed_home / "Ikomia" / "Plugins" / "Python" / NAME
     assert link.is_symlink()
     assert link.resolve() == ROOT / NAME
-    assert run("tools/link_plugin.py", home=installed).returncode == 0
+    assert run("tools/link_plugin.py", home=installed_home).returncode == 0
 
 
 @pytest.mark.slow
@@ -84,10 +76,10 @@ def test_a_copy_of_another_package_is_never_replaced(tmp_path, no_links):
 
 
 @pytest.mark.slow
-def test_demo_mattes_a_photo_through_ik(installed, tmp_path, astronaut):
+def test_demo_mattes_a_photo_through_ik(installed_home, tmp_path, astronaut):
     photo = tmp_path / "my photo.jpg"
     cv2.imwrite(str(photo), astronaut[:360, :, ::-1])
-    done = run("tools/demo.py", photo, "--output", tmp_path / "out", home=installed, cwd=tmp_path)
+    done = run("tools/demo.py", photo, "--output", tmp_path / "out", home=installed_home, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     first, second = done.stdout.strip().splitlines()[-2:]
     assert first.startswith("weights: mobile, ")
@@ -103,20 +95,20 @@ def test_demo_mattes_a_photo_through_ik(installed, tmp_path, astronaut):
 
 
 @pytest.mark.slow
-def test_demo_runs_without_a_photo(installed, tmp_path):
-    done = run("tools/demo.py", "--output", tmp_path, "--method", "RESIZE", home=installed, cwd=tmp_path)
+def test_demo_runs_without_a_photo(installed_home, tmp_path):
+    done = run("tools/demo.py", "--output", tmp_path, "--method", "RESIZE", home=installed_home, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert cv2.imread(str(tmp_path / "matte.png"), cv2.IMREAD_UNCHANGED).shape == (512, 512)
 
 
 @pytest.mark.slow
-def test_demo_says_what_is_wrong_in_one_line(installed, tmp_path):
+def test_demo_says_what_is_wrong_in_one_line(installed_home, tmp_path):
     (tmp_path / "broken.jpg").write_bytes(b"no picture")
-    done = run("tools/demo.py", tmp_path / "broken.jpg", "--output", tmp_path / "out", home=installed)
+    done = run("tools/demo.py", tmp_path / "broken.jpg", "--output", tmp_path / "out", home=installed_home)
     assert done.returncode == 1
     assert "broken.jpg could not be read as an image" in done.stderr
     assert not (tmp_path / "out").exists()
-    done = run("tools/demo.py", tmp_path / "none.jpg", home=installed)
+    done = run("tools/demo.py", tmp_path / "none.jpg", home=installed_home)
     assert done.returncode == 2
     assert "there is no photo" in done.stderr
 

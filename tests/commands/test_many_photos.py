@@ -31,11 +31,8 @@ def run(script: str, *arguments: object, **environment: str) -> subprocess.Compl
     return subprocess.run(command, capture_output=True, text=True, env={**os.environ, **environment}, timeout=600)
 
 
-def test_a_folder_through_ikomia_ends_with_a_summary(photos, tmp_path):
-    subprocess.run(
-        [sys.executable, str(ROOT / "tools" / "link_plugin.py")], check=True, env={**os.environ, "HOME": str(tmp_path)}
-    )
-    done = run("matte_folder.py", photos, tmp_path / "out", "--model", "mobile", HOME=str(tmp_path))
+def test_a_folder_through_ikomia_ends_with_a_summary(installed_home, photos, tmp_path):
+    done = run("matte_folder.py", photos, tmp_path / "out", "--model", "mobile", HOME=str(installed_home))
     assert done.returncode == 1, done.stderr
     assert "5 of 6 photos done" in done.stdout
     assert "Ikomia reads no such files: notes.txt" in done.stderr

@@ -1,9 +1,5 @@
 """The quickstart notebook, run from top to bottom by a real kernel, without the internet."""
 
-import os
-import subprocess
-import sys
-
 import nbformat
 import pytest
 from ikomia_plugin import ROOT
@@ -15,19 +11,17 @@ NOTEBOOK = ROOT / "examples" / "quickstart.ipynb"
 
 
 @pytest.fixture
-def home(tmp_path, monkeypatch):
-    """A home where ``make install`` was run."""
-    monkeypatch.setenv("HOME", str(tmp_path))
+def user(installed_home, monkeypatch):
+    """A user who has run ``make install``, offline."""
+    monkeypatch.setenv("HOME", str(installed_home))
     monkeypatch.setenv("HTTPS_PROXY", "http://127.0.0.1:9")
     # Before the kernel, which would inherit them: pytest's own Qt settings are not a notebook's.
     monkeypatch.delenv("QT_QPA_PLATFORM")
-    subprocess.run([sys.executable, str(ROOT / "tools" / "link_plugin.py")], check=True, env=dict(os.environ))
-    return tmp_path
 
 
-def test_the_quickstart_runs_from_top_to_bottom(home):
+def test_the_quickstart_runs_from_top_to_bottom(user, tmp_path):
     notebook = nbformat.read(NOTEBOOK, as_version=4)
-    NotebookClient(notebook, timeout=300, resources={"metadata": {"path": str(home)}}).execute()
+    NotebookClient(notebook, timeout=300, resources={"metadata": {"path": str(tmp_path)}}).execute()
     outputs = [output for cell in notebook.cells for output in cell.get("outputs", [])]
     pictures = [output for output in outputs if "image/png" in output.get("data", {})]
     assert len(pictures) == 3

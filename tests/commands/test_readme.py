@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 import zipfile
+from functools import cache
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import cv2
@@ -55,7 +56,10 @@ def blocks(language: str, guide) -> list[str]:
     return re.findall(rf"```{language}\n(.*?)```", guide.read_text(), re.DOTALL)
 
 
-PYTHON = [(guide, index) for guide in GUIDES for index in range(len(blocks("python", guide)))]
+#: Every block of Python, by where it stands.
+PYTHON = {f"{name(guide)}-{index}": block for guide in GUIDES for index, block in enumerate(blocks("python", guide))}
+TITLE = re.compile(r'display\(.*title="(\w+)"')
+HAS_SCREEN = shutil.which("xvfb-run") is not None
 
 
 @pytest.fixture(scope="module")
@@ -79,45 +83,61 @@ def web(tmp_path_factory, astronaut):
         server.shutdown()
 
 
+def process_of(name: str) -> str:
+    """Name the process that runs a block: starts are slow, so all of a kind share one, save those that open windows."""
+    if TITLE.search(PYTHON[name]):
+        return name
+    return "with Ikomia" if "ikomia." in PYTHON[name] else "without"
+
+
 @pytest.fixture(scope="module")
-def installed(tmp_path_factory):
-    """A home where ``make install`` was run."""
-    folder = tmp_path_factory.mktemp("home")
-    link = [sys.executable, str(ROOT / "tools" / "link_plugin.py")]
-    subprocess.run(link, check=True, env={**os.environ, "HOME": str(folder)}, timeout=600)
-    return folder
+def ran(installed_home, web, astronaut, tmp_path_factory):
+    """Run the blocks of a process: its name -> the ended process, and the folder of each block."""
+
+    def lay_out(block: str, folder):
+        block = re.sub(r"https://images\.pexels\.com", web, block)
+        cv2.imwrite(str(folder / "portrait.jpg"), astronaut[:360, :, ::-1])
+        cv2.imwrite(str(folder / "beach.jpg"), astronaut[400:, :, ::-1])
+        if "video.mp4" in block:
+            video = cv2.VideoWriter(str(folder / "video.mp4"), cv2.VideoWriter_fourcc(*"mp4v"), 25, (256, 192))
+            for shift in range(3):
+                video.write(np.roll(astronaut[:192, 96:352, ::-1], shift, 1))
+            video.release()
+        if TITLE.search(block):
+            block = DISPLAY + block if HAS_SCREEN else re.sub(r"^display\(.*", "", block, flags=re.M)
+        (folder / "block.py").write_text(block)
+        return folder
+
+    @cache
+    def run(process: str):
+        names = [name for name in PYTHON if process_of(name) == process]
+        folders = {name: lay_out(PYTHON[name], tmp_path_factory.mktemp("block")) for name in names}
+        files = [str(folder / "block.py") for folder in folders.values()]
+        command = [sys.executable, str(ROOT / "tests" / "scripts" / "run_files.py"), *files]
+        environment = {**os.environ, "HOME": str(installed_home), "HTTPS_PROXY": "http://127.0.0.1:9"}
+        if HAS_SCREEN and process in PYTHON:
+            # Without -noreset, Xvfb restarts when its last client leaves, and the next client may find no server.
+            command = ["xvfb-run", "-a", "-s", "-screen 0 1280x1024x24 -noreset", *command]
+        if process == "without":
+            environment["PYTHONPATH"] = str(ROOT)
+        return subprocess.run(command, capture_output=True, text=True, env=environment, timeout=1200), folders
+
+    return run
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("guide", "index"), PYTHON, ids=[f"{name(guide)}-{index}" for guide, index in PYTHON])
-def test_python_runs(installed, web, tmp_path, astronaut, guide, index):
-    block = re.sub(r"https://images\.pexels\.com", web, blocks("python", guide)[index])
-    cv2.imwrite(str(tmp_path / "portrait.jpg"), astronaut[:360, :, ::-1])
-    cv2.imwrite(str(tmp_path / "beach.jpg"), astronaut[400:, :, ::-1])
-    if "video.mp4" in block:
-        video = cv2.VideoWriter(str(tmp_path / "video.mp4"), cv2.VideoWriter_fourcc(*"mp4v"), 25, (256, 192))
-        for shift in range(3):
-            video.write(np.roll(astronaut[:192, 96:352, ::-1], shift, 1))
-        video.release()
-    environment = {**os.environ, "HOME": str(installed), "HTTPS_PROXY": "http://127.0.0.1:9"}
-    command = [sys.executable, "block.py"]
-    titles = re.findall(r'display\(.*title="(\w+)"', block)
-    no_screen = bool(titles) and shutil.which("xvfb-run") is None
-    if no_screen:
-        block, titles = re.sub(r"^display\(.*", "", block, flags=re.M), []
-    elif titles:
-        # Without -noreset, Xvfb restarts when its last client leaves, and the next client may find no server.
-        command = ["xvfb-run", "-a", "-s", "-screen 0 1280x1024x24 -noreset", *command]
-        block = DISPLAY + block
-    if "ikomia." not in block:
-        environment["PYTHONPATH"] = str(ROOT)
-    (tmp_path / "block.py").write_text(block)
-    done = subprocess.run(command, capture_output=True, text=True, env=environment, cwd=tmp_path, timeout=600)
+@pytest.mark.parametrize("block", PYTHON)
+def test_python_runs(ran, block):
+    done, folders = ran(process_of(block))
+    error = folders[block] / "error.txt"
+    assert error.is_file(), done.stderr
+    assert error.read_text() == "", f"{error.read_text()}\n{done.stderr}"
     assert done.returncode == 0, done.stderr
-    assert all(cv2.imread(str(tmp_path / f"{title}.png")).std() > 10 for title in titles)
-    saved = re.findall(r"portrait_\w+\.png", block)
-    assert all((tmp_path / file).is_file() for file in saved)
-    if no_screen:
+    titles = TITLE.findall(PYTHON[block])
+    assert all(cv2.imread(str(folders[block] / f"{title}.png")).std() > 10 for title in titles if HAS_SCREEN)
+    saved = re.findall(r"portrait_\w+\.png", PYTHON[block])
+    assert all((folders[block] / file).is_file() for file in saved)
+    if titles and not HAS_SCREEN:
         pytest.skip("the rest runs; display() needs a screen, and Xvfb is not installed")
 
 

@@ -187,9 +187,9 @@ def test_processes_that_start_together_download_once(server, tmp_path):
 @pytest.mark.slow
 def test_killed_downloads_leave_no_half_file_and_the_next_one_works(server, tmp_path):
     target = tmp_path / "file"
-    for attempt in range(20):
+    for attempt in range(10):
         process = start_download(f"{server.url}/slow", target)
-        deadline = time.monotonic() + 0.04 * attempt + 0.2
+        deadline = time.monotonic() + 0.08 * attempt + 0.2
         while time.monotonic() < deadline and process.poll() is None:
             time.sleep(0.005)
         process.kill()
