@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from ..p3m.imaging.encode import PHOTO_FORMATS
 from ..p3m.video.writers import FORMATS as VIDEO_FORMATS
-from ..p3m.video.writers import is_sequence, number_in
+from ..p3m.video.writers import is_sequence, number_in, numbered_files
 
 #: The pictures that can be written.
 OUTPUTS = MATTE, CUTOUT, COMPOSITE = ("matte", "cutout", "composite")
@@ -40,18 +40,20 @@ class Item(NamedTuple):
 
     def is_done(self) -> bool:
         """Tell whether all files exist, and none is older than the source."""
-        files = self._files()
-        if self.source is None or len(files) < len(self.targets) or not all(file.exists() for file in files):
+        files = [number_in(path, 1) if is_sequence(path) else path for path in self.targets.values()]
+        if self.source is None or STANDARD in map(str, files) or not all(file.exists() for file in files):
             return False
         return min(file.stat().st_mtime_ns for file in files) >= self.source.stat().st_mtime_ns
 
     def existing(self) -> list[Path]:
-        """List the files that are there already, of a sequence its first one."""
-        return [file for file in self._files() if file.exists()]
-
-    def _files(self) -> list[Path]:
-        paths = [path for path in self.targets.values() if str(path) != STANDARD]
-        return [number_in(path, 1) if is_sequence(path) else path for path in paths]
+        """List the files that are there already; of a sequence, its first one."""
+        found: list[Path] = []
+        for path in self.targets.values():
+            if is_sequence(path):
+                found += numbered_files(path)[:1]
+            elif str(path) != STANDARD and path.exists():
+                found.append(path)
+        return found
 
 
 def single(

@@ -1,7 +1,7 @@
 """Measure a model on photos with true mattes.
 
-python -m infer_p3m_portrait_matting.evaluate --data P3M-10k/validation/P3M-500-P --model resnet34
-python -m infer_p3m_portrait_matting.evaluate --photos DIR --mattes DIR --model mobile
+python -m infer_p3m_portrait_matting.evaluate --data P3M-10k/validation/P3M-500-P --model resnet34 --output p3m
+python -m infer_p3m_portrait_matting.evaluate --photos DIR --mattes DIR --model mobile --output own
 
 It writes mattes/NAME.png, scores.csv (one row per photo), settings.json, measured.jsonl and worst.png to the --output
 folder. After an interruption, the same command continues where it was; photos replaced since are measured again.
@@ -19,7 +19,7 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
-from ..p3m import METHODS, PortraitMatting, Scores, list_models, score, to_uint8
+from ..p3m import METHODS, PRECISIONS, PortraitMatting, Scores, list_models, score, to_uint8
 from ..p3m.atomic_write import write_whole
 from ..p3m.imaging.files import printable, read_grey
 from ..p3m.imaging.png import encode_png
@@ -53,7 +53,10 @@ class Run:
         if not note.exists():
             write_whole(note, json.dumps(settings, indent=1).encode())
         elif json.loads(note.read_text()) != settings:
-            raise ValueError(f"{folder} holds results of other settings (see {note.name}): choose another --output")
+            other = ", ".join(_different(json.loads(note.read_text()), settings))
+            raise ValueError(
+                f"{folder} holds results of other settings ({other}; see {note.name}): choose another --output"
+            )
         self._files = {pair.name: _files(pair) for pair in pairs}
         self.scores = self._read()
         text = io.StringIO(newline="")
@@ -98,6 +101,11 @@ class Run:
                 if same and np.isfinite(values).all() and self.matte(name).exists():
                     scores[name] = values
         return scores
+
+
+def _different(before: dict[str, object], now: dict[str, object]) -> list[str]:
+    """Name the settings that differ; one that only one side has differs."""
+    return [name for name in {**before, **now} if name not in before or name not in now or before[name] != now[name]]
 
 
 def _files(pair: Pair) -> list[list[int]]:
@@ -179,7 +187,12 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--method", default="HYBRID", choices=METHODS)
     made.add_argument("--input-size", type=int, default=1024, help="in pixels (default 1024)")
     made.add_argument("--device", default="cpu", help="cpu or cuda")
-    made.add_argument("--output", type=Path, default=Path("evaluation"), help="folder for the results")
+    made.add_argument(
+        "--precision", default="auto", choices=PRECISIONS, help="number format of the network (default auto)"
+    )
+    made.add_argument(
+        "--output", type=Path, default=Path("evaluation"), help="folder for the results of one run (default evaluation)"
+    )
     made.add_argument("--worst", type=int, default=12, help="number of cases in worst.png")
     return made
 
@@ -192,7 +205,7 @@ def main(arguments: list[str] | None = None) -> int:
         options.error("--photos needs --mattes")
     try:
         pairs = p3m_10k(args.data) if args.data else two_folders(args.photos, args.mattes, args.trimaps, args.suffix)
-        session = PortraitMatting(args.model, args.device, args.weights)
+        session = PortraitMatting(args.model, args.device, args.weights, precision=args.precision)
         first = pairs[0]
         settings = {
             "photos": str((args.data or args.photos).resolve()),
@@ -203,6 +216,8 @@ def main(arguments: list[str] | None = None) -> int:
             "weights": hashlib.sha256(session.weights.read_bytes()).hexdigest(),
             "method": args.method,
             "input_size": args.input_size,
+            "precision": session.precision,
+            "device": session.device.type,
         }
         run = Run(args.output, settings, pairs)
         failures = evaluate(session, pairs, run, args.method, args.input_size)
@@ -212,9 +227,8 @@ def main(arguments: list[str] | None = None) -> int:
     if run.scores:
         sheet = worst(pairs, run, args.worst)
         write_whole(args.output / "worst.png", encode_png(sheet))
-        print(
-            f"{args.model}, {args.method} at {args.input_size}, mean of {len(run.scores)} photos:\n{table(run.mean())}"
-        )
+        what = f"{args.model}, {args.method} at {args.input_size} in {session.precision}"
+        print(f"{what}, mean of {len(run.scores)} photos:\n{table(run.mean())}")
     for failure in failures:
         print(printable(f"not measured: {failure}"), file=sys.stderr)
     return 1 if failures else 0

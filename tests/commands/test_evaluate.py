@@ -1,9 +1,10 @@
 """The evaluation command on folders laid out as P3M-10k's, with photos and mattes drawn here."""
 
 import csv
+import json
 import os
 import re
-import subprocess
+import runpy
 import sys
 
 import cv2
@@ -14,8 +15,12 @@ from infer_p3m_portrait_matting.evaluate.__main__ import FIELDS, main
 from infer_p3m_portrait_matting.evaluate.dataset import p3m_10k, two_folders
 from infer_p3m_portrait_matting.p3m import score, to_uint8, trimap_of
 from infer_p3m_portrait_matting.p3m.imaging.png import encode_png
+from infer_p3m_portrait_matting.p3m.precision import bfloat16_is_native
 
 pytestmark = pytest.mark.slow
+
+#: What "auto" takes here.
+PRECISION = "bfloat16" if bfloat16_is_native() else "float32"
 
 NAMES = ("p_1", "p_2, again", "p_3")
 
@@ -57,7 +62,7 @@ def test_every_photo_is_measured_against_its_matte_and_trimap(dataset, tmp_path,
         assert got[pair.name] == pytest.approx(score(matte / 255, true, trimap)._asdict(), rel=1e-5, abs=1e-9)
     assert got["p_3"]["sad"] > 4 * got["p_1"]["sad"]
     printed = capsys.readouterr()
-    assert "mobile, HYBRID at 256, mean of 3 photos:" in printed.out
+    assert f"mobile, HYBRID at 256 in {PRECISION}, mean of 3 photos:" in printed.out
     mean = np.mean([row["sad"] for row in got.values()])
     assert printed.out.splitlines()[-1].startswith(f"| {mean:.2f} |")
     assert "3/3" in printed.err
@@ -103,8 +108,25 @@ def test_results_of_other_settings_are_never_mixed(dataset, tmp_path, capsys):
     assert run(dataset, tmp_path) == 0
     before = (tmp_path / "scores.csv").read_bytes()
     assert run(dataset, tmp_path, "--method", "RESIZE") == 1
-    assert "holds results of other settings" in capsys.readouterr().err
+    assert "holds results of other settings (method; see settings.json)" in capsys.readouterr().err
     assert (tmp_path / "scores.csv").read_bytes() == before
+
+
+def test_results_of_another_precision_are_never_mixed(astronaut, tmp_path, capsys):
+    arguments = two_photos(astronaut, tmp_path, "a")
+    assert main([*arguments, "--precision", "float32"]) == 0
+    note = tmp_path / "out" / "settings.json"
+    settings = json.loads(note.read_text())
+    assert (settings["precision"], settings["device"]) == ("float32", "cpu")
+    assert "in float32, mean of 1 photos" in capsys.readouterr().out
+    assert main([*arguments, "--precision", "bfloat16"]) == 1
+    assert "other settings (precision; see settings.json): choose another --output" in capsys.readouterr().err
+    # A folder of an older version, which did not note them.
+    note.write_text(
+        json.dumps({name: value for name, value in settings.items() if name not in ("precision", "device")})
+    )
+    assert main([*arguments, "--precision", "float32"]) == 1
+    assert "other settings (precision, device; see settings.json)" in capsys.readouterr().err
 
 
 def test_a_broken_photo_is_named_and_the_rest_is_measured(astronaut, tmp_path, capsys):
@@ -198,14 +220,19 @@ def test_odd_names_are_measured_once_and_make_no_formula(astronaut, tmp_path):
     assert [path.stat().st_mtime_ns for path in sorted((tmp_path / "out" / "mattes").iterdir())] == stamps
 
 
-def test_a_broken_photo_with_a_name_that_is_no_utf_8_is_named(astronaut, tmp_path):
+def test_a_broken_photo_with_a_name_that_is_no_utf_8_is_named(astronaut, tmp_path, monkeypatch, capsys):
+    """As a program: capsys takes strict UTF-8, on standard error as well, where Python itself would escape."""
     arguments = two_photos(astronaut, tmp_path, os.fsdecode(b"Andr\xe9"), "b")
     (tmp_path / "photos" / os.fsdecode(b"Andr\xe9.png")).write_bytes(b"no picture")
-    command = [sys.executable, "-m", "infer_p3m_portrait_matting.evaluate", *arguments]
-    done = subprocess.run(command, capture_output=True, text=True, env={**os.environ, "PYTHONIOENCODING": "utf-8"})
-    assert done.returncode == 1
-    assert "Andr\\xe9.png cannot be read as an image" in done.stderr
-    assert "mean of 1 photos" in done.stdout
+    assert [(stream.encoding, stream.errors) for stream in (sys.stdout, sys.stderr)] == [("UTF-8", "strict")] * 2
+    monkeypatch.setattr(sys, "argv", ["evaluate", *arguments])
+    monkeypatch.delitem(sys.modules, main.__module__)
+    with pytest.raises(SystemExit) as end:
+        runpy.run_module("infer_p3m_portrait_matting.evaluate", run_name="__main__", alter_sys=True)
+    assert end.value.code == 1
+    printed = capsys.readouterr()
+    assert "Andr\\xe9.png cannot be read as an image" in printed.err
+    assert "mean of 1 photos" in printed.out
 
 
 def test_the_alpha_channel_of_a_true_matte_is_the_matte(astronaut, tmp_path):

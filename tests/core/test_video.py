@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from infer_p3m_portrait_matting.p3m.video.reader import Frame, Sound, VideoReader
-from infer_p3m_portrait_matting.p3m.video.writers import is_sequence, number_in, open_writer
+from infer_p3m_portrait_matting.p3m.video.writers import SequenceWriter, is_sequence, number_in, open_writer
 
 NTSC = Fraction(30000, 1001)
 #: Times in milliseconds as a phone makes them.
@@ -159,6 +159,13 @@ def test_the_exact_rate_outlives_a_container_that_rounds_times(tmp_path, rate, c
         assert [time - got[0] for time in got] == times
 
 
+@pytest.mark.parametrize(("container", "rate"), [("ts", Fraction(24000, 1001)), ("ts", 25), ("mp4", NTSC)])
+def test_the_number_of_frames_is_known_before_they_are_read(tmp_path, container, rate):
+    make_video(tmp_path / f"in.{container}", count=48, rate=rate)
+    with VideoReader(tmp_path / f"in.{container}") as reader:
+        assert reader.frame_count == 48
+
+
 @pytest.mark.parametrize(
     ("made", "container", "suffix", "expected"),
     [
@@ -179,6 +186,58 @@ def test_sound_is_kept(tmp_path, made, container, suffix, expected):
     assert name == expected
     assert abs(seconds - heard_in(source)[0][1]) < 0.05
     assert seconds > 0.95
+
+
+def with_damage(source, target, which, seed=0):
+    """Copy a video with noise in place of some packets of its sound."""
+    with av.open(str(source)) as container:
+        packets = [bytes(packet) for packet in container.demux(container.streams.audio[0])]
+    content, rng = source.read_bytes(), np.random.default_rng(seed)
+    for number in which:
+        assert content.count(packets[number]) == 1
+        content = content.replace(packets[number], rng.bytes(len(packets[number])))
+    target.write_bytes(content)
+
+
+def test_damaged_sound_is_left_out_and_the_video_stays_whole(tmp_path, caplog):
+    make_video(tmp_path / "in.mkv", count=30, sound="aac")
+    rewrite(tmp_path / "in.mkv", tmp_path / "out.webm", with_alpha=True)
+    assert not caplog.records
+    ((_, whole),) = heard_in(tmp_path / "out.webm")
+    with_damage(tmp_path / "in.mkv", tmp_path / "damaged.mkv", (10, 20))
+    rewrite(tmp_path / "damaged.mkv", tmp_path / "out.webm", with_alpha=True)
+    assert len(read_back(tmp_path / "out.webm")[0]) == 30
+    ((name, seconds),) = heard_in(tmp_path / "out.webm")
+    assert name == "opus"
+    assert 0.9 * whole < seconds <= whole
+    (record,) = caplog.records
+    assert "damaged.mkv is damaged: 30 frames could be read, 2 pieces of its sound could not" in record.getMessage()
+
+
+def test_damage_is_counted_once_for_several_writers(tmp_path, caplog):
+    make_video(tmp_path / "in.mkv", count=30, sound="aac")
+    with_damage(tmp_path / "in.mkv", tmp_path / "damaged.mkv", (10,))
+    with VideoReader(tmp_path / "damaged.mkv") as reader:
+        pieces = [piece for piece in reader.read() if isinstance(piece, Sound) and (piece.frames, piece.frames)]
+    assert len(pieces) > 40
+    assert "1 pieces of its sound" in caplog.text
+
+
+def test_sound_that_changes_its_rate_and_channels_is_kept(tmp_path):
+    make_video(tmp_path / "in.mkv", count=30, sound="aac")
+    with VideoReader(tmp_path / "in.mkv") as reader:
+        writer = open_writer(tmp_path / "out.webm", reader)
+        other = av.AudioResampler("s16", "mono", 24000)
+        for number, piece in enumerate(reader.read()):
+            if isinstance(piece, Frame):
+                writer.write(piece.image, piece)
+                continue
+            if number > 40:
+                piece.frames = [new for frame in piece.frames for new in other.resample(frame)]
+            writer.write_sound(piece)
+        writer.finish()
+    ((_, seconds),) = heard_in(tmp_path / "out.webm")
+    assert abs(seconds - heard_in(tmp_path / "in.mkv")[0][1]) < 0.05
 
 
 @pytest.mark.parametrize("rotation", [90, 180, 270])
@@ -233,6 +292,36 @@ def test_a_sequence_is_complete_or_not_there(tmp_path):
     make_video(tmp_path / "short.mp4", count=4)
     rewrite(tmp_path / "short.mp4", target, with_alpha=True)
     assert len(list(target.parent.iterdir())) == 4
+
+
+def test_a_sequence_leaves_nothing_of_an_interrupted_one_and_keeps_other_files(tmp_path):
+    target = tmp_path / "%05d.png"
+    # As if the move into place had stopped before 00002 and 00001.
+    for number in (3, 4, 5, 7, 123456):
+        number_in(target, number).write_bytes(b"older")
+    others = {"00000.png", "6.png", "00006.PNG", "00006.png.bak", "a00006.png", "notes.txt"}
+    for name in others:
+        (tmp_path / name).write_bytes(b"another")
+    (tmp_path / "00008.png").mkdir()
+    writer, frame = SequenceWriter(target), Frame(np.zeros((4, 4, 3), np.uint8), 0, 1, Fraction(1, 25))
+    write_all(writer, [frame, frame])
+    assert {path.name for path in tmp_path.iterdir()} == {"00001.png", "00002.png", "00008.png", *others}
+    assert all((tmp_path / name).read_bytes() == b"another" for name in others)
+
+
+def test_an_interrupted_replacement_never_has_a_first_file(tmp_path, monkeypatch):
+    target, frame = tmp_path / "%d.png", Frame(np.zeros((4, 4, 3), np.uint8), 0, 1, Fraction(1, 25))
+    for number in (1, 2, 11):
+        number_in(target, number).write_bytes(b"older")
+    writer = SequenceWriter(target)
+
+    def stop(source, destination):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("os.replace", stop)
+    with pytest.raises(KeyboardInterrupt):
+        write_all(writer, [frame])
+    assert not (tmp_path / "1.png").exists()
 
 
 def test_patterns_of_sequences():

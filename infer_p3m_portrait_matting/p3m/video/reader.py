@@ -2,7 +2,7 @@
 
 import logging
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property
@@ -84,15 +84,28 @@ class Sound:
         stream: the stream it belongs to.
         packet: the piece, or None at the stream's end.
         offset: subtract this from its times, in seconds.
+
+    Args:
+        on_damage: is called if the piece cannot be decoded.
     """
 
-    def __init__(self, stream: "av.AudioStream", packet: "av.Packet | None", offset: Fraction) -> None:
-        self.stream, self.packet, self.offset = stream, packet, offset
+    def __init__(
+        self,
+        stream: "av.AudioStream",
+        packet: "av.Packet | None",
+        offset: Fraction,
+        on_damage: Callable[[], None] = lambda: None,
+    ) -> None:
+        self.stream, self.packet, self.offset, self._on_damage = stream, packet, offset, on_damage
 
     @cached_property
     def frames(self) -> list["av.AudioFrame"]:
-        """Decode the piece once, for all writers. Decode pieces in their order."""
-        frames = self.stream.codec_context.decode(self.packet)
+        """Decode the piece once, for all writers; [] if it is damaged. Decode pieces in their order."""
+        try:
+            frames = self.stream.codec_context.decode(self.packet)
+        except import_av().error.FFmpegError:
+            self._on_damage()
+            return []
         for frame in frames:
             if frame.pts is not None and frame.time_base:
                 frame.pts -= round(self.offset / frame.time_base)
@@ -139,6 +152,7 @@ class VideoReader:
         self.time_base = _common_unit(unit, self.rate)
         self._units = round(unit / self.time_base)
         self._first: int | None = None
+        self._damaged_sound = 0
         self.frame_count = self._stream.frames or self._estimated_count()
         self._aspect = Fraction(self._stream.sample_aspect_ratio or 1)
         start = self._container.start_time
@@ -157,7 +171,8 @@ class VideoReader:
 
     def _estimated_count(self) -> int:
         if self._stream.duration is not None:
-            return round(self._stream.duration * self.time_base * self.rate)
+            # In the stream's own unit, not in the common one.
+            return round(self._stream.duration * Fraction(self._stream.time_base) * self.rate)
         if self._container.duration is not None:
             return round(Fraction(self._container.duration, self._av.time_base) * self.rate)
         return 0
@@ -165,7 +180,8 @@ class VideoReader:
     def read(self) -> Iterator[Frame | Sound]:
         """Read to the end: yield frames in the order of their times, with the pieces of sound between them.
 
-        Damaged parts of the file are skipped, and a WARNING at the end says how many.
+        Damaged parts of the file are skipped, and a WARNING at the end says how many. Sound counts as far as it was
+        decoded before the end.
 
         Raises:
             ValueError: the file holds no readable frame, or its frames change their size.
@@ -179,7 +195,7 @@ class VideoReader:
                 damaged += 1
                 continue
             if packet.stream.type == "audio":
-                yield Sound(packet.stream, packet if packet.size else None, self._offset)
+                yield Sound(packet.stream, packet if packet.size else None, self._offset, self._note_damaged_sound)
                 continue
             try:
                 decoded = packet.decode()
@@ -204,9 +220,13 @@ class VideoReader:
                 yield Frame(image, last, (frame.duration or 0) * self._units, self.time_base, aspect)
         if count == 0:
             raise ValueError(f"{self.path} holds no frame that can be read")
-        if damaged or count < self._stream.frames:
+        if damaged or self._damaged_sound or count < self._stream.frames:
             said = f" of {self._stream.frames}" if self._stream.frames > count else ""
-            logger.warning("%s is damaged: %d%s frames could be read", self.path, count, said)
+            sound = f", {self._damaged_sound} pieces of its sound could not" if self._damaged_sound else ""
+            logger.warning("%s is damaged: %d%s frames could be read%s", self.path, count, said, sound)
+
+    def _note_damaged_sound(self) -> None:
+        self._damaged_sound += 1
 
     def _packets(self) -> Iterator["av.Packet | None"]:
         """Yield the packets of the file and the empty ones at its end; None for an unreadable one."""

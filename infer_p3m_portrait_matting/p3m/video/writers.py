@@ -3,7 +3,6 @@
 import os
 import re
 import shutil
-from collections.abc import Iterator
 from contextlib import suppress
 from fractions import Fraction
 from pathlib import Path
@@ -154,6 +153,7 @@ class VideoWriter:
         )
         self._stream: av.VideoStream | None = None
         self._audio: dict[int, tuple[av.AudioStream, bool]] = {}
+        self._first_heard: dict[int, av.AudioFrame] = {}
         self._waiting: list[Sound] = []
         self._reformatter = self._av.video.reformatter.VideoReformatter()
 
@@ -188,7 +188,9 @@ class VideoWriter:
         target, copied = self._audio[sound.stream.index]
         if not copied:
             for heard in sound.frames:
-                self._container.mux(target.encode(heard))
+                first = self._first_heard.setdefault(sound.stream.index, heard)
+                for like in [heard] if _kind(heard) == _kind(first) else _converted(heard, first):
+                    self._container.mux(target.encode(like))
             if sound.packet is None:
                 self._container.mux(target.encode(None))
         elif sound.packet is not None and sound.packet.pts is not None:
@@ -293,7 +295,8 @@ class SequenceWriter:
 
     def finish(self) -> None:
         """Move all files into place."""
-        for old in self._older():
+        # In their order: without a first file, what is there does not pass for a whole sequence.
+        for old in numbered_files(self.path):
             old.unlink()
         for number in range(self._count, 0, -1):
             os.replace(number_in(self._part / self.path.name, number), number_in(self.path, number))
@@ -303,17 +306,42 @@ class SequenceWriter:
         """Remove what was written."""
         shutil.rmtree(self._part, ignore_errors=True)
 
-    def _older(self) -> Iterator[Path]:
-        number = 1
-        while (file := number_in(self.path, number)).exists():
-            yield file
-            number += 1
-
 
 def number_in(pattern: Path, number: int) -> Path:
     """Return the file with a given number in a sequence."""
     name = _SEQUENCE.sub(lambda found: f"{number:0{int(found[1] or 0)}d}", pattern.name, count=1)
     return pattern.with_name(name)
+
+
+def numbered_files(pattern: Path) -> list[Path]:
+    """List the files of a sequence by their numbers, from 1 up; some numbers may be missing."""
+    place = _SEQUENCE.search(pattern.name)
+    assert place is not None, "a sequence has a number in its name"
+    before, after = pattern.name[: place.start()], pattern.name[place.end() :]
+    form = re.compile(f"{re.escape(before)}([0-9]+){re.escape(after)}")
+    beside = pattern.parent.iterdir() if pattern.parent.is_dir() else ()
+    numbers = sorted(int(found[1]) for file in beside if (found := form.fullmatch(file.name)))
+    # 7.png is no file of %05d.png.
+    files = (number_in(pattern, number) for number in dict.fromkeys(numbers) if number)
+    return [file for file in files if file.is_file()]
+
+
+def _kind(heard: "av.AudioFrame") -> tuple[str, str, int]:
+    return heard.format.name, heard.layout.name, heard.sample_rate
+
+
+def _converted(heard: "av.AudioFrame", first: "av.AudioFrame") -> list["av.AudioFrame"]:
+    """Convert sound to the kind of the stream's first one, as an encoder takes only one kind.
+
+    A broadcast changes its rate or channels, and so does a damaged piece that can be decoded nevertheless.
+    """
+    resampler = import_av().AudioResampler(first.format, first.layout, first.sample_rate)
+    frames = [*resampler.resample(heard), *resampler.resample(None)]
+    for frame in frames:
+        if frame.pts is not None and frame.time_base and first.time_base:
+            frame.pts = round(frame.pts * frame.time_base / first.time_base)
+            frame.time_base = first.time_base
+    return frames
 
 
 def _copy(sound: Sound, target: "av.AudioStream") -> "av.Packet":
