@@ -6,7 +6,7 @@ from pathlib import Path
 
 
 def write_whole(path: Path, content: bytes) -> None:
-    """Write a file in one step: a failure, an interruption or a crash leaves what was there before.
+    """Write a file in one step: if that fails, or the process ends meanwhile, what was there before stays.
 
     Several threads and processes may write one file at a time: the last whole one stays.
 
@@ -41,7 +41,11 @@ def write_new(path: Path, content: bytes) -> None:
         except OSError:
             # A file system without hard links: there, another process sees an empty file for a moment.
             os.close(os.open(path, os.O_CREAT | os.O_EXCL))
-            os.replace(temporary, path)
+            try:
+                os.replace(temporary, path)
+            except BaseException:
+                path.unlink(missing_ok=True)
+                raise
     finally:
         temporary.unlink(missing_ok=True)
 

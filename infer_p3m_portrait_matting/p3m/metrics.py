@@ -9,6 +9,8 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 
+from .imaging.images import check_alpha
+
 #: Values of a trimap.
 TRIMAP_BACKGROUND, TRIMAP_UNKNOWN, TRIMAP_FOREGROUND = 0, 128, 255
 
@@ -60,10 +62,12 @@ def score(predicted: np.ndarray, true: np.ndarray, trimap: np.ndarray) -> Scores
         All metrics. Those of the unknown area are 0 if there is none.
 
     Raises:
-        ValueError: the shapes differ, a value lies outside [0, 1], or the trimap has other values.
-        TypeError: a matte is not floating point.
+        ValueError: the shapes differ, a value lies outside [0, 1] by more than rounding, or the trimap has other
+            values.
+        TypeError: a matte is not floating point, or one of the three is not an array.
     """
-    _check(predicted, true, trimap)
+    _check(predicted, true)
+    _check_trimap(trimap, true.shape)
     difference = np.abs(predicted.astype(np.float32) - true.astype(np.float32))
     square = difference * difference
     unknown = trimap == TRIMAP_UNKNOWN
@@ -92,7 +96,11 @@ def trimap_of(matte: np.ndarray, diameter: int = BAND) -> np.ndarray:
 
     Returns:
         uint8 [H, W]; 0 background, 128 unknown, 255 foreground.
+
+    Raises:
+        ValueError, TypeError: the matte is invalid; see :func:`~.imaging.images.check_alpha`.
     """
+    check_alpha(matte)
     kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (diameter, diameter))
     outer = cv2.dilate((matte > 0).astype(np.uint8), kernel)
     inner = cv2.erode((matte == 1).astype(np.uint8), kernel, borderValue=1)
@@ -107,11 +115,14 @@ def gradient_error(predicted: np.ndarray, true: np.ndarray) -> float:
 
     The gradients are Gaussian derivatives with sigma 1.4.
 
-
     Args:
         predicted: float [H, W] in [0, 1].
         true: float [H, W] in [0, 1].
+
+    Raises:
+        ValueError, TypeError: as for :func:`score`.
     """
+    _check(predicted, true)
     difference = _gradient(predicted) - _gradient(true)
     return _sum(difference * difference) / 10
 
@@ -122,11 +133,14 @@ def connectivity_error(predicted: np.ndarray, true: np.ndarray) -> float:
     The connectedness of a pixel says how far its alpha lies above the level at which the pixel is connected to the
     largest region that both mattes share.
 
-
     Args:
         predicted: float [H, W] in [0, 1].
         true: float [H, W] in [0, 1].
+
+    Raises:
+        ValueError, TypeError: as for :func:`score`.
     """
+    _check(predicted, true)
     # The highest level at which a pixel still belongs to the largest region that both mattes share.
     level = np.ones(true.shape, np.float32)
     settled = np.zeros(true.shape, bool)
@@ -163,19 +177,21 @@ def _sum(x: np.ndarray) -> float:
     return float(x.sum(dtype=np.float64))
 
 
-def _check(predicted: np.ndarray, true: np.ndarray, trimap: np.ndarray) -> None:
-    if not predicted.shape == true.shape == trimap.shape or true.ndim != 2 or not true.size:
+def _check(predicted: np.ndarray, true: np.ndarray) -> None:
+    """Raise a TypeError or a ValueError unless both are mattes of one size."""
+    check_alpha(predicted, "the predicted matte")
+    check_alpha(true, "the true matte")
+    if predicted.shape != true.shape:
         raise ValueError(
-            f"predicted, true matte and trimap must be [H, W] of one size, got {predicted.shape}, {true.shape} and "
-            f"{trimap.shape}"
+            f"the predicted matte is {predicted.shape}, the true one {true.shape}: they must have one size"
         )
-    for name, matte in (("predicted", predicted), ("true", true)):
-        if matte.dtype.kind != "f":
-            raise TypeError(
-                f"the {name} matte must be floating point in [0, 1], got {matte.dtype}: divide 8 bits by 255"
-            )
-        if not (matte.min() >= 0 and matte.max() <= 1):
-            raise ValueError(f"the {name} matte must lie in [0, 1], got [{matte.min():g}, {matte.max():g}]")
+
+
+def _check_trimap(trimap: np.ndarray, size: tuple[int, ...]) -> None:
+    if not isinstance(trimap, np.ndarray):
+        raise TypeError(f"the trimap must be a numpy array, got {type(trimap).__name__}")
+    if trimap.shape != size:
+        raise ValueError(f"the trimap is {trimap.shape}, the mattes {size}: they must have one size")
     values = np.unique(trimap)
     if not np.isin(values, (TRIMAP_BACKGROUND, TRIMAP_UNKNOWN, TRIMAP_FOREGROUND)).all():
         raise ValueError(f"a trimap holds 0, 128 and 255 alone, got {values[:8].tolist()}")

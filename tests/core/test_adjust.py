@@ -91,6 +91,14 @@ def test_shift_moves_the_edge_by_that_many_pixels_in_every_direction(shift):
     assert (diagonal.sum() - 0.5) * np.sqrt(2) == pytest.approx(30 + shift, abs=1 + 0.06 * abs(shift))
 
 
+@pytest.mark.parametrize("shift", [10**12, 10**400])
+def test_a_shift_beyond_the_picture_ends_when_nothing_changes_any_more(shift):
+    alpha = np.zeros((30, 70), np.float32)
+    alpha[0, 0] = 0.75
+    np.testing.assert_array_equal(shift_matte(alpha, shift), np.full_like(alpha, 0.75))
+    np.testing.assert_array_equal(shift_matte(1 - alpha, -shift), np.full_like(alpha, 0.25))
+
+
 def test_shift_keeps_soft_edges_soft():
     alpha = disc(30, softness=8)
     for shift in (-6, 6):
@@ -132,7 +140,13 @@ def test_despeckle_of_nobody_and_of_everybody():
 @pytest.mark.parametrize(
     ("call", "error", "words"),
     [
-        (lambda a: adjust(a, feather=-1), ValueError, "feather must be at least 0 px, got -1"),
+        (lambda a: adjust(a, feather=-1), ValueError, "feather must be finite and at least 0 px, got -1"),
+        (lambda a: feather_matte(a, np.inf), ValueError, "feather must be finite .* got inf"),
+        (lambda a: feather_matte(a, np.nan), ValueError, "feather must be finite .* got nan"),
+        (lambda a: shift_matte(a, np.inf), ValueError, "shift must be a finite number of px, got inf"),
+        (lambda a: shift_matte(a, np.nan), ValueError, "shift must be a finite number of px, got nan"),
+        (lambda a: invert_matte(a.tolist()), TypeError, "must be a numpy array, got list"),
+        (lambda a: invert_matte(a * 255), ValueError, r"must lie in \[0, 1\], got \[0, 255\]"),
         (lambda a: adjust(a, despeckle=1.5), ValueError, "despeckle must lie between 0 and 1"),
         (lambda a: adjust(a[None]), ValueError, r"must be \[H, W\]"),
         (lambda a: adjust((a * 255).astype(np.uint8)), TypeError, "must be floating point"),

@@ -181,3 +181,57 @@ def test_a_translucent_background_makes_rgba_that_looks_as_it_should_on_anything
 def test_a_matte_in_bytes_is_refused(make):
     with pytest.raises(TypeError, match="must be floating point"):
         make(np.zeros((4, 4, 3), np.uint8), np.full((4, 4), 255, np.uint8))
+
+
+@pytest.mark.parametrize("make", [composite, cutout])
+@pytest.mark.parametrize(
+    ("alpha", "error", "words"),
+    [
+        ([[0.5] * 9] * 6, TypeError, "the matte must be a numpy array, got list"),
+        (None, TypeError, "the matte must be a numpy array, got NoneType"),
+        (np.full((6, 9), 255.0), ValueError, r"must lie in \[0, 1\], got \[255, 255\].*divide 8-bit values by 255"),
+        (np.full((6, 9), -0.01), ValueError, r"must lie in \[0, 1\]"),
+        (np.full((6, 9), np.nan, np.float32), ValueError, r"must lie in \[0, 1\], got \[nan"),
+        (np.full((6, 9), np.inf, np.float32), ValueError, r"must lie in \[0, 1\], got \[inf"),
+    ],
+)
+def test_what_is_no_matte_is_refused(make, alpha, error, words, photo):
+    with pytest.raises(error, match=words):
+        make(photo, alpha)
+
+
+def test_a_matte_may_leave_0_to_1_by_rounding(photo):
+    edge = np.where(np.arange(9) < 4, -1e-4, 1 + 1e-4) * np.ones((6, 1))
+    np.testing.assert_array_equal(cutout(photo, edge)[..., 3], to_uint8(edge.clip(0, 1)))
+
+
+@pytest.mark.parametrize(
+    ("background", "error"),
+    [
+        (np.ones((6, 9, 3), np.float32), TypeError),
+        (np.ones((6, 9, 3), np.uint16), TypeError),
+        ([[[1, 2, 3]] * 9] * 6, TypeError),
+        (np.ones((6, 9), np.uint8), ValueError),
+        (np.ones((6, 9, 4), np.uint8), ValueError),
+        (np.ones((9, 6, 3), np.uint8), ValueError),
+        ((1, 2), ValueError),
+        ("white", ValueError),
+        (None, ValueError),
+    ],
+)
+def test_what_is_no_background_is_refused(background, error, photo, alpha):
+    with pytest.raises(error, match=r"the background must be a colour .* or a picture \(uint8 \[6, 9, 3\]"):
+        composite(photo, alpha, background)
+
+
+@pytest.mark.parametrize("color", [(0, 0, 256), (-1, 0, 0), (1, 2, 3, 300), (np.nan, 0, 0)])
+def test_a_colour_outside_0_to_255_is_refused(color, photo, alpha):
+    with pytest.raises(ValueError, match="each part of a colour"):
+        composite(photo, alpha, color)
+
+
+def test_colours_and_pictures_as_backgrounds(photo, alpha):
+    behind = np.full((6, 9, 3), (10, 20, 30), np.uint8)
+    wanted = composite(photo, alpha, (10, 20, 30))
+    for other in (behind, behind[::-1, ::-1], [10, 20, 30], np.array((10, 20, 30), np.uint8), (10.0, 20.0, 30.0)):
+        np.testing.assert_array_equal(composite(photo, alpha, other), wanted)

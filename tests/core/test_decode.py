@@ -4,6 +4,7 @@ import io
 import os
 import struct
 import zlib
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import cv2
@@ -78,14 +79,28 @@ def test_other_formats_are_read(form, photo):
     assert np.abs(got.astype(int) - photo).mean() < 12
 
 
+def srgb_profile() -> bytes:
+    return ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+
+
+def swapped_profile() -> bytes:
+    """A profile whose red and green are sRGB's green and red: what becomes of it is easily said."""
+    other = srgb_profile().replace(b"rXYZ", b"tXYZ", 1)
+    return other.replace(b"gXYZ", b"rXYZ", 1).replace(b"tXYZ", b"gXYZ", 1)
+
+
+def linear_profile() -> bytes:
+    """sRGB's profile, name and all, but for values that are proportional to light."""
+    profile = srgb_profile()
+    curve = profile.index(b"para")
+    return profile[:curve] + struct.pack(">4sIHHi", b"para", 0, 0, 0, 2**16) + profile[curve + 16 :]
+
+
 def test_colours_of_a_wider_space_become_srgb():
-    # A profile whose red, green and blue are sRGB's in another order: what becomes of it is easily said.
-    srgb = bytearray(ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes())
-    other = bytes(srgb).replace(b"s\0R\0G\0B", b"w\0i\0d\0e").replace(b"rXYZ", b"tXYZ", 1)
-    other = other.replace(b"gXYZ", b"rXYZ", 1).replace(b"tXYZ", b"gXYZ", 1)
+    other = swapped_profile()
     picture = np.zeros((8, 8, 3), np.uint8)
     picture[..., 0] = 200
-    plain = rgb_of(decode_image(encoded(picture, "PNG", icc_profile=bytes(srgb)), "a"))
+    plain = rgb_of(decode_image(encoded(picture, "PNG", icc_profile=srgb_profile()), "a"))
     np.testing.assert_array_equal(plain, picture)
     swapped = rgb_of(decode_image(encoded(picture, "PNG", icc_profile=other), "a"))
     assert swapped[0, 0, 1] > 150 > 60 > swapped[0, 0, 0]
@@ -93,6 +108,27 @@ def test_colours_of_a_wider_space_become_srgb():
     got = decode_image(encoded(rgba, "PNG", icc_profile=other), "a")
     assert (got[..., 3] == 77).all()
     np.testing.assert_array_equal(got[..., :3], swapped)
+
+
+def test_linear_colours_become_srgb_whatever_their_profile_is_called():
+    picture = np.full((8, 8, 3), 128, np.uint8)
+    got = rgb_of(decode_image(encoded(picture, "PNG", icc_profile=linear_profile()), "a"))
+    # Half of the light is 188 of 255 in sRGB (IEC 61966-2-1).
+    assert np.abs(got.astype(int) - 188).max() <= 1
+
+
+@pytest.mark.parametrize("transparent", [False, True])
+def test_the_profile_of_a_palette_counts(transparent):
+    image = Image.new("P", (8, 8))
+    image.putpalette([200, 0, 0, 0, 0, 200])
+    image.putpixel((1, 0), 1)
+    content = io.BytesIO()
+    image.save(content, "PNG", icc_profile=swapped_profile(), **({"transparency": 1} if transparent else {}))
+    got = decode_image(content.getvalue(), "a")
+    assert got[0, 0, 1] > 150 > 60 > got[0, 0, 0]
+    assert got.shape == (8, 8, 4 if transparent else 3)
+    if transparent:
+        assert got[0, :3, 3].tolist() == [255, 0, 255]
 
 
 def test_a_profile_that_is_none_is_said_and_colours_stay(photo, caplog):
@@ -121,13 +157,55 @@ def test_the_alpha_of_a_matte_is_the_matte(photo, tmp_path):
     assert not np.array_equal(read_grey(tmp_path / "rgba.png"), alpha)
 
 
-def test_a_picture_that_is_too_large_is_refused_by_its_header(tmp_path):
-    side = int((MAX_PIXELS) ** 0.5) + 1
+@pytest.fixture
+def no_opencv(monkeypatch):
+    """OpenCV must not decode anything."""
+    monkeypatch.setattr(cv2, "imdecode", lambda *_: pytest.fail("OpenCV was asked to decode the file"))
+
+
+# The smaller of the sides is Pillow's to warn of, the larger one Pillow's to refuse.
+@pytest.mark.filterwarnings("ignore::PIL.Image.DecompressionBombWarning")
+@pytest.mark.parametrize("side", [int(MAX_PIXELS**0.5) + 1, 60000])
+def test_a_picture_that_is_too_large_is_refused_by_its_header(side, no_opencv):
     header = b"IHDR" + struct.pack(">IIBBBBB", side, side, 8, 2, 0, 0, 0)
     png = b"\x89PNG\r\n\x1a\n" + struct.pack(">I", 13) + header + struct.pack(">I", zlib.crc32(header))
     png += struct.pack(">I", 0) + b"IDAT" + struct.pack(">I", zlib.crc32(b"IDAT"))
-    with pytest.raises(ValueError, match=r"large\.png"):
+    with pytest.raises(ValueError, match=r"large\.png .*more than the 268 megapixels"):
         decode_image(png, "large.png")
+
+
+# Pillow looks at the size once more when it loads a TIFF.
+@pytest.mark.parametrize("form", ["JPEG", "TIFF"])
+def test_pictures_beyond_the_limit_of_pillow_are_upright_and_in_srgb_like_all_others(
+    form, photo, monkeypatch, no_opencv
+):
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    content = encoded(photo, form, exif=exif, icc_profile=swapped_profile())
+    wanted = decode_image(content, "a")
+    assert wanted.shape[:2] == photo.shape[1::-1]
+    # Its red and green have changed places.
+    assert np.abs(wanted.astype(int) - np.rot90(photo, -1)[..., [1, 0, 2]]).mean() < 8
+    assert np.abs(wanted.astype(int) - np.rot90(photo, -1)).mean() > 9
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 100)
+    with ThreadPoolExecutor(4) as threads:
+        for got in threads.map(lambda _: decode_image(content, "a"), range(20)):
+            np.testing.assert_array_equal(got, wanted)
+    assert Image.MAX_IMAGE_PIXELS == 100
+
+
+def test_the_limit_of_pillow_comes_back_after_an_error(monkeypatch):
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 100)
+    with pytest.raises(ValueError, match="cannot be read"):
+        decode_image(b"no picture", "a")
+    assert Image.MAX_IMAGE_PIXELS == 100
+
+
+def test_a_damaged_avif_is_named(photo):
+    content = encoded(photo, "AVIF")
+    start = content.index(b"mdat") + 4
+    with pytest.raises(ValueError, match=r"a\.avif cannot be read as an image"):
+        decode_image(content[:start] + bytes(len(content) - start), "a.avif")
 
 
 def test_names_that_are_no_utf_8_can_be_printed(photo, tmp_path):

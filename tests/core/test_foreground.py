@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from infer_p3m_portrait_matting.p3m import composite, estimate_foreground, to_uint8
+from infer_p3m_portrait_matting.p3m.imaging.foreground import _enlarge
 
 
 @pytest.fixture(scope="module")
@@ -87,3 +88,34 @@ def test_grey_and_rgba_are_taken_as_they_are_elsewhere():
 def test_sizes_that_differ_are_refused():
     with pytest.raises(ValueError, match="one size"):
         estimate_foreground(np.zeros((4, 4, 3), np.uint8), np.zeros((4, 5), np.float32))
+
+
+@pytest.mark.parametrize("lying", [False, True])
+def test_a_picture_longer_than_opencv_warps_is_handled_as_one_that_is_not(lying):
+    rng = np.random.default_rng(0)
+    part = cv2.blur(rng.integers(0, 256, (6, 400, 3), dtype=np.uint8), (9, 9))
+    alpha = np.zeros((6, 400), np.float32)
+    alpha[:, 50:350] = 0.4
+    alpha[:, 120:270] = 1
+
+    def repeated(times):
+        inputs = np.tile(part, (1, times, 1)), np.tile(alpha, (1, times))
+        estimated = estimate_foreground(*(x if lying else x.swapaxes(0, 1) for x in inputs))
+        return (estimated if lying else estimated.swapaxes(0, 1)).astype(int)
+
+    # A quarter of the longer one has more than 32767 px.
+    wanted, got = repeated(300), repeated(350)
+    assert np.abs(got[:, :100000] - wanted[:, :100000]).max() <= 1
+    assert np.abs(got[:, -2000:] - wanted[:, -2000:]).max() <= 2
+
+
+def test_every_tile_of_an_enlarged_map_is_in_its_place():
+    across, down = np.meshgrid(np.arange(131, dtype=np.float32), np.arange(75, dtype=np.float32))
+    small, size = np.dstack([across, down, across]), (301, 527)
+    for rows, columns in (((0, 10), (500, 527)), ((250, 301), (0, 40)), ((13, 269), (243, 527)), ((100, 101), (7, 8))):
+        got = _enlarge(small, size, (slice(*rows), slice(*columns)))
+        x = np.clip((np.arange(*columns) + 0.5) * 131 / 527 - 0.5, 0, 130)
+        y = np.clip((np.arange(*rows) + 0.5) * 75 / 301 - 0.5, 0, 74)
+        # OpenCV rounds places to 1/32 px.
+        np.testing.assert_allclose(got[..., 0], np.broadcast_to(x, got.shape[:2]), atol=0.04)
+        np.testing.assert_allclose(got[..., 1], np.broadcast_to(y[:, None], got.shape[:2]), atol=0.04)

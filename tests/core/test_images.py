@@ -1,5 +1,7 @@
 """What counts as an image, and its 8 bits."""
 
+import tracemalloc
+
 import numpy as np
 import pytest
 import torch
@@ -35,6 +37,61 @@ def test_to_uint8_rounds_to_the_nearest():
 def test_to_uint8_gives_new_memory():
     x = np.zeros((2, 2), np.uint8)
     assert not np.shares_memory(to_uint8(x), x)
+
+
+@pytest.mark.parametrize("dtype", [">u2", "<u2", ">f4", "<f4", ">f8"])
+def test_the_byte_order_changes_nothing(dtype, mobile, astronaut):
+    photo = astronaut[:64, 200:264]
+    native = image_of(photo, np.dtype(dtype).newbyteorder("=").type)
+    foreign = native.astype(dtype)
+    np.testing.assert_array_equal(to_uint8(foreign), photo)
+    wanted = mobile.matte(native, "HYBRID", 64)
+    np.testing.assert_array_equal(mobile.matte(foreign, "HYBRID", 64), wanted)
+    np.testing.assert_array_equal(mobile.matte_batch([foreign], "HYBRID", 64)[0], wanted)
+
+
+@pytest.mark.parametrize("dtype", [np.int32, np.int8, np.uint32, np.bool_, np.complex64, object])
+def test_to_uint8_takes_no_other_dtypes(dtype):
+    with pytest.raises(TypeError, match=f"got {np.dtype(dtype).name}"):
+        to_uint8(np.zeros((2, 2), dtype))
+
+
+VIEWS = {
+    "whole": lambda x: x,
+    "mirrored": lambda x: x[:, ::-1],
+    "turned": lambda x: x.swapaxes(0, 1),
+    "other channels": lambda x: x[..., ::-1],
+    "a part": lambda x: x[::2, 3:-5],
+    "one long row": lambda x: x.reshape(1, -1)[:, ::2],
+    "long rows": lambda x: x.reshape(2, -1, 3)[..., ::-1],
+    "grey as RGB": lambda x: np.broadcast_to(x[..., :1], x.shape),
+    "empty": lambda x: x[:0, ::2],
+    "one value": lambda x: x[0, 0, 0, ...],
+}
+
+
+@pytest.mark.parametrize("view", VIEWS)
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.float32])
+def test_to_uint8_of_a_view_is_that_of_its_copy(view, dtype):
+    values = np.random.default_rng(0).integers(0, 256, (500, 700, 3), dtype=np.uint8)
+    got = to_uint8(VIEWS[view](image_of(values, dtype)))
+    assert got.flags.c_contiguous
+    np.testing.assert_array_equal(got, VIEWS[view](values))
+
+
+@pytest.mark.parametrize("view", ["whole", "other channels", "one long row", "long rows"])
+@pytest.mark.parametrize("dtype", [np.uint16, np.float32])
+def test_to_uint8_takes_little_memory_beside_its_result(view, dtype):
+    x = VIEWS[view](np.zeros((2000, 1500, 3), dtype))
+    if view == "one long row":
+        x = x.reshape(-1, 3)[:, ::-1]
+    tracemalloc.start()
+    try:
+        out = to_uint8(x)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak < out.nbytes + 4e6
 
 
 @pytest.mark.parametrize("image", [[[0, 0], [0, 0]], None, torch.zeros(32, 32, 3)])
@@ -81,7 +138,8 @@ def test_other_shapes_are_refused(dtype, shape, words, mobile):
         (-np.inf, "infinite"),
         (-0.01, r"\[0, 1\]"),
         (1.01, r"\[0, 1\]"),
-        (255, r"\[0, 1\]"),
+        (255, "scale to .0, 1., for example divide 8-bit values by 255"),
+        (-1, r"got \[-1, 0.5\]: scale to"),
     ],
 )
 def test_floats_out_of_range_are_refused(value, words, mobile):

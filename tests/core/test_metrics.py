@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from published_rule import GOLDEN
 
-from infer_p3m_portrait_matting.p3m import Scores, score, trimap_of
+from infer_p3m_portrait_matting.p3m import Scores, connectivity_error, gradient_error, score, trimap_of
 
 WANTED = json.loads((GOLDEN / "metrics.json").read_text())
 
@@ -66,3 +66,49 @@ def test_the_trimap_of_a_matte_widens_its_edge():
 def test_bad_input_is_refused(arrays, error, words):
     with pytest.raises(error, match=words):
         score(*arrays)
+
+
+MATTE = np.full((4, 4), 0.5)
+
+
+@pytest.mark.parametrize(
+    ("bad", "error", "words"),
+    [
+        (np.full((4, 4), 255, np.uint8), TypeError, "divide 8 bits by 255"),
+        (MATTE.tolist(), TypeError, "must be a numpy array, got list"),
+        (MATTE * 510, ValueError, r"must lie in \[0, 1\], got \[255, 255\]"),
+        (MATTE * np.nan, ValueError, r"got \[nan"),
+        (MATTE[0], ValueError, r"must be \[H, W\]"),
+        (MATTE[:0], ValueError, "not empty"),
+    ],
+)
+@pytest.mark.parametrize(
+    "call",
+    [
+        trimap_of,
+        lambda bad: gradient_error(bad, MATTE),
+        lambda bad: gradient_error(MATTE, bad),
+        lambda bad: connectivity_error(bad, MATTE),
+        lambda bad: connectivity_error(MATTE, bad),
+        lambda bad: score(bad, MATTE, np.zeros((4, 4), np.uint8)),
+        lambda bad: score(MATTE, bad, np.zeros((4, 4), np.uint8)),
+    ],
+)
+def test_what_is_no_matte_is_refused_everywhere(call, bad, error, words):
+    with pytest.raises(error, match=words):
+        call(bad)
+
+
+@pytest.mark.parametrize("metric", [gradient_error, connectivity_error])
+def test_mattes_of_two_sizes_are_not_compared(metric):
+    with pytest.raises(ValueError, match="one size"):
+        metric(MATTE, MATTE[:, :3])
+
+
+@pytest.mark.parametrize(
+    ("trimap", "error", "words"),
+    [([[0]], TypeError, "numpy array, got list"), (np.zeros((4, 5), np.uint8), ValueError, "one size")],
+)
+def test_what_is_no_trimap_is_refused(trimap, error, words):
+    with pytest.raises(error, match=words):
+        score(MATTE, MATTE, trimap)

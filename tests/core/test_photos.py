@@ -8,9 +8,11 @@ import cv2
 import numpy as np
 import pillow_heif
 import pytest
-from PIL import Image
+from PIL import Image, ImageCms
 
 from infer_p3m_portrait_matting.p3m import (
+    Box,
+    FaceTracker,
     TemporalFilter,
     blurred_background,
     composite,
@@ -19,6 +21,7 @@ from infer_p3m_portrait_matting.p3m import (
     estimate_foreground,
     hide_faces,
     load_photo,
+    matte_person,
 )
 from infer_p3m_portrait_matting.p3m.imaging.encode import encode_picture
 from infer_p3m_portrait_matting.p3m.imaging.photos import decode_photo
@@ -90,6 +93,52 @@ def test_16_bits_of_a_pil_image_stay(photo):
         load_photo(Image.fromarray(photo[..., 0].astype(np.float32)))
 
 
+@pytest.mark.parametrize(("mode", "dtype"), [("I;16", "<u2"), ("I;16L", "<u2"), ("I;16B", ">u2"), ("I;16N", "=u2")])
+def test_16_bits_of_a_pil_image_stay_in_either_byte_order(photo, mode, dtype):
+    grey = photo[..., 0].astype(np.uint16) * 257
+    got = load_photo(Image.frombytes(mode, grey.shape[::-1], grey.astype(dtype).tobytes()))
+    assert got.dtype == np.uint16
+    np.testing.assert_array_equal(got, grey)
+
+
+def test_an_array_of_16_bits_gets_the_byte_order_of_the_machine(photo):
+    deep = photo.astype(np.uint16) * 257
+    got = load_photo(deep.astype(deep.dtype.newbyteorder()))
+    assert got.dtype == np.uint16
+    np.testing.assert_array_equal(got, deep)
+    assert load_photo(deep) is deep
+
+
+@pytest.mark.parametrize("mode", ["RGB", "P", "CMYK", "RGBA"])
+def test_the_profile_of_a_pil_image_counts_as_that_of_its_file(photo, mode):
+    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    # Red and green in each other's place.
+    other = profile.replace(b"rXYZ", b"tXYZ", 1).replace(b"gXYZ", b"rXYZ", 1).replace(b"tXYZ", b"gXYZ", 1)
+    content = io.BytesIO()
+    Image.fromarray(photo).convert(mode).save(content, "TIFF", icc_profile=other)
+    image = Image.open(content)
+    assert image.mode == mode
+    before, rgb = np.asarray(image).copy(), np.asarray(image.convert("RGB")).astype(int)
+    got = load_photo(image)
+    np.testing.assert_array_equal(got[..., :3], load_photo(content.getvalue()))
+    if mode != "CMYK":  # which no profile for RGB describes
+        assert np.abs(got[..., :3] - rgb[..., [1, 0, 2]]).max() <= 2
+    np.testing.assert_array_equal(np.asarray(image), before)
+    assert image.mode == mode
+
+
+def test_grey_with_a_profile_stays_grey(photo):
+    content = encoded(
+        photo[..., 0], "PNG", icc_profile=ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    )
+    np.testing.assert_array_equal(load_photo(Image.open(io.BytesIO(content))), photo[..., 0])
+
+
+def test_a_pil_image_that_is_cut_off_is_named(photo):
+    with pytest.raises(ValueError, match="the PIL image cannot be read as an image"):
+        load_photo(Image.open(io.BytesIO(encoded(photo, "PNG")[:9000])))
+
+
 def test_what_is_no_photo_is_named(tmp_path, photo):
     with pytest.raises(TypeError, match="PIL image, got int"):
         load_photo(3)
@@ -123,6 +172,10 @@ def test_every_function_that_takes_a_photo_takes_a_file(photo, tmp_path, mobile)
     path = tmp_path / "photo.png"
     path.write_bytes(encoded(photo, "PNG"))
     alpha = mobile.matte(photo, "HYBRID", 64)
+
+    def matte(image):
+        return mobile.matte(image, "HYBRID", 64)
+
     for other in (path, path.read_bytes(), Image.open(path)):
         np.testing.assert_array_equal(mobile.matte(other, "HYBRID", 64), alpha)
         np.testing.assert_array_equal(mobile.matte(image=other, method="HYBRID", input_size=64), alpha)
@@ -135,6 +188,11 @@ def test_every_function_that_takes_a_photo_takes_a_file(photo, tmp_path, mobile)
         np.testing.assert_array_equal(crop_to_fill(other, 50, 50), crop_to_fill(photo, 50, 50))
         np.testing.assert_array_equal(TemporalFilter()(other, alpha), alpha)
         np.testing.assert_array_equal(hide_faces(other, alpha, [], "blur"), photo)
+        assert FaceTracker()(other, []) == []
+        assert FaceTracker()(image=other, faces=[]) == []
+        part = matte_person(matte, other, Box(30, 20, 60, 70))
+        np.testing.assert_array_equal(part, matte_person(matte, photo, Box(30, 20, 60, 70)))
+        assert part.shape == alpha.shape
 
 
 @pytest.mark.parametrize("suffix", [".png", ".webp", ".tif", ".TIFF"])
@@ -153,3 +211,27 @@ def test_jpeg_holds_no_alpha(photo):
         encode_picture(np.dstack([photo, photo[..., 0]]), ".jpg")
     with pytest.raises(ValueError, match="can be written as"):
         encode_picture(photo, Path("a.xyz").suffix)
+
+
+@pytest.mark.parametrize("suffix", [".png", ".webp", ".tif", ".jpg"])
+@pytest.mark.parametrize(
+    ("shape", "dtype"),
+    [
+        ((3, 3, 2), np.uint8),
+        ((3, 3, 1), np.uint8),
+        ((3, 3, 5), np.uint8),
+        ((3,), np.uint8),
+        ((0, 3), np.uint8),
+        ((3, 0, 3), np.uint8),
+        ((3, 3, 3), np.uint16),
+    ],
+)
+def test_what_is_no_picture_is_not_encoded(suffix, shape, dtype):
+    with pytest.raises(ValueError, match="a picture must be uint8"):
+        encode_picture(np.zeros(shape, dtype), suffix)
+
+
+@pytest.mark.parametrize("suffix", [".png", ".webp", ".jpg"])
+def test_a_picture_that_is_too_long_for_its_format_is_refused(suffix):
+    with pytest.raises(ValueError, match="the picture cannot be written as"):
+        encode_picture(np.zeros((1, 1000001, 3), np.uint8), suffix)

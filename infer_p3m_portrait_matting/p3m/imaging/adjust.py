@@ -1,7 +1,11 @@
 """Adjust a matte: invert it, soften its edges, grow or shrink it, and remove small islands."""
 
+import math
+
 import cv2
 import numpy as np
+
+from .images import check_alpha
 
 #: Alpha above which a pixel counts as part of an area.
 SEEN = 10 / 255
@@ -32,7 +36,7 @@ def adjust(
         float32 [H, W] in [0, 1], a new array.
 
     Raises:
-        ValueError: a number is out of range, or alpha is not [H, W].
+        ValueError: a number is out of range or not finite, or alpha is not [H, W] or not in [0, 1].
         TypeError: alpha is not floating point.
     """
     alpha = _checked(alpha)
@@ -59,8 +63,8 @@ def feather_matte(alpha: np.ndarray, feather: float) -> np.ndarray:
     the matte is continued, so that a person cut off there stays opaque. Arguments, result and errors as for
     :func:`adjust`.
     """
-    if not feather >= 0:
-        raise ValueError(f"feather must be at least 0 px, got {feather}")
+    if not 0 <= feather < math.inf:
+        raise ValueError(f"feather must be finite and at least 0 px, got {feather}")
     alpha = _checked(alpha)
     if feather == 0:
         return alpha
@@ -73,10 +77,13 @@ def shift_matte(alpha: np.ndarray, shift: int) -> np.ndarray:
     This is grey dilation or erosion by a disc. A person does not shrink away from the picture's border that cuts them
     off. Arguments, result and errors as for :func:`adjust`.
     """
+    if not -math.inf < shift < math.inf:
+        raise ValueError(f"shift must be a finite number of px, got {shift}")
     alpha = _checked(alpha)
     move, left = (cv2.dilate if shift > 0 else cv2.erode), abs(int(shift))
-    # Repeated small discs make a larger one in time that grows with the radius, not with its square.
-    while left:
+    # Repeated small discs make a larger one in time that grows with the radius, not with its square. Once
+    # the matte has one value everywhere, no step changes it: that bounds the steps of a shift beyond the picture.
+    while left and alpha.min() < alpha.max():
         radius = min(left, _STEP)
         alpha = move(alpha, _disc(radius))
         left -= radius
@@ -118,10 +125,7 @@ def _blur(alpha: np.ndarray, sigma: float) -> np.ndarray:
 
 def _checked(alpha: np.ndarray) -> np.ndarray:
     """Check a matte and return a float32 copy."""
-    if alpha.ndim != 2 or alpha.size == 0:
-        raise ValueError(f"the matte must be [H, W] and not empty, got shape {alpha.shape}")
-    if alpha.dtype.kind != "f":
-        raise TypeError(f"the matte must be floating point in [0, 1], got {alpha.dtype}: divide 8 bits by 255")
+    check_alpha(alpha)
     return alpha.astype(np.float32)
 
 

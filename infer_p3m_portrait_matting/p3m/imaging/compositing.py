@@ -43,11 +43,12 @@ def cutout(foreground: np.ndarray, alpha: np.ndarray) -> np.ndarray:
         alpha: float [H, W] in [0, 1].
 
     Returns:
-        uint8 [H, W, 4] RGBA, with straight (not premultiplied) alpha. Where alpha is 0 or all but 0, nothing of
-        ``foreground`` is left: see :func:`~.hidden_colors.replace_hidden_colors`.
+        uint8 [H, W, 4] RGBA, with straight (not premultiplied) alpha. Where alpha is (almost) 0, the foreground's
+        colours are replaced, so that the file does not reveal the background: see
+        :func:`~.hidden_colors.replace_hidden_colors`.
 
     Raises:
-        ValueError: the sizes differ.
+        ValueError: the sizes differ, or the matte lies outside [0, 1].
         TypeError: the matte is not floating point.
     """
     check_matte(foreground, alpha)
@@ -74,17 +75,13 @@ def composite(
         uint8 [H, W, 3] RGB; on a colour that is not opaque [H, W, 4] RGBA, straight alpha.
 
     Raises:
-        ValueError: the sizes differ.
-        TypeError: the matte is not floating point.
+        ValueError: the sizes differ, the matte lies outside [0, 1], or the background has another shape.
+        TypeError: the matte is not floating point, or the background is no colour and not uint8.
     """
     check_matte(foreground, alpha)
-    background = np.asarray(background)
-    if background.ndim == 1:
-        background = background.astype(np.float32)
+    background = _checked_background(background, alpha.shape)
     if background.shape == (4,):
         return _on_translucent(foreground, alpha, background)
-    if background.shape not in ((3,), (*alpha.shape, 3)):
-        raise ValueError(f"the background is {background.shape}, the image {alpha.shape}: crop it to fill first")
     rgb = as_rgb(foreground)
     out = np.empty(rgb.shape, np.uint8)
     # In strips, whose floating-point copies stay in the cache.
@@ -101,6 +98,24 @@ def composite(
         blend += 0.5
         out[strip] = blend
     return out
+
+
+def _checked_background(background: tuple[int, ...] | np.ndarray, size: tuple[int, ...]) -> np.ndarray:
+    """Return a background's colour as float32 [3] or [4], or its picture as it is, uint8 [H, W, 3]."""
+    background = np.asarray(background)
+    if background.shape in ((3,), (4,)) and background.dtype.kind in "uif":
+        if not ((background >= 0) & (background <= 255)).all():
+            raise ValueError(f"each part of a colour must lie between 0 and 255, got {background.tolist()}")
+        return background.astype(np.float32)
+    message = (
+        f"the background must be a colour (3 or 4 numbers) or a picture (uint8 {[*size, 3]}, RGB), "
+        f"got {background.dtype} {list(background.shape)}: crop_to_fill makes such a picture"
+    )
+    if background.ndim > 1 and background.dtype != np.uint8:
+        raise TypeError(message)
+    if background.shape != (*size, 3):
+        raise ValueError(message)
+    return background
 
 
 def _on_translucent(foreground: np.ndarray, alpha: np.ndarray, background: np.ndarray) -> np.ndarray:

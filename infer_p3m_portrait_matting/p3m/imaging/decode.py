@@ -2,18 +2,30 @@
 
 import io
 import logging
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache
 
 import cv2
 import numpy as np
 from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
 
-from .images import as_rgb, check_pixels, to_uint8
+from .images import MAX_PIXELS, as_rgb, check_pixels, to_uint8, too_many_pixels
 
 logger = logging.getLogger(__name__)
 
 #: Pillow's modes that hold one channel of 16 bits.
 _MODES_16 = ("I;16", "I;16L", "I;16B", "I;16N")
+#: Its modes whose colours an embedded profile of RGB or CMYK may describe.
+_MODES_WITH_PROFILE = ("RGB", "RGBA", "P", "PA", "CMYK")
+
+#: What Pillow raises when a file is damaged or cut off.
+BROKEN = (OSError, SyntaxError, EOFError, IndexError, TypeError, ArithmeticError, RuntimeError)
+
+#: Values of red, green and blue on which a profile is compared with sRGB, and how far, of 255, those of sRGB may be off
+#: by the rounding of their tables.
+_PROBES, _SAME = (0, 8, 16, 32, 64, 96, 128, 192, 255), 2
 
 
 def decode_image(content: bytes, name: str) -> np.ndarray:
@@ -33,18 +45,17 @@ def decode_image(content: bytes, name: str) -> np.ndarray:
             :data:`~.images.MAX_PIXELS`.
     """
     try:
-        with Image.open(io.BytesIO(content)) as image:
+        with _our_limit(), Image.open(io.BytesIO(content)) as image:
             check_pixels(image.height, image.width, name)
             if not _needs_opencv(image, content):
-                return _from_pillow(image, name)
+                return from_pillow(image, name)
             orientation, profile = image.getexif().get(0x0112, 1), image.info.get("icc_profile")
     except UnidentifiedImageError:
         # Pillow does not identify files whose first bytes are damaged either; OpenCV knows some more formats.
         return _from_opencv(content, name)
-    except Image.DecompressionBombError:
-        # Pillow has its own size limit. Files beyond ours were refused above, or are refused now.
-        return _from_opencv(content, name)
-    except (OSError, SyntaxError, EOFError, IndexError, TypeError, ArithmeticError) as error:
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
+        raise ValueError(too_many_pixels(name)) from error
+    except BROKEN as error:
         raise ValueError(f"{name} cannot be read as an image; it may be damaged or cut off: {error}") from error
     array = _from_opencv(content, name, cv2.IMREAD_UNCHANGED | cv2.IMREAD_IGNORE_ORIENTATION)
     array = _turned(array, orientation)
@@ -52,6 +63,33 @@ def decode_image(content: bytes, name: str) -> np.ndarray:
         colors = _to_srgb(Image.fromarray(np.ascontiguousarray(array[..., :3])), profile, name)
         array = np.dstack([np.asarray(colors), array[..., 3:]])
     return array
+
+
+class _Limit:
+    """How many threads need our limit, and Pillow's own, which comes back when none does."""
+
+    lock = threading.Lock()
+    users = 0
+    own: int | None = None
+
+
+@contextmanager
+def _our_limit() -> Iterator[None]:
+    """Let Pillow open pictures of up to MAX_PIXELS meanwhile: its own limit is lower, and one for all threads.
+
+    There is still a limit, since some formats take memory for the picture as soon as their header is read.
+    """
+    with _Limit.lock:
+        if not _Limit.users:
+            _Limit.own, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, MAX_PIXELS
+        _Limit.users += 1
+    try:
+        yield
+    finally:
+        with _Limit.lock:
+            _Limit.users -= 1
+            if not _Limit.users:
+                Image.MAX_IMAGE_PIXELS = _Limit.own
 
 
 def _needs_opencv(image: Image.Image, content: bytes) -> bool:
@@ -62,7 +100,21 @@ def _needs_opencv(image: Image.Image, content: bytes) -> bool:
     return image.format == "PNG" and content[24:25] == b"\x10" and content[25:26] in (b"\x02", b"\x06")
 
 
-def _from_pillow(image: Image.Image, name: str) -> np.ndarray:
+def from_pillow(image: Image.Image, name: str) -> np.ndarray:
+    """Turn a PIL image upright and convert it to sRGB; it is not changed.
+
+    Args:
+        image: of any mode of at most 16 bits for a value.
+        name: its name in messages.
+
+    Returns:
+        By its mode: uint8 [H, W] (L, 1), uint16 [H, W] (I;16 in any byte order), else uint8 [H, W, 3] RGB, or
+        [H, W, 4] RGBA if it has transparency.
+
+    Raises:
+        ValueError: the mode cannot be converted.
+        OSError or another of :data:`BROKEN`: it is damaged or cut off.
+    """
     image.load()
     profile = image.info.get("icc_profile")
     image = ImageOps.exif_transpose(image)
@@ -71,10 +123,10 @@ def _from_pillow(image: Image.Image, name: str) -> np.ndarray:
     if image.mode in ("1", "L"):
         return np.array(image.convert("L"))
     alpha = image.has_transparency_data
-    if profile and image.mode in ("RGB", "RGBA", "CMYK"):
-        colors = _to_srgb(image.convert("RGB") if image.mode == "RGBA" else image, profile, name)
+    if profile and image.mode in _MODES_WITH_PROFILE:
+        colors = _to_srgb(image if image.mode in ("RGB", "CMYK") else image.convert("RGB"), profile, name)
         if alpha:
-            colors.putalpha(image.getchannel("A") if image.mode == "RGBA" else image.convert("RGBA").getchannel("A"))
+            colors.putalpha((image if "A" in image.getbands() else image.convert("RGBA")).getchannel("A"))
         return np.array(colors)
     return np.array(image.convert("RGBA" if alpha else "RGB"))
 
@@ -116,18 +168,26 @@ def _turned(array: np.ndarray, orientation: int) -> np.ndarray:
 
 
 def _to_srgb(image: Image.Image, profile: bytes, name: str) -> Image.Image:
-    """Convert RGB or CMYK with a profile to sRGB."""
+    """Convert RGB or CMYK with a profile to sRGB; return the image itself if that is what it holds."""
     try:
         given = ImageCms.ImageCmsProfile(io.BytesIO(profile))
-        if "srgb" in ImageCms.getProfileDescription(given).lower():
-            return image.convert("RGB")
-        converted = ImageCms.profileToProfile(
-            image, given, _srgb(), renderingIntent=ImageCms.Intent.RELATIVE_COLORIMETRIC, outputMode="RGB"
+        transform = ImageCms.buildTransform(
+            given, _srgb(), image.mode, "RGB", renderingIntent=ImageCms.Intent.RELATIVE_COLORIMETRIC
         )
-        return converted or image.convert("RGB")
+        if image.mode == "RGB" and _changes_nothing(transform):
+            return image
+        return ImageCms.applyTransform(image, transform) or image.convert("RGB")
     except (ImageCms.PyCMSError, OSError, ValueError) as error:
         logger.warning("%s: its colour profile cannot be used, its colours are taken as sRGB: %s", name, error)
         return image.convert("RGB")
+
+
+def _changes_nothing(transform: ImageCms.ImageCmsTransform) -> bool:
+    """Tell whether a transform from RGB to sRGB starts from sRGB, whatever its profile is called."""
+    levels = np.array(_PROBES, np.uint8)
+    probe = np.stack(np.meshgrid(levels, levels, levels), -1).reshape(1, -1, 3)
+    converted = np.asarray(ImageCms.applyTransform(Image.fromarray(probe), transform))
+    return int(np.abs(converted.astype(int) - probe).max()) <= _SAME
 
 
 @cache

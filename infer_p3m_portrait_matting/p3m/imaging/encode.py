@@ -43,19 +43,25 @@ def encode_picture(picture: np.ndarray, suffix: str) -> bytes:
         suffix: one of :data:`PHOTO_FORMATS`.
 
     Raises:
-        ValueError: the format is unknown, cannot hold the picture's alpha, or cannot hold a picture of that size.
+        ValueError: the picture is no such array, the format is unknown, cannot hold the picture's alpha, or cannot hold
+            a picture of that size.
     """
+    if picture.dtype != np.uint8 or 0 in picture.shape or picture.shape[2:] not in ((), (3,), (4,)) or picture.ndim < 2:
+        raise ValueError(
+            f"a picture must be uint8 [H, W], [H, W, 3] RGB or [H, W, 4] RGBA, got {picture.dtype} of shape "
+            f"{picture.shape}"
+        )
     suffix = suffix.lower()
     if suffix not in PHOTO_FORMATS:
         raise ValueError(f"a picture can be written as {', '.join(PHOTO_FORMATS)}, got {suffix!r}")
     form = PHOTO_FORMATS[suffix]
     if not form.alpha and picture.ndim == 3 and picture.shape[2] == 4:
         raise ValueError(f"{suffix} holds no alpha: choose .png, or a background that is not transparent")
-    if suffix == ".png":
-        return encode_png(picture)
     content = io.BytesIO()
     try:
+        if suffix == ".png":
+            return encode_png(picture)
         Image.fromarray(picture).save(content, form.name, **form.options)
-    except OSError as error:
+    except (OSError, ValueError) as error:
         raise ValueError(f"the picture cannot be written as {form.name}: {error}") from error
     return content.getvalue()

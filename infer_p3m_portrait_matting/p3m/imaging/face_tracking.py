@@ -7,6 +7,7 @@ import numpy as np
 
 from .faces import Face, overlap
 from .images import as_rgb, check_image, to_uint8
+from .photos import takes_photo
 
 #: A face that is no longer found is kept for this many frames.
 KEEP = 15
@@ -51,6 +52,7 @@ class FaceTracker:
         """Forget the previous frames."""
         self._tracks, self._grey, self._size = [], None, None
 
+    @takes_photo("image")
     def __call__(self, image: np.ndarray, faces: list[Face]) -> list[Face]:
         """Follow the faces into one more frame.
 

@@ -13,7 +13,7 @@ SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff")
 
 def list_images(folder: Path) -> list[Path]:
     """List the image files in a folder, sorted by name; leave out its subfolders."""
-    return [path for path in sorted(folder.iterdir()) if path.suffix.lower() in SUFFIXES]
+    return [path for path in sorted(folder.iterdir()) if path.suffix.lower() in SUFFIXES and path.is_file()]
 
 
 def read_rgb(path: Path) -> np.ndarray:

@@ -21,6 +21,8 @@ _WIDE, _NARROW = (22, 8), (10, 3)
 _EPSILON = 1e-5
 #: Side in pixels of the tiles in which the narrow blurs run.
 _TILE = 256
+#: Pixels of the small maps to take around what a tile covers, for interpolation.
+_ROOM = 4
 
 
 @takes_photo("image")
@@ -96,16 +98,25 @@ def _enlarge(small: np.ndarray, size: tuple[int, ...], tile: tuple[slice, ...]) 
     """Cut one tile out of a small float32 [h, w, 3] map enlarged bilinearly to ``size``."""
     (rows, columns), (height, width) = tile, size
     down, right = small.shape[0] / height, small.shape[1] / width
+    upper, left = _first(rows.start, down), _first(columns.start, right)
+    # Only what the tile needs, since OpenCV warps no map longer than 32767 px; _first leaves a border before it.
+    near = small[upper : _first(rows.stop, down) + 2 * _ROOM, left : _first(columns.stop, right) + 2 * _ROOM]
     place = np.array(
-        [[right, 0, (columns.start + 0.5) * right - 0.5], [0, down, (rows.start + 0.5) * down - 0.5]], np.float64
+        [[right, 0, (columns.start + 0.5) * right - 0.5 - left], [0, down, (rows.start + 0.5) * down - 0.5 - upper]],
+        np.float64,
     )
     return cv2.warpAffine(
-        small,
+        near,
         place,
         (columns.stop - columns.start, rows.stop - rows.start),
         flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
         borderMode=cv2.BORDER_REPLICATE,
     )
+
+
+def _first(start: int, scale: float) -> int:
+    """Return where to begin in a small map for what begins at ``start`` in the large one."""
+    return max(int(start * scale) - _ROOM, 0)
 
 
 def _known(pixels: np.ndarray, weight: np.ndarray) -> np.ndarray:

@@ -1,5 +1,7 @@
 """Validate and convert images and mattes (numpy arrays)."""
 
+from collections.abc import Iterator
+
 import numpy as np
 
 #: Pixels that a picture may have; benchmarks/memory.py says what a run takes for each.
@@ -7,6 +9,8 @@ MAX_PIXELS = 2**28
 
 #: How far floating-point values may leave [0, 1]: no more than what rounding makes of 0 and 1.
 _SLACK = 1e-3
+#: What to do with floating-point values outside [0, 1].
+_SCALE = "scale to [0, 1], for example divide 8-bit values by 255"
 #: Values that are converted at once.
 _CHUNK = 2**17
 
@@ -15,7 +19,8 @@ def check_image(image: np.ndarray) -> None:
     """Validate an image.
 
     Args:
-        image: uint8, uint16 or float in [0, 1]; [H, W], [H, W, 1], [H, W, 3] (RGB) or [H, W, 4] (RGBA).
+        image: uint8, uint16 or float in [0, 1], of either byte order; [H, W], [H, W, 1], [H, W, 3] (RGB) or [H, W, 4]
+            (RGBA).
 
     Raises:
         TypeError: not an array, or of another dtype.
@@ -30,7 +35,7 @@ def check_image(image: np.ndarray) -> None:
         raise ValueError(f"the image is empty: shape {image.shape}")
     if image.ndim == 3 and image.shape[2] not in (1, 3, 4):
         raise ValueError(f"the image must have 1, 3 (RGB) or 4 (RGBA) channels, got {image.shape[2]}")
-    if image.dtype in (np.uint8, np.uint16):
+    if _is_8_or_16_bits(image.dtype):
         check_pixels(*image.shape[:2])
         return
     if image.dtype.kind != "f":
@@ -40,7 +45,7 @@ def check_image(image: np.ndarray) -> None:
     if not (np.isfinite(low) and np.isfinite(high)):
         raise ValueError("the image holds NaN or infinite values: clean it first")
     if low < -_SLACK or high > 1 + _SLACK:
-        raise ValueError(f"floating-point images must lie in [0, 1], got [{low:g}, {high:g}]: divide by the maximum")
+        raise ValueError(f"floating-point images must lie in [0, 1], got [{low:g}, {high:g}]: {_SCALE}")
 
 
 def check_pixels(height: int, width: int, name: str = "the image") -> None:
@@ -50,10 +55,12 @@ def check_pixels(height: int, width: int, name: str = "the image") -> None:
         ValueError: it has more than :data:`MAX_PIXELS`.
     """
     if height * width > MAX_PIXELS:
-        raise ValueError(
-            f"{name} is {width} x {height} px, more than the {MAX_PIXELS // 10**6} megapixels that are possible: "
-            "make it smaller first"
-        )
+        raise ValueError(too_many_pixels(name, f"is {width} x {height} px,"))
+
+
+def too_many_pixels(name: str, has: str = "has") -> str:
+    """Say that a picture has, or is of a size that is, more than :data:`MAX_PIXELS`."""
+    return f"{name} {has} more than the {MAX_PIXELS // 10**6} megapixels that are possible: make it smaller first"
 
 
 def as_rgb(image: np.ndarray) -> np.ndarray:
@@ -76,30 +83,83 @@ def to_uint8(x: np.ndarray) -> np.ndarray:
     """Round an image or a matte to 8 bits.
 
     Args:
-        x: uint8, uint16 or float in [0, 1], of any shape.
+        x: uint8, uint16 or float in [0, 1], of either byte order and of any shape and strides.
 
     Returns:
         A new uint8 array of the same shape.
+
+    Raises:
+        TypeError: it has another dtype.
     """
     if x.dtype == np.uint8:
         return x.copy()
-    if x.dtype == np.uint16:
-        return ((x.astype(np.uint32) + 128) // 257).astype(np.uint8)
+    if not (_is_8_or_16_bits(x.dtype) or x.dtype.kind == "f"):
+        raise TypeError(f"8 bits can be made of uint8, uint16 or floating point, got {x.dtype}: convert it first")
     out = np.empty(x.shape, np.uint8)
-    # Some at a time, whose floating-point copies stay in the cache.
-    flat, rounded = x.reshape(-1), out.reshape(-1)
-    for first in range(0, flat.size, _CHUNK):
-        part = slice(first, first + _CHUNK)
-        scaled = flat[part].astype(np.float32) * 255 + 0.5
-        # Values that rounding has put outside [0, 1] come back.
-        rounded[part] = np.clip(scaled, 0, 255, out=scaled)
+    for part, rounded in _parts(x, out):
+        if x.dtype.kind == "u":
+            rounded[...] = (part.astype(np.uint32) + 128) // 257
+        else:
+            scaled = part.astype(np.float32) * 255 + 0.5
+            # Values that rounding has put outside [0, 1] come back.
+            rounded[...] = np.clip(scaled, 0, 255, out=scaled)
     return out
 
 
-def check_matte(image: np.ndarray, alpha: np.ndarray) -> None:
-    """Validate an image and its matte: sizes must agree (see :func:`~.compositing.cutout`)."""
-    check_image(image)
-    if alpha.shape != image.shape[:2]:
-        raise ValueError(f"the matte is {alpha.shape}, the image {image.shape[:2]}: they must have one size")
+def _parts(x: np.ndarray, out: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Cut two arrays of one shape into views of some values at a time, whose wider copies stay in the cache.
+
+    Args:
+        x: of any strides: it is never copied as a whole.
+        out: contiguous.
+    """
+    if x.flags.c_contiguous:
+        x, out = x.reshape(-1), out.reshape(-1)
+    row = x[:1].size
+    if row > _CHUNK:
+        for inner, inner_out in zip(x, out, strict=True):
+            yield from _parts(inner, inner_out)
+        return
+    rows = _CHUNK // max(row, 1)
+    for first in range(0, len(x), rows):
+        yield x[first : first + rows], out[first : first + rows]
+
+
+def _is_8_or_16_bits(dtype: np.dtype) -> bool:
+    """Tell whether a dtype is uint8 or uint16, whatever its byte order."""
+    return dtype.kind == "u" and dtype.itemsize <= 2
+
+
+def check_alpha(alpha: np.ndarray, name: str = "the matte") -> None:
+    """Validate a matte.
+
+    Args:
+        alpha: float [H, W] in [0, 1].
+        name: its name in messages.
+
+    Raises:
+        TypeError: not an array, or not floating point.
+        ValueError: another shape, empty, NaN, or values outside [0, 1] by more than rounding.
+    """
+    if not isinstance(alpha, np.ndarray):
+        raise TypeError(f"{name} must be a numpy array, got {type(alpha).__name__}")
+    if alpha.ndim != 2 or alpha.size == 0:
+        raise ValueError(f"{name} must be [H, W] and not empty, got shape {alpha.shape}")
     if alpha.dtype.kind != "f":
-        raise TypeError(f"the matte must be floating point in [0, 1], got {alpha.dtype}: divide 8 bits by 255")
+        raise TypeError(f"{name} must be floating point in [0, 1], got {alpha.dtype}: divide 8 bits by 255")
+    low, high = alpha.min(), alpha.max()
+    # Neither comparison is true of NaN.
+    if not (low >= -_SLACK and high <= 1 + _SLACK):
+        raise ValueError(f"{name} must lie in [0, 1], got [{low:g}, {high:g}]: {_SCALE}")
+
+
+def check_matte(image: np.ndarray, alpha: np.ndarray) -> None:
+    """Validate an image and its matte.
+
+    Raises:
+        TypeError, ValueError: as :func:`check_image` and :func:`check_alpha`; and ValueError if the sizes differ.
+    """
+    check_image(image)
+    if isinstance(alpha, np.ndarray) and alpha.shape != image.shape[:2]:
+        raise ValueError(f"the matte is {alpha.shape}, the image {image.shape[:2]}: they must have one size")
+    check_alpha(alpha)

@@ -8,14 +8,17 @@ from pathlib import Path
 from typing import Any, TypeAlias, TypeVar
 
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import Image
 
-from .decode import decode_image, rgb_of
+from .decode import BROKEN, decode_image, from_pillow, rgb_of
 
 #: The types that every function accepts for a photo. The EXIF orientation of files and PIL images is applied.
 Photo: TypeAlias = np.ndarray | str | PathLike[str] | bytes | Image.Image
 
 Result = TypeVar("Result")
+
+#: uint16 of the other byte order.
+_FOREIGN = np.dtype(np.uint16).newbyteorder("S")
 
 #: File formats that Pillow reads and OpenCV may not: HEIC with the package pillow-heif, the others by itself.
 HEIF_SUFFIXES = (".heic", ".heif", ".hif")
@@ -23,19 +26,18 @@ PILLOW_SUFFIXES = (*HEIF_SUFFIXES, ".avif", ".gif", ".jfif", ".ico")
 
 _INSTALL_HEIF = 'pip install "pillow-heif>=1,<2"'
 
-#: How Pillow's modes become ours; every other mode becomes RGB.
-_MODES = {"L": "L", "1": "L", "RGB": "RGB", "RGBA": "RGBA", "LA": "RGBA", "PA": "RGBA", "I;16": "I;16"}
-
 
 def load_photo(photo: Photo) -> np.ndarray:
     """Return a photo as an array.
 
     Args:
-        photo: an array, which is returned unchanged; the path of an image file; the bytes of one; or a PIL image.
+        photo: an array, which is returned unchanged (but for uint16 of a foreign byte order, which becomes the
+            machine's); the path of an image file; the bytes of one; or a PIL image.
 
     Returns:
         The array itself; or uint8 [H, W, 3] RGB from a file; or, from a PIL image, according to its mode, uint8
-        [H, W], [H, W, 3] RGB, [H, W, 4] RGBA, or uint16 [H, W].
+        [H, W], [H, W, 3] RGB, [H, W, 4] RGBA if it has transparency, or uint16 [H, W]. Colours with an embedded profile
+        become sRGB.
 
     Raises:
         TypeError: the photo is none of these.
@@ -43,7 +45,8 @@ def load_photo(photo: Photo) -> np.ndarray:
         ValueError: the bytes or the file are not an image, or the image cannot be decoded.
     """
     if isinstance(photo, np.ndarray):
-        return photo
+        # Code that compares with np.uint16, and Torch, know the machine's byte order alone.
+        return photo.astype(np.uint16) if photo.dtype == _FOREIGN else photo
     if isinstance(photo, Image.Image):
         return _from_pil(photo, "the PIL image")
     if isinstance(photo, (bytes, bytearray, memoryview)):
@@ -101,13 +104,11 @@ def takes_photo(name: str) -> Callable[[Callable[..., Result]], Callable[..., Re
 
 
 def _from_pil(image: Image.Image, name: str) -> np.ndarray:
+    if image.mode in ("I", "F"):
+        raise ValueError(f"{name} has 32 bits a pixel (mode {image.mode}): convert it to 8 or 16 bits first")
     try:
-        image = ImageOps.exif_transpose(image)
-        if image.mode in ("I", "F"):
-            raise ValueError(f"{name} has 32 bits a pixel (mode {image.mode}): convert it to 8 or 16 bits first")
-        transparent = image.mode == "P" and "transparency" in image.info
-        return np.array(image.convert("RGBA" if transparent else _MODES.get(image.mode, "RGB")))
-    except OSError as error:
+        return from_pillow(image, name)
+    except BROKEN as error:
         raise ValueError(f"{name} cannot be read as an image: {error}") from error
 
 

@@ -22,7 +22,11 @@ def encode_png(image: np.ndarray) -> bytes:
         OSError: the picture cannot be encoded.
     """
     code = _CODES[1 if image.ndim == 2 else image.shape[2]]
-    done, data = cv2.imencode(".png", image if code is None else cv2.cvtColor(image, code))
+    try:
+        done, data = cv2.imencode(".png", image if code is None else cv2.cvtColor(image, code))
+    except cv2.error as error:
+        # Some versions of OpenCV raise where others return that it failed.
+        raise OSError(f"the picture could not be encoded as PNG: {str(error).strip()[:200]}") from error
     if not done:
         raise OSError("the picture could not be encoded as PNG")
     content = data.tobytes()

@@ -12,6 +12,7 @@ import numpy as np
 
 from .adjust import SEEN
 from .faces import Face
+from .photos import takes_photo
 
 #: Context on each side of a box that the network sees, as a share of the box's width or height.
 CONTEXT = 0.3
@@ -117,9 +118,9 @@ def _span(start: float, length: float, context: float, limit: int) -> slice:
 def keep_person(alpha: np.ndarray, box: Box, margin: float = MARGIN) -> np.ndarray:
     """Keep only the part of a matte that belongs to the person in a box.
 
-    Pixels farther outside the box than a margin are removed. The person is the opaque area with the most of its alpha
-    in the box. Soft pixels belong to the nearest area, and areas not connected to the person are removed. Two people
-    who overlap in the box are one area, and both stay.
+    Pixels farther outside the box than a margin are removed. The person is the connected opaque area with the largest
+    sum of alpha inside the box. Soft pixels belong to the nearest area, and areas not connected to the person are
+    removed. Two people who overlap in the box are one area, and both stay.
 
     Args:
         alpha: float [H, W] in [0, 1].
@@ -163,6 +164,7 @@ def _nearest(mine: np.ndarray, others: np.ndarray) -> np.ndarray:
     return to_mine < to_others
 
 
+@takes_photo("image")
 def matte_person(matte: Callable[[np.ndarray], np.ndarray], image: np.ndarray, box: Box) -> np.ndarray:
     """Matte the person in a box and nobody else.
 
