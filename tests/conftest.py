@@ -1,7 +1,6 @@
 """Fixtures shared by all tests. HOME is a fresh folder: no test reads or writes the real one."""
 
 import atexit
-import gc
 import os
 import shutil
 import subprocess
@@ -33,12 +32,6 @@ settings.register_profile("repeatable", derandomize=True, deadline=None, databas
 settings.load_profile("repeatable")
 
 ROOT = Path(__file__).resolve().parents[1]
-
-
-def pytest_collection_finish():
-    """Keep all that the imports made out of later collections: tests that collect would go through all of PyTorch."""
-    gc.collect()
-    gc.freeze()
 
 
 @pytest.fixture(scope="session", autouse=True)
