@@ -66,8 +66,12 @@ class StripwiseBlock(nn.Module):
         left = (kernel - 2) // 2
         right = kernel - 2 - left
         top, bottom = 2 * rows.start - left, 2 * rows.stop + right
-        y = self.widen(x[:, :, max(top, 0) : bottom])
-        y = F.pad(y, (left, right, max(-top, 0), max(bottom - height, 0)))
+        border = left, right, max(-top, 0), max(bottom - height, 0)
+        # Before the map is widened, as it is small then. The border must be zero after it, though.
+        y = self.widen(F.pad(x[:, :, max(top, 0) : bottom], border))
+        for side, (before, after) in ((3, border[:2]), (2, border[2:])):
+            y.narrow(side, 0, before).zero_()
+            y.narrow(side, y.shape[side] - after, after).zero_()
         return self.narrow(self.depthwise(y, padding=(0, 0)))
 
 
