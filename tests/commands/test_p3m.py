@@ -132,6 +132,16 @@ def test_what_is_there_is_never_replaced_unless_forced(source, time, capsys):
     assert read(target).shape[2] == 4
 
 
+def test_too_little_memory_is_said_with_what_to_lower(source, capsys, monkeypatch):
+    def greedy(*_, **__):
+        raise MemoryError
+
+    monkeypatch.setattr("infer_p3m_portrait_matting.p3m.PortraitMatting.matte", greedy)
+    assert run(source) == 1
+    assert "256 x 192 px: lower input_size, --jobs, or the photo's size" in capsys.readouterr().err
+    assert names(source.parent) == ["photo.png"]
+
+
 def test_one_picture_of_several_that_is_there_already_stops_all(source, capsys):
     source.with_name("out_matte.png").write_bytes(b"mine")
     assert run(source, source.with_name("out.png"), "--output", "matte,cutout") == 2
