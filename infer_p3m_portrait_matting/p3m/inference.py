@@ -435,4 +435,4 @@ def _download(alpha: Tensor) -> np.ndarray:
 #: Pixels of the photo in one strip of rows.
 _STRIP = 2**18
 #: Slack for the rounding of the interpolation's weights.
-_EXACT = 1e-4
+_EXACT = 1e-5

@@ -78,9 +78,10 @@ def test_a_convolution_with_many_weights_is_the_same_on_small_maps_and_large_one
 
 @pytest.mark.parametrize("packed", [False, True])
 @pytest.mark.parametrize("gelu", [False, True])
-@pytest.mark.parametrize(("dtype", "off"), [(torch.float32, 1e-5), (torch.bfloat16, 2**-6)])
+@pytest.mark.parametrize(("dtype", "off"), [(torch.float32, 1e-5), (torch.bfloat16, 2**-7)])
 @pytest.mark.parametrize("bias", [False, True])
 def test_a_fused_linear_layer_activates(bias, dtype, off, gelu, packed):
+    torch.manual_seed(0)
     linear = nn.Linear(24, 40, bias=bias).requires_grad_(False).to(dtype)
     tokens = torch.randn(2, 30, 48, generator=torch.Generator().manual_seed(0)).to(dtype)[..., ::2]
     expected = F.linear(tokens.float(), linear.weight.float(), linear.bias.float() if bias else None)
@@ -92,7 +93,8 @@ def test_a_fused_linear_layer_activates(bias, dtype, off, gelu, packed):
         found = fused(tokens)
     assert found.dtype == dtype
     assert found.shape == (2, 30, 40)
-    assert torch.allclose(found.float(), expected, rtol=0, atol=off)
+    # A bfloat16 has 8 bits, and without fusion the sum is rounded before GELU too.
+    assert torch.allclose(found.float(), expected, rtol=off, atol=off)
 
 
 def test_layers_that_are_something_else_are_left_alone():

@@ -40,8 +40,11 @@ def test_the_box_of_the_largest_face_is_as_good(person, matte, count):
     faces = find_faces(image)
     assert len(faces) == count
     largest = max(faces, key=lambda face: face.bottom - face.top)
+    row, column = int(largest.top + largest.bottom) // 2, int(largest.left + largest.right) // 2
+    # By the detector's measure: it takes one of nearly the same size for larger now and then.
+    truth = max(truths, key=lambda truth: truth[row, column])
     alpha = matte_person(matte, image, body_box(largest, faces))
-    assert sad(alpha, truths[0]) < 0.12 * sad(matte(image), truths[0])
+    assert sad(alpha, truth) < 0.12 * sad(matte(image), truth)
 
 
 def test_of_people_who_overlap_parts_of_the_other_stay(person, matte):
