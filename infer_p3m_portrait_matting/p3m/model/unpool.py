@@ -115,28 +115,27 @@ def _unpool_into(x: Tensor, steps: Tensor, overlapping: bool, rows: slice, colum
     width = x.shape[3]
     # The row below and the column to the right belong to it: their 3 x 3 windows reach into this part.
     x, steps = (each[:, :, rows.start : rows.stop + 1, columns.start : columns.stop + 1] for each in (x, steps))
-    # Products of a value's bits with 1 or 0 are exact, even those of infinity.
+    # Products of a value's bits with 1 or 0 are exact, even those of infinity. On a CPU, comparing and choosing
+    # integers of one length is far faster than with bool, and so is memory that is used again.
     bits = _BITS[x.element_size()]
     x, steps, out = x.view(bits), steps.to(bits), out.view(bits)
+    found, other = (torch.empty_like(steps) for _ in range(2))
     for row in (0, 1):
         for column in (0, 1):
             place = out[:, :, row::2, column::2]
             here = slice(0, place.shape[2]), slice(0, place.shape[3])
-            torch.mul(cut(x, here), _equal(cut(steps, here), row * 2 * width + column), out=place)
+            claims = torch.eq(cut(steps, here), row * 2 * width + column, out=cut(found, here))
+            torch.mul(cut(x, here), claims, out=place)
             if overlapping:
                 # Windows to the right, below, and below right begin at this place: a later one overwrites.
                 for down, right in ((0, 1), (1, 0), (1, 1)):
                     if down <= row and right <= column:
                         step = (row - 2 * down) * 2 * width + column - 2 * right
                         there = slice(down, down + place.shape[2]), slice(right, right + place.shape[3])
-                        values, found = cut(x, there), _equal(cut(steps, there), step)
-                        claimed = place[:, :, : values.shape[2], : values.shape[3]]
-                        claimed.mul_(1 - found).addcmul_(values, found)
-
-
-def _equal(x: Tensor, value: int) -> Tensor:
-    """Compare integers; return 1 or 0 with the dtype of ``x``: on a CPU, all of this is far faster than with bool."""
-    return torch.eq(x, value, out=torch.empty_like(x))
+                        values, those = cut(x, there), cut(steps, there)
+                        claims = torch.eq(those, step, out=cut(found, there))
+                        stays = torch.ne(those, step, out=cut(other, there))
+                        place[:, :, : values.shape[2], : values.shape[3]].mul_(stays).addcmul_(values, claims)
 
 
 def _settle(x: Tensor, indices: Tensor) -> Tensor:
