@@ -7,8 +7,10 @@ import argparse
 from pathlib import Path
 
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save
 from torch import Tensor
+
+from infer_p3m_portrait_matting.p3m.atomic_write import write_whole
 
 
 def average(first: dict[str, Tensor], second: dict[str, Tensor], share: float) -> dict[str, Tensor]:
@@ -46,7 +48,7 @@ def main() -> None:
     parser.add_argument("--share", type=float, default=0.5, help="of the second file, 0 to 1 (default 0.5)")
     parser.add_argument("--output", type=Path, required=True, help="the .safetensors file to write")
     args = parser.parse_args()
-    save_file(average(load_file(args.first), load_file(args.second), args.share), args.output)
+    write_whole(args.output, save(average(load_file(args.first), load_file(args.second), args.share)))
 
 
 if __name__ == "__main__":
