@@ -11,7 +11,7 @@ from .convolution import FusedConv2d, conv_relu, match
 from .encoders.features import Features
 from .integration import DBFI, SBFI, TFI, upsample
 from .unpool import max_unpool, unpool_window
-from .windows import cut, widen_both, windows, within_both
+from .windows import Window, cut, widen_both, windows, within_both
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,8 @@ def _bare_convolutions(widths: tuple[int, ...]) -> nn.ModuleList:
     return nn.ModuleList(nn.Conv2d(c_in, c_out, 3, padding=1) for c_in, c_out in pairwise(widths))
 
 
-#: d4, d3, d2, d1 of the segmentation decoder, at H/16, H/8, H/4, H/2; the matting decoder reads them.
+#: d4, d3, d2, d1 of the segmentation decoder, for the matting decoder: at H/16, H/8, H/4 and, since d1 is large and
+#: may be wanted only in parts, before it is enlarged from H/4 to H/2.
 Pyramid = tuple[Tensor, Tensor, Tensor, Tensor]
 
 
@@ -97,7 +98,7 @@ class SegmentationDecoder(nn.Module):
         """
         e4 = e4 if self.dtype is None else e4.to(self.dtype)
         pyramid, side_logits = self.pyramid(e4, sides)
-        x = self.dbfi_0(pyramid[-1], e4)
+        x = self.dbfi_0(upsample(pyramid[-1], 2), e4)
         if sides:
             side_logits += (self.dbfi_0.side(x),)
         x = self.d0(x)
@@ -109,7 +110,7 @@ class SegmentationDecoder(nn.Module):
         return Segmentation(pyramid, x, side_logits)
 
     def pyramid(self, e4: Tensor, sides: bool = False) -> tuple[Pyramid, tuple[Tensor, ...]]:
-        """Decode down to half resolution: the pyramid, and the side logits of levels 2 and 1 if they are asked for."""
+        """Decode down to level 1: the pyramid, and the side logits of levels 2 and 1 if they are asked for."""
         e4 = e4 if self.dtype is None else e4.to(self.dtype)
         side_logits: tuple[Tensor, ...] = ()
         d4 = upsample(self.d4(e4), 2)
@@ -121,8 +122,7 @@ class SegmentationDecoder(nn.Module):
         x = self.dbfi_1(d2, e4)
         if sides:
             side_logits += (self.dbfi_1.side(x),)
-        d1 = upsample(self.d1(x), 2)
-        return (d4, d3, d2, d1), side_logits
+        return (d4, d3, d2, self.d1(x)), side_logits
 
 
 class MattingDecoder(nn.Module):
@@ -162,11 +162,12 @@ class MattingDecoder(nn.Module):
         x = _enlarge(self.d4(f.e4), f, 4)
         x = _enlarge(self.d3(self.tfi_3(d4, x, f.e3)), f, 3)
         x = _enlarge(self.d2(self.sbfi_2.refine(self.tfi_2(d3, x, f.e2), f.pool_e0(8))), f, 2)
-        x = _enlarge(self.d1(self.sbfi_1.refine(self.tfi_1(d2, x, f.e1), f.pool_e0(4))), f, 1)
+        x = self.d1(self.sbfi_1.refine(self.tfi_1(d2, x, f.e1), f.pool_e0(4)))
         if isinstance(self.head[-1], FusedConv2d) and self.head[-1].on_cpu:
             return self._finish_in_windows(self._level_0_in_windows(d1, x, f, wanted), f, wanted)
         assert f.e0p is not None
-        x = _enlarge(self._level_0(d1, x, f.e0p, f.pool_e0(2)), f, 0)
+        x = self._level_0(upsample(d1, 2), _enlarge(x, f, 1), f.e0p, f.pool_e0(2))
+        x = _enlarge(x, f, 0)
         return torch.sigmoid(self._logits(x, f.e0).float())
 
     def _logits(self, x: Tensor, e0: Tensor | None) -> Tensor:
@@ -181,18 +182,17 @@ class MattingDecoder(nn.Module):
         return self.d0(self.sbfi_0.refine(self.tfi_0(d1, x, e0p), e0_pooled))
 
     def _level_0_in_windows(self, d1: Tensor, x: Tensor, f: Features, wanted: Tensor | None) -> Tensor:
-        """:meth:`_level_0`, at half resolution, where what follows needs it."""
+        """:meth:`_level_0`, at half resolution, where what follows needs it; elsewhere the result holds anything."""
         assert f.e0p is not None
-        maps = d1, x, f.e0p, f.pool_e0(2)
-        n, _, height, width = x.shape
+        encoder = f.e0p, f.pool_e0(2)
+        n, _, height, width = f.e0p.shape
         out = torch.empty((n, self.width_0, height, width), dtype=x.dtype, memory_format=torch.channels_last)
-        if wanted is not None:
-            out.zero_()
         for window in windows(height, width, max(_HALF_ROWS * 512 // width, 8), wanted):
             # The head sees as many pixels more at full resolution as it has convolutions; enlarging sees one.
             needed = widen_both(window, len(self.head) // 2 + 2, height, width)
             seen = widen_both(needed, self.border_0, height, width)
-            y = self._level_0(*(cut(each, seen) for each in maps))
+            decoders = _upsample_window(d1, seen), _enlarge_window(x, f, 1, seen)
+            y = self._level_0(*decoders, *(cut(each, seen) for each in encoder))
             cut(out, needed).copy_(cut(y, within_both(needed, seen)))
         return out
 
@@ -206,7 +206,7 @@ class MattingDecoder(nn.Module):
         for window in windows(height, width, max(_ROWS * 1024 // width, 8), wanted):
             seen = widen_both(window, border, height, width)
             e0 = None if f.e0 is None else cut(f.e0, seen)
-            logits = cut(self._logits(_enlarge_window(x, f, *seen), e0), within_both(window, seen))
+            logits = cut(self._logits(_enlarge_window(x, f, 0, seen), e0), within_both(window, seen))
             cut(alpha, window).copy_(torch.sigmoid(logits.float()))
         return alpha
 
@@ -215,19 +215,33 @@ class MattingDecoder(nn.Module):
 _ROWS, _HALF_ROWS = 64, 64
 
 
-def _enlarge_window(x: Tensor, features: Features, rows: slice, columns: slice) -> Tensor:
-    """A window of what :func:`_enlarge` gives at level 0."""
-    halved = slice(rows.start // 2, -(-rows.stop // 2)), slice(columns.start // 2, -(-columns.stop // 2))
+def _enlarge_window(x: Tensor, features: Features, level: int, window: Window) -> Tensor:
+    """A window of what :func:`_enlarge` gives."""
     assert features.indices is not None
-    indices = features.indices[0]
+    indices = features.indices[level]
     if indices is None:
-        # Enlarging sees one pixel more on every side.
-        halved = widen_both(halved, 1, *x.shape[2:])
-        out = upsample(cut(x, halved), 2)
-    else:
-        out = unpool_window(x, indices, features.overlapping, *halved)
-    tall, wide = (slice(2 * part.start, 2 * part.stop) for part in halved)
-    return cut(out, within_both((rows, columns), (tall, wide)))
+        return _upsample_window(x, window)
+    halved = _halved(window)
+    return cut(unpool_window(x, indices, features.overlapping, *halved), within_both(window, _doubled(halved)))
+
+
+def _upsample_window(x: Tensor, window: Window) -> Tensor:
+    """A window of ``upsample(x, 2)``."""
+    # Enlarging sees one pixel more on every side.
+    seen = widen_both(_halved(window), 1, *x.shape[2:])
+    return cut(upsample(cut(x, seen), 2), within_both(window, _doubled(seen)))
+
+
+def _halved(window: Window) -> Window:
+    """The smallest window of a map half as large that covers a window."""
+    rows, columns = (slice(part.start // 2, -(-part.stop // 2)) for part in window)
+    return rows, columns
+
+
+def _doubled(window: Window) -> Window:
+    """The window in a map twice as large."""
+    rows, columns = (slice(2 * part.start, 2 * part.stop) for part in window)
+    return rows, columns
 
 
 def _enlarge(x: Tensor, features: Features, level: int) -> Tensor:

@@ -110,6 +110,18 @@ def pool_rows(x: Tensor, kernel: int, padding: int, at_top: bool, pooled: Tensor
         to_steps(indices, 0 if at_top else padding, steps)
 
 
+def pool_pairs(x: Tensor, out: Tensor) -> None:
+    """Max-pool by windows of 2 x 2 at a stride of 2, without looking for the places of the maxima, which takes longer.
+
+    Args:
+        x: float [N, C, H, W], H and W even, channels_last.
+        out: where to write the maxima, [N, C, H/2, W/2], channels_last, of any float dtype.
+    """
+    taller = torch.maximum(x[:, :, ::2], x[:, :, 1::2]).to(out.dtype).permute(0, 2, 3, 1)
+    pairs = taller.unflatten(2, (-1, 2))
+    torch.maximum(pairs[:, :, :, 0], pairs[:, :, :, 1], out=out.permute(0, 2, 3, 1))
+
+
 class PooledConvolution(NamedTuple):
     """Results of a first convolution with ReLU and the pool after it.
 
@@ -156,7 +168,7 @@ def stem_in_strips(
         half = slice(first // 2, last // 2)
         pool_rows(e0, kernel, padding, not first, pooled[:, :, half], None if steps is None else steps[:, :, half])
         if fine is not None:
-            fine[:, :, half] = F.max_pool2d(e0[:, :, above:], 2)
+            pool_pairs(e0[:, :, above:], fine[:, :, half])
     return PooledConvolution(None, fine, pooled, steps)
 
 

@@ -3,11 +3,10 @@
 import timm
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
-from ..convolution import FusedConv2d
+from ..convolution import FusedConv2d, match
 from ..windows import widen, windows, within
-from .features import Encoder, Features
+from .features import Encoder, Features, pool_pairs
 
 #: Name of the backbone in timm's registry. Lite0 has no squeeze-and-excitation and clips at 6: fast on any CPU.
 BACKBONE = "tf_efficientnet_lite0"
@@ -54,7 +53,11 @@ class MobileEncoder(Encoder):
         if isinstance(first, FusedConv2d) and first.on_cpu:
             e0, e0_pooled = self._stem_in_strips(x)
             return Features(e0, e0p, e1, e2, e3, e4, (None,) * 5, e0_pooled=e0_pooled)
-        return Features(self.stem(x), e0p, e1, e2, e3, e4, (None,) * 5)
+        return Features(self._stem(x), e0p, e1, e2, e3, e4, (None,) * 5)
+
+    def _stem(self, x: Tensor) -> Tensor:
+        y = self.stem[:3](x)
+        return self.stem[3:](y if self.dtype is None else match(y, self.stem[3]))
 
     def _stem_in_strips(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """e0, and what sBFI takes of it, strip by strip: maps as large as e0 are slow to write and to read again."""
@@ -65,7 +68,6 @@ class MobileEncoder(Encoder):
         for rows, _ in windows(height, width, max(_ROWS * 1024 // width // 2, 1) * 2):
             # Each of the two convolutions sees one row more above and below.
             seen = widen(rows, 2, height)
-            strip = e0[:, :, rows]
-            strip.copy_(self.stem(x[:, :, seen])[:, :, within(rows, seen)])
-            pooled[:, :, rows.start // 2 : rows.stop // 2] = F.max_pool2d(strip, 2)
+            strip = e0[:, :, rows].copy_(self._stem(x[:, :, seen])[:, :, within(rows, seen)])
+            pool_pairs(strip, pooled[:, :, rows.start // 2 : rows.stop // 2])
         return e0, pooled
