@@ -2,6 +2,7 @@
 
 import copy
 import logging
+from collections.abc import Collection
 from contextlib import suppress
 
 import numpy as np
@@ -50,6 +51,12 @@ class InferP3mPortraitMattingParam(core.CWorkflowTaskParam):
         if unknown:
             message = "infer_p3m_portrait_matting: the workflow has parameters that version %s does not know: %s"
             logger.warning(message, VERSION, ", ".join(unknown))
+        self.warn_of_idle(asked.names_in_call())
+
+    def warn_of_idle(self, names: Collection[str]) -> None:
+        """Log a WARNING for each of the names whose parameter changes nothing beside the others."""
+        for name, needed in self.settings.without_effect(names).items():
+            logger.warning("infer_p3m_portrait_matting: %s has no effect without %s", name, needed)
 
     def get_values(self) -> dict[str, str]:
         """Return all parameters as strings."""
@@ -110,6 +117,7 @@ class InferP3mPortraitMatting(dataprocess.C2dImageTask):
         # Check here as well as in set_values: an error raised there reaches the user wrapped in a traceback.
         Settings.from_strings({**self.get_param_object().get_values(), **strings})
         super().set_parameters(strings)
+        self.get_param_object().warn_of_idle(values.keys())
 
     def init_long_process(self) -> bool:
         """Load the model, unless it is loaded already."""

@@ -165,6 +165,32 @@ def test_misspelt_names_are_refused_on_every_way_in():
     assert task.get_param_object().get_values() == {**DEFAULTS, "model_name": "mobile"}
 
 
+@pytest.mark.parametrize(
+    ("name", "value", "needed"),
+    [
+        ("box", "1,2,30,40", {"subject": "box"}),
+        ("background_file", "beach.png", {"background": "image"}),
+        ("anonymize_strict", True, {"anonymize": "blur"}),
+    ],
+)
+def test_a_parameter_that_needs_another_is_a_warning_where_a_caller_gives_it_alone(name, value, needed, caplog):
+    wf, task = workflow_with(**{name: value})
+    (other, choice), *_ = needed.items()
+    (warning,) = warnings(caplog, "has no effect")
+    assert f"{name} has no effect without {other}" in warning
+    assert choice in warning
+    caplog.clear()
+    task.set_parameters({name: value})
+    assert len(warnings(caplog, "has no effect")) == 1
+    caplog.clear()
+    # It takes effect, is not set, or was set earlier: nothing to say.
+    task.set_parameters({name: value, **needed})
+    task.set_parameters({"feather": 2, other: getattr(Settings(), other)})
+    task.set_parameters({name: getattr(Settings(), name)})
+    wf.add_task(name=NAME, params={name: str(value), **needed})
+    assert caplog.records == []
+
+
 def test_a_workflow_file_of_a_newer_version_loads_with_one_warning(tmp_path, caplog):
     wf, _ = workflow_with(input_size=512)
     wf.save(str(tmp_path / "wf.json"))
