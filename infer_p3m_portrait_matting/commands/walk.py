@@ -75,5 +75,7 @@ def _is_photo(path: Path) -> bool:
     try:
         with Image.open(path, formats=_FORMATS):
             return True
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
+    except Image.DecompressionBombError:
+        return True  # what reads it has another limit, and says so
+    except (OSError, ValueError, SyntaxError):
         return False

@@ -12,8 +12,8 @@ import numpy as np
 from ..p3m import FaceTracker, TemporalFilter
 from ..p3m.atomic_write import write_whole
 from ..p3m.errors import MissingPackageError
+from ..p3m.imaging.decode import decode_image, rgb_of
 from ..p3m.imaging.encode import encode_picture
-from ..p3m.imaging.photos import decode_photo
 from ..p3m.video.reader import Sound, VideoReader
 from ..p3m.video.writers import Writer, is_sequence, open_writer
 from ..plugin.pictures import Pictures
@@ -110,7 +110,7 @@ def _make_folders(item: Item) -> None:
 
 def _read(item: Item) -> np.ndarray:
     content = sys.stdin.buffer.read() if item.source is None else item.source.read_bytes()
-    return decode_photo(content, item.name)
+    return rgb_of(decode_image(content, item.name))
 
 
 def _write(item: Item, pictures: Pictures) -> None:

@@ -23,8 +23,10 @@ from infer_p3m_portrait_matting.p3m import (
     load_photo,
     matte_person,
 )
+from infer_p3m_portrait_matting.p3m.imaging import decode
+from infer_p3m_portrait_matting.p3m.imaging.decode import decode_image
 from infer_p3m_portrait_matting.p3m.imaging.encode import encode_picture
-from infer_p3m_portrait_matting.p3m.imaging.photos import decode_photo
+from infer_p3m_portrait_matting.p3m.imaging.files import read_rgb
 
 pillow_heif.register_heif_opener()
 
@@ -151,21 +153,31 @@ def test_what_is_no_photo_is_named(tmp_path, photo):
     with pytest.raises(ValueError, match="cannot be read"):
         load_photo(b"")
     with pytest.raises(ValueError, match=r"a\.avif cannot be read as an image"):
-        decode_photo(encoded(photo, "AVIF")[:-400], "a.avif")
+        decode_image(encoded(photo, "AVIF")[:-400], "a.avif")
+
+
+@pytest.mark.parametrize("read", [load_photo, read_rgb])
+def test_heic_is_read_whoever_asks_first(read, photo, tmp_path, monkeypatch):
+    path = tmp_path / "photo.heic"
+    path.write_bytes(encoded(photo, "HEIF", quality=90))
+    without_heic(monkeypatch)
+    assert np.abs(read(path).astype(int) - photo).mean() < 6
+
+
+def without_heic(monkeypatch):
+    """Make this process one in which nothing has told Pillow of HEIC yet."""
+    decode._register_heif.cache_clear()
+    monkeypatch.delitem(Image.OPEN, "HEIF")
+    monkeypatch.setattr(Image, "ID", [name for name in Image.ID if name != "HEIF"])
 
 
 def test_heic_without_its_package_names_the_package(photo, monkeypatch):
-    from infer_p3m_portrait_matting.p3m.imaging import photos
-
     content = encoded(photo, "HEIF")
-    photos._register_heif.cache_clear()
+    without_heic(monkeypatch)
     monkeypatch.setitem(sys.modules, "pillow_heif", None)
-    # As in a process in which nothing has registered it.
-    monkeypatch.delitem(Image.OPEN, "HEIF")
-    monkeypatch.setattr(Image, "ID", [name for name in Image.ID if name != "HEIF"])
     with pytest.raises(ValueError, match='pip install "pillow-heif'):
-        decode_photo(content, "a.heic")
-    photos._register_heif.cache_clear()
+        decode_image(content, "a.heic")
+    decode._register_heif.cache_clear()
 
 
 def test_every_function_that_takes_a_photo_takes_a_file(photo, tmp_path, mobile):

@@ -23,13 +23,17 @@ _MODES_WITH_PROFILE = ("RGB", "RGBA", "P", "PA", "CMYK")
 #: What Pillow raises when a file is damaged or cut off.
 BROKEN = (OSError, SyntaxError, EOFError, IndexError, TypeError, ArithmeticError, RuntimeError)
 
+_INSTALL_HEIF = 'pip install "pillow-heif>=1,<2"'
+#: What a HEIC file calls itself (ISO/IEC 23008-12, annex B), in a box of this type (ISO/IEC 14496-12) at its beginning.
+_HEIF_BRANDS, _BRANDS_BOX = (b"heic", b"heix", b"hevc", b"heim", b"heis", b"mif1", b"msf1"), b"ftyp"
+
 #: Values of red, green and blue on which a profile is compared with sRGB, and how far, of 255, those of sRGB may be off
 #: by the rounding of their tables.
 _PROBES, _SAME = (0, 8, 16, 32, 64, 96, 128, 192, 255), 2
 
 
 def decode_image(content: bytes, name: str) -> np.ndarray:
-    """Decode the content of an image file of any kind that Pillow or OpenCV reads.
+    """Decode the content of an image file of any kind that Pillow or OpenCV reads; HEIC with the package pillow-heif.
 
     The EXIF orientation is applied, and colours with an embedded profile (Display P3, Adobe RGB, CMYK) become sRGB.
 
@@ -41,9 +45,11 @@ def decode_image(content: bytes, name: str) -> np.ndarray:
         uint8 or uint16 [H, W], uint8 [H, W, 3] RGB, or uint8 [H, W, 4] RGBA.
 
     Raises:
-        ValueError: the file is not an image, is damaged or truncated, or has more pixels than
-            :data:`~.images.MAX_PIXELS`.
+        ValueError: the file is not an image, is damaged or truncated, has more pixels than
+            :data:`~.images.MAX_PIXELS`, or needs a package that the message names.
     """
+    if _is_heif(content) and not _register_heif():
+        raise ValueError(f"{name} is HEIC: reading it needs the package pillow-heif: {_INSTALL_HEIF}")
     try:
         with _our_limit(), Image.open(io.BytesIO(content)) as image:
             check_pixels(image.height, image.width, name)
@@ -63,6 +69,21 @@ def decode_image(content: bytes, name: str) -> np.ndarray:
         colors = _to_srgb(Image.fromarray(np.ascontiguousarray(array[..., :3])), profile, name)
         array = np.dstack([np.asarray(colors), array[..., 3:]])
     return array
+
+
+@cache
+def _register_heif() -> bool:
+    """Let Pillow read HEIC, if the package for it is installed."""
+    try:
+        from pillow_heif import register_heif_opener
+    except ImportError:
+        return False
+    register_heif_opener()
+    return True
+
+
+def _is_heif(content: bytes) -> bool:
+    return content[4:8] == _BRANDS_BOX and content[8:12] in _HEIF_BRANDS
 
 
 class _Limit:

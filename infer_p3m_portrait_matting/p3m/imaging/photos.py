@@ -21,10 +21,7 @@ Result = TypeVar("Result")
 _FOREIGN = np.dtype(np.uint16).newbyteorder("S")
 
 #: File formats that Pillow reads and OpenCV may not: HEIC with the package pillow-heif, the others by itself.
-HEIF_SUFFIXES = (".heic", ".heif", ".hif")
-PILLOW_SUFFIXES = (*HEIF_SUFFIXES, ".avif", ".gif", ".jfif", ".ico")
-
-_INSTALL_HEIF = 'pip install "pillow-heif>=1,<2"'
+PILLOW_SUFFIXES = (".heic", ".heif", ".hif", ".avif", ".gif", ".jfif", ".ico")
 
 
 def load_photo(photo: Photo) -> np.ndarray:
@@ -50,31 +47,13 @@ def load_photo(photo: Photo) -> np.ndarray:
     if isinstance(photo, Image.Image):
         return _from_pil(photo, "the PIL image")
     if isinstance(photo, (bytes, bytearray, memoryview)):
-        return decode_photo(bytes(photo), "the photo")
+        return rgb_of(decode_image(bytes(photo), "the photo"))
     if isinstance(photo, (str, PathLike)):
-        return decode_photo(Path(photo).read_bytes(), str(photo))
+        return rgb_of(decode_image(Path(photo).read_bytes(), str(photo)))
     raise TypeError(
         "the photo must be a numpy array, a path, the bytes of an image file or a PIL image, "
         f"got {type(photo).__name__}"
     )
-
-
-def decode_photo(content: bytes, name: str) -> np.ndarray:
-    """Decode the content of an image file: whole, upright and in sRGB, as :func:`~.decode.decode_image` does.
-
-    Args:
-        content: the whole file.
-        name: its name in messages.
-
-    Returns:
-        uint8 [H, W, 3] RGB, upright and in sRGB.
-
-    Raises:
-        ValueError: it is not an image, or cannot be decoded; the message names a package that would help, if any.
-    """
-    if _is_heif(content) and not _register_heif():
-        raise ValueError(f"{name} is HEIC: reading it needs the package pillow-heif: {_INSTALL_HEIF}")
-    return rgb_of(decode_image(content, name))
 
 
 def takes_photo(name: str) -> Callable[[Callable[..., Result]], Callable[..., Result]]:
@@ -110,24 +89,3 @@ def _from_pil(image: Image.Image, name: str) -> np.ndarray:
         return from_pillow(image, name)
     except BROKEN as error:
         raise ValueError(f"{name} cannot be read as an image: {error}") from error
-
-
-@functools.cache
-def _register_heif() -> bool:
-    """Let Pillow read HEIC, if the package for it is installed."""
-    try:
-        from pillow_heif import register_heif_opener
-    except ImportError:
-        return False
-    register_heif_opener()
-    return True
-
-
-def _is_isobmff(content: bytes) -> bool:
-    """Tell whether a file is HEIC or AVIF, or of their family (ISO/IEC 14496-12)."""
-    return content[4:8] == b"ftyp"
-
-
-def _is_heif(content: bytes) -> bool:
-    """Tell whether a file says that it is HEIC (ISO/IEC 23008-12, annex B)."""
-    return _is_isobmff(content) and content[8:12] in (b"heic", b"heix", b"hevc", b"heim", b"heis", b"mif1", b"msf1")
