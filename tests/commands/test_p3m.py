@@ -19,6 +19,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from infer_p3m_portrait_matting.commands import walk
 from infer_p3m_portrait_matting.commands.main import main
 from infer_p3m_portrait_matting.commands.matting import Matting
 from infer_p3m_portrait_matting.commands.options import parse
@@ -383,6 +384,17 @@ def test_results_inside_the_folder_are_not_matted_again(folder):
     for _ in range(2):
         assert run(folder, folder / "results") == 1
     assert names(folder / "results") == RESULTS
+
+
+@pytest.mark.parametrize("limit", [40, 100, None])
+def test_a_photo_without_a_suffix_is_found_however_large_it_is(limit, tmp_path, monkeypatch):
+    """Pillow's limit, at twice of which it refuses, is not ours."""
+    Image.new("RGB", (10, 10)).save(tmp_path / "photo", "PNG")
+    (tmp_path / "notes").write_text("no photo")
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", limit)
+    found = walk.find(tmp_path, tmp_path / "results")
+    assert found.media == [(tmp_path / "photo", False)]
+    assert found.others == [tmp_path / "notes"]
 
 
 def test_a_folder_without_failures_has_status_0_and_an_empty_one_1(source, tmp_path, capsys):
