@@ -35,21 +35,32 @@ def contact_sheet(batch: Batch, columns: int = 3) -> np.ndarray:
     return torch.cat(rows).numpy()
 
 
+def first_step(config: Config, part: str) -> int | None:
+    """Return the first step (from 0) that sees ``part``, "views" or "mattes"; None if no step does."""
+    start = 0
+    for stage in config.stages:
+        if getattr(stage, part) is not None:
+            return start
+        start += stage.steps
+    return None
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--data", type=Path, required=True, help="folder with train/ and backgrounds/, or a pack")
     parser.add_argument("--config", type=Path, default=Path(__file__).with_name("mobile.toml"))
-    parser.add_argument("--step", type=int, default=0, help="which step's samples to draw")
+    parser.add_argument("--step", type=int, help="which step's samples to draw (default: the first that has any)")
     parser.add_argument("--part", choices=("views", "mattes"), default="mattes")
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     parser.add_argument("--output", type=Path, default=Path("samples.png"))
     args = parser.parse_args()
 
     config = Config.read(args.config)
+    step = first_step(config, args.part) if args.step is None else args.step
+    if step is None or step >= config.steps or getattr(config.stage_at(step)[0], args.part) is None:
+        parser.error(f"{args.config} has no {args.part}" + ("" if args.step is None else f" at step {step}"))
     sampler = Sampler(*load_gallery(args.data, torch.device(args.device)))
-    batch = getattr(step_data(config, sampler, args.step), args.part)
-    if batch is None:
-        parser.error(f"step {args.step} of {args.config} has no {args.part}")
+    batch = getattr(step_data(config, sampler, step), args.part)
     write_whole(args.output, encode_png(contact_sheet(batch)))
 
 

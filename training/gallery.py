@@ -80,16 +80,16 @@ def load_gallery(
     Args:
         data: folder with ``train/`` and perhaps ``backgrounds/``: photos, or a pack of :mod:`training.pack`.
         device: where to put the tensors.
-        long_side: shrink photos whose long side is larger, in pixels; None keeps every size.
+        long_side: shrink pictures whose long side is larger, in pixels; None keeps every size.
         held_out: which split.
 
     Returns:
         Portraits, and backgrounds by their source.
     """
-    read = decode_file if is_pack(data) else partial(read_portrait, long_side=long_side)
+    read = partial(decode_file if is_pack(data) else read_portrait, long_side=long_side)
     paths = list_photos(data / "train", held_out)
     portraits = [Layers.of(person, device) for person in _read_people(read, paths)]
-    pictures = read_backgrounds(list_backgrounds(data / "backgrounds", held_out))
+    pictures = read_backgrounds(list_backgrounds(data / "backgrounds", held_out), long_side)
     backgrounds = {
         source: [pyramid(torch.from_numpy(picture).to(device).permute(2, 0, 1)) for picture in group]
         for source, group in pictures.items()

@@ -8,6 +8,7 @@ training program reads packs and photos alike; a pack needs no estimation of col
 import argparse
 import io
 import multiprocessing
+from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 from pathlib import Path
@@ -16,7 +17,11 @@ import cv2
 import numpy as np
 from PIL import Image
 
-from .portraits import Portrait, list_backgrounds, list_photos, read_portrait
+from infer_p3m_portrait_matting.p3m.atomic_write import write_whole
+from infer_p3m_portrait_matting.p3m.imaging.decode import BROKEN
+from infer_p3m_portrait_matting.p3m.imaging.files import read_rgb
+
+from .portraits import Portrait, list_backgrounds, list_photos, read_portrait, shrunk
 
 #: From this matte value up a pack holds the person's colour, below it the photo's.
 PERSON = 12
@@ -49,10 +54,16 @@ def decode(name: str, data: bytes) -> Portrait:
         data: the file's content.
 
     Raises:
-        ValueError: the data is not an RGBA image.
+        ValueError: the data is not a whole RGBA image.
     """
-    with Image.open(io.BytesIO(data)) as file:
-        image = np.array(file)
+    try:
+        with Image.open(io.BytesIO(data)) as file:
+            image, is_webp = np.array(file), file.format == "WEBP"
+    except BROKEN as error:
+        raise ValueError(f"{name} is no packed portrait, or a damaged one: remove it and pack again") from error
+    if is_webp and image.ndim == 3 and image.shape[2] == 3:
+        # WebP drops an alpha channel that is opaque everywhere: the person fills the picture.
+        image = np.dstack([image, np.full_like(image[..., 0], 255)])
     if image.ndim != 3 or image.shape[2] != 4:
         raise ValueError(f"{name} is no packed portrait: it has no alpha channel")
     color, alpha = image[..., :3], image[..., 3]
@@ -60,9 +71,15 @@ def decode(name: str, data: bytes) -> Portrait:
     return Portrait(name, extend(color, person), extend(color, ~person), alpha.copy())
 
 
-def decode_file(path: Path) -> Portrait:
-    """Read one file of a pack; errors as of :func:`decode`."""
-    return decode(path.stem, path.read_bytes())
+def decode_file(path: Path, long_side: int | None = None) -> Portrait:
+    """Read one file of a pack; errors as of :func:`decode`.
+
+    Args:
+        path: the file.
+        long_side: as for :func:`~.portraits.shrunk`.
+    """
+    name, *layers = decode(path.stem, path.read_bytes())
+    return Portrait(name, *(shrunk(layer, long_side) for layer in layers))
 
 
 def is_pack(data: Path) -> bool:
@@ -102,20 +119,18 @@ def _webp(image: np.ndarray, quality: int) -> bytes:
     return buffer.getvalue()
 
 
-def _shrunk(image: np.ndarray, long_side: int) -> np.ndarray:
-    scale = long_side / max(image.shape[:2])
-    return cv2.resize(image, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA) if scale < 1 else image
+def _photo(path: Path, quality: int, long_side: int) -> bytes:
+    return encode(read_portrait(path, long_side), quality)
 
 
-def _pack_photo(path: Path, output: Path, quality: int, long_side: int) -> None:
+def _background(path: Path, quality: int, long_side: int) -> bytes:
+    return _webp(shrunk(read_rgb(path), long_side), quality)
+
+
+def _pack(path: Path, output: Path, make: Callable[[Path], bytes]) -> None:
     target = output / f"{path.stem}.webp"
     if not target.exists():
-        target.write_bytes(encode(read_portrait(path, long_side), quality))
-
-
-def _pack_background(path: Path, output: Path, quality: int, long_side: int) -> None:
-    image = _shrunk(cv2.imread(str(path))[..., ::-1], long_side)
-    (output / f"{path.stem}.webp").write_bytes(_webp(np.ascontiguousarray(image), quality))
+        write_whole(target, make(path))
 
 
 def main() -> None:
@@ -128,12 +143,12 @@ def main() -> None:
     args = parser.parse_args()
 
     jobs = []
-    kinds = (("train", list_photos, _pack_photo), ("backgrounds", list_backgrounds, _pack_background))
-    for folder, listed, pack in kinds:
+    for folder, listed, make in (("train", list_photos, _photo), ("backgrounds", list_backgrounds, _background)):
         output = args.output / folder
         output.mkdir(parents=True, exist_ok=True)
         paths = [p for held_out in (False, True) for p in listed(args.data / folder, held_out)]
-        jobs.append((partial(pack, output=output, quality=args.quality, long_side=args.long_side), paths))
+        made = partial(make, quality=args.quality, long_side=args.long_side)
+        jobs.append((partial(_pack, output=output, make=made), paths))
     # Forked children of a process that has used OpenMP would be killed.
     with ProcessPoolExecutor(args.workers, multiprocessing.get_context("spawn")) as pool:
         for pack, paths in jobs:

@@ -1,4 +1,4 @@
-"""Compute facts about a portrait once, when it is read. Imports no torch, so that reading processes start quickly."""
+"""Compute facts about a portrait once, when it is read."""
 
 from typing import NamedTuple
 

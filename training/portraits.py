@@ -72,18 +72,23 @@ def read_portrait(path: Path, long_side: int | None = None) -> Portrait:
         ValueError: the file is not an RGBA image and has no matte in ``mask/``.
     """
     try:
-        image = np.dstack(dataset.pair_of(path).read_8bit())
+        image = shrunk(np.dstack(dataset.pair_of(path).read_8bit()), long_side)
     except (OSError, ValueError) as error:
         raise ValueError(
             f"{path} is no image with an alpha channel, nor one with a matte of its size in {dataset.MATTES}/: {error}"
         ) from error
-    if long_side is not None and max(image.shape[:2]) > long_side:
-        scale = long_side / max(image.shape[:2])
-        image = cv2.resize(image, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
     rgb = image[..., :3].astype(np.float32) / 255
     alpha = image[..., 3].astype(np.float32) / 255
     foreground, background = multi_level_estimator()(rgb, alpha, return_background=True)
     return Portrait(path.stem, _bytes(foreground), _bytes(background), image[..., 3].copy())
+
+
+def shrunk(image: np.ndarray, long_side: int | None) -> np.ndarray:
+    """Shrink a picture, uint8 [H, W] or [H, W, C], whose long side is larger; None keeps every size."""
+    if long_side is None or max(image.shape[:2]) <= long_side:
+        return image
+    scale = long_side / max(image.shape[:2])
+    return cv2.resize(image, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
 
 
 def multi_level_estimator() -> Callable[..., Any]:
@@ -108,11 +113,16 @@ def list_backgrounds(folder: Path, held_out: bool) -> list[Path]:
     return [p for p in (list_images(folder) if folder.is_dir() else []) if is_held_out(p.stem) == held_out]
 
 
-def read_backgrounds(paths: Iterable[Path]) -> dict[str, list[np.ndarray]]:
-    """Read pictures, uint8 [H, W, 3] RGB each, by their source: the part of the file name before "_"."""
+def read_backgrounds(paths: Iterable[Path], long_side: int | None = None) -> dict[str, list[np.ndarray]]:
+    """Read pictures, uint8 [H, W, 3] RGB each, by their source: the part of the file name before "_".
+
+    Args:
+        paths: the files.
+        long_side: as for :func:`shrunk`.
+    """
     sources: dict[str, list[np.ndarray]] = {}
     for path in paths:
-        sources.setdefault(path.stem.partition("_")[0], []).append(read_rgb(path))
+        sources.setdefault(path.stem.partition("_")[0], []).append(shrunk(read_rgb(path), long_side))
     return sources
 
 

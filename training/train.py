@@ -7,7 +7,7 @@ import queue
 import threading
 import time
 import tomllib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -148,7 +148,7 @@ class Config:
     def lr_factor(self, step: int) -> float:
         """Return the factor of the learning rates at a step."""
         stage, place = self.stage_at(step)
-        factor = stage.lr * min(1.0, (step + 1) / self.warmup)
+        factor = stage.lr * min(1.0, (step + 1) / max(self.warmup, 1))
         if stage.cooldown:
             factor *= min(1.0, (stage.steps - place) / stage.cooldown)
         return factor
@@ -207,7 +207,9 @@ def step_data(config: Config, sampler: Sampler, step: int) -> StepData:
     return StepData(*batches)
 
 
-def prefetch(make: Callable[[int], StepData], first: int, last: int, device: torch.device) -> Iterator[StepData]:
+def prefetch(
+    make: Callable[[int], StepData], first: int, last: int, device: torch.device
+) -> Generator[StepData, None, None]:
     """Make the data of steps ``first`` to ``last - 1`` in a separate thread, a few steps ahead.
 
     On a GPU the thread also has its own stream, so that its waiting does not delay training.
@@ -328,12 +330,16 @@ class Trainer:
     def _matting_loss(self, batch: Batch, weight: float) -> Tensor:
         x = self._input(batch)
         # The global pass never sees a close-up: its statistics come from the views, if there are any.
-        learning = self.model.segmentation.training
-        self.model.segmentation.train(learning and self.config.stage_at(self.step)[0].views is None)
+        learning: list[nn.Module] = []
+        if self.config.stage_at(self.step)[0].views is not None:
+            learning = [module for module in self.model.segmentation.modules() if module.training]
+        for module in learning:
+            module.training = False
         with self._autocast():
             output = self.model(x) if weight else None
             alpha = self.model.local_alpha(x) if output is None else output.local_alpha
-        self.model.segmentation.train(learning)
+        for module in learning:
+            module.training = True
         if output is None:
             return local_loss(alpha.float(), batch.alpha, batch.trimap, batch.contrast)
         output = P3MOutput(*(x.float() for x in output[:3]), tuple(side.float() for side in output.side_logits))
@@ -364,11 +370,16 @@ class Trainer:
         os.replace(temporary, path)
 
     def load(self, path: Path) -> None:
-        """Resume from a checkpoint."""
+        """Resume from a checkpoint; what the configuration says now counts, not what it said then."""
+        now = [{name: group[name] for name in ("initial_lr", "weight_decay")} for group in self.optimizer.param_groups]
         state = torch.load(path, map_location=self.device, weights_only=True)
         self.step = state.pop("step")
         for name, value in state.items():
             getattr(self, name).load_state_dict(value)
+        self.scheduler.base_lrs = [values["initial_lr"] for values in now]
+        factor = self.config.lr_factor(min(self.step, self.config.steps - 1))
+        for group, values in zip(self.optimizer.param_groups, now, strict=True):
+            group.update(values, lr=values["initial_lr"] * factor)
 
     def averaged(self) -> P3MNet:
         """Return the averaged model, which is evaluated and shipped."""
@@ -388,21 +399,32 @@ def _group_in_float32(model: nn.Module) -> None:
 
 
 def measure(trainer: Trainer, sampler: Sampler, steps: int = 12) -> float:
-    """Estimate the seconds that all steps take, from some of each stage; do not use the trainer afterwards."""
+    """Estimate the seconds that all steps take, from some of each stage; do not use the trainer afterwards.
+
+    Args:
+        trainer: takes the steps.
+        sampler: what draws their samples.
+        steps: number of steps of each stage to time at least. As many come before, since the first ones prepare
+            kernels and fill the queue.
+    """
     config, device, total = trainer.config, trainer.device, 0.0
+    period = 2 * config.echo or 1
+    timed = -(-steps // period) * period  # new batches and echoes in their true proportion
     first = 0
     for stage in config.stages:
-        last = first + min(stage.steps, 2 * steps)
-        trainer.step, done, begun = first, 0, time.monotonic()
-        for data in prefetch(Source(config, sampler), first, last, device):
-            trainer.train_step(data)
-            done += 1
-            # The first steps prepare kernels and fill the queue.
-            if done == (last - first + 1) // 2:
+        unused = min(steps, stage.steps - 1)
+        last = min(unused + timed, stage.steps)
+        trainer.step, begun = first, 0.0
+        # The data of later steps is being made meanwhile, as in a training.
+        steps_of_stage = prefetch(Source(config, sampler), first, first + stage.steps, device)
+        for done in range(last):
+            if done == unused:
                 _wait_for(device)
                 begun = time.monotonic()
+            trainer.train_step(next(steps_of_stage))
         _wait_for(device)
-        total += stage.steps * (time.monotonic() - begun) / max(done - (last - first + 1) // 2, 1)
+        total += stage.steps * (time.monotonic() - begun) / (last - unused)
+        steps_of_stage.close()
         first += stage.steps
     return total
 
@@ -433,6 +455,8 @@ def main() -> None:
 
     started = time.monotonic()
     config, device = Config.read(args.config), torch.device(args.device)
+    if args.new_encoder and config.model != "mobile":
+        parser.error(f"--new-encoder has ImageNet weights for mobile alone, not for {config.model}")
     args.out.mkdir(parents=True, exist_ok=True)
     checkpoint, plan = args.out / "last.pt", args.out / "scale.txt"
     sampler = Sampler(*load_gallery(args.data, device, args.long_side))
@@ -441,7 +465,9 @@ def main() -> None:
     def trainer_of(config: Config) -> Trainer:
         return Trainer(config, device, args.start, args.new_encoder, args.bfloat16)
 
-    if args.fit and not plan.exists():
+    if args.fit and plan.exists():
+        print(f"the lengths stay as {plan} says, which an earlier --fit wrote: remove it to fit anew", flush=True)
+    elif args.fit:
         seconds = measure(trainer_of(config), sampler)
         left = 60 * args.fit - (time.monotonic() - started)
         if left <= 0:
@@ -455,12 +481,16 @@ def main() -> None:
     trainer = trainer_of(config)
     if checkpoint.exists():
         trainer.load(checkpoint)
-        print(f"resumed at step {trainer.step} of {config.steps}", flush=True)
+        print(f"resumed {checkpoint} at step {trainer.step} of {config.steps}", flush=True)
+        if args.start or args.new_encoder:
+            print("--start and --new-encoder count for a new training only: name another --out folder", flush=True)
 
     def save() -> None:
         trainer.save(checkpoint)
         save_weights(trainer.averaged(), args.out / f"p3m_{config.model}.safetensors")
 
+    if trainer.step >= config.steps:
+        save()  # a kill may have come between the checkpoint and its weights file
     saved, shown = time.monotonic(), time.monotonic()
     sums, count, samples = torch.zeros(len(Shown._fields), device=device), 0, 0
     for data in prefetch(Source(config, sampler), trainer.step, config.steps, device):

@@ -19,7 +19,8 @@ from infer_p3m_portrait_matting.p3m.imaging.png import encode_png
 
 from .augment import KEYED, Recipe, Sampler
 from .gallery import load_gallery
-from .portraits import list_photos
+from .pack import decode_file, is_pack
+from .portraits import HELD_OUT, list_photos
 
 #: Name, photo (uint8 [H, W, 3] RGB) and true matte (float32 [H, W] in [0, 1]).
 Picture = tuple[str, np.ndarray, np.ndarray]
@@ -32,9 +33,10 @@ _SIZES = ((1088, 736), (896, 896), (736, 1088))
 
 
 def photos(data: Path, scale: float) -> Iterator[Picture]:
-    """Yield each held-out photo, enlarged ``scale`` times."""
+    """Yield each held-out photo of a folder or a pack, enlarged ``scale`` times."""
     for path in list_photos(data / "train", held_out=True):
-        image = np.dstack(pair_of(path).read_8bit())
+        portrait = decode_file(path) if is_pack(data) else None
+        image = np.dstack((portrait.photo(), portrait.alpha) if portrait else pair_of(path).read_8bit())
         image = cv2.resize(image, None, fx=scale, fy=scale, interpolation=cv2.INTER_CUBIC) if scale != 1 else image
         yield path.stem, np.ascontiguousarray(image[..., :3]), image[..., 3].astype(np.float32) / 255
 
@@ -76,7 +78,9 @@ def in_true_trimap(session: PortraitMatting, photo: np.ndarray, true: np.ndarray
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--data", type=Path, help="folder with train/ (RGBA, or blurred_image/ beside mask/)")
+    parser.add_argument(
+        "--data", type=Path, help="folder with train/ (RGBA, or blurred_image/ beside mask/), or a pack"
+    )
     parser.add_argument("--model", default="mobile")
     parser.add_argument("--weights", type=Path, help="weights file (default: the bundled or published one)")
     parser.add_argument("--method", default="HYBRID", choices=METHODS)
@@ -115,6 +119,8 @@ def main() -> None:
         print("{} SAD {:.2f} SAD-T {:.2f} GRAD {:.2f} CONN {:.2f}".format(name, *rows[-1]), flush=True)
         if args.output:
             write_whole(args.output / f"{name}.png", encode_png(np.rint(found * 255).astype(np.uint8)))
+    if not rows:
+        parser.error(f"none of the photos in {args.data} is held out: one in {HELD_OUT} is, on average")
     print("mean of {}: SAD {:.2f} SAD-T {:.2f} GRAD {:.2f} CONN {:.2f}".format(len(rows), *np.mean(rows, axis=0)))
 
 

@@ -1,11 +1,15 @@
+from pathlib import Path
+
 import cv2
 import numpy as np
 import pytest
 import torch
 from drawn import draw_portrait
 
+import training.train
 from training.augment import Batch
-from training.contact_sheet import contact_sheet, main
+from training.contact_sheet import contact_sheet, first_step, main
+from training.train import Config
 
 
 def test_samples_lie_side_by_side():
@@ -40,3 +44,11 @@ def test_a_sheet_of_a_configuration_is_written(tmp_path, monkeypatch, capsys):
     with pytest.raises(SystemExit):
         main()
     assert "has no views" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("part", ["views", "mattes"])
+def test_the_bundled_configuration_has_samples_of_both_kinds(part):
+    config = Config.read(Path(training.train.__file__).with_name("mobile.toml"))
+    step = first_step(config, part)
+    assert getattr(config.stage_at(step)[0], part) is not None
+    assert step == 0 or getattr(config.stage_at(step - 1)[0], part) is None

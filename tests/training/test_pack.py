@@ -1,8 +1,10 @@
 import cv2
 import numpy as np
 import pytest
+import torch
 from drawn import draw_portrait
 
+from training.gallery import load_gallery
 from training.pack import HIGH, LOW, PERSON, decode, decode_file, encode, extend, is_pack
 from training.pack import main as pack
 from training.portraits import is_held_out
@@ -22,6 +24,18 @@ def test_a_pack_keeps_colours_and_the_matte_but_its_veil():
     assert np.abs(back.background[plain].astype(int) - portrait.photo()[plain]).mean() < 4
     # Where the pack says nothing, colours go on from those near by.
     assert np.abs(back.foreground.astype(int) - portrait.foreground)[~person].mean() < 12
+
+
+def test_a_portrait_that_fills_its_picture_is_packed_too():
+    portrait = draw_portrait(2)
+    portrait.alpha[:] = HIGH + 1
+    assert (decode("drawn_2", encode(portrait, 95)).alpha == 255).all()
+
+
+@pytest.mark.parametrize("length", [0, 200])
+def test_a_damaged_file_of_a_pack_is_named(length):
+    with pytest.raises(ValueError, match="drawn_2 is no packed portrait, or a damaged one"):
+        decode("drawn_2", encode(draw_portrait(2), 95)[:length])
 
 
 def test_unknown_colours_are_continued():
@@ -54,9 +68,13 @@ def test_a_folder_is_packed_once(tmp_path, monkeypatch):
     assert [f.stem for f in files] == sorted(names)
     assert decode_file(files[0]).alpha.shape == (60, 40)
     assert len(list((tmp_path / "pack/backgrounds").iterdir())) == 2
+    files += sorted((tmp_path / "pack/backgrounds").iterdir())
     times = [f.stat().st_mtime_ns for f in files]
     pack()
     assert [f.stat().st_mtime_ns for f in files] == times
+    portraits, backgrounds = load_gallery(tmp_path / "pack", torch.device("cpu"), long_side=30)
+    assert [portrait.size for portrait in portraits] == [(30, 20)]
+    assert [tuple(levels[0].shape) for group in backgrounds.values() for levels in group] == [(3, 30, 20)]
 
 
 def test_what_is_no_packed_portrait_is_refused():

@@ -137,9 +137,14 @@ def test_what_goes_wrong_while_data_is_made_is_not_lost():
         list(data)
 
 
-def test_steps_of_every_stage_are_timed(sampler):
-    seconds = measure(Trainer(SMALL, CPU), sampler, 1)
+@pytest.mark.parametrize(("echo", "taken"), [(0, [0, 1, 3]), (1, [0, 1, 2, 3])])
+def test_steps_of_every_stage_are_timed(echo, taken, sampler, monkeypatch):
+    """One step before those that count, which hold new batches and echoes alike."""
+    seen, step = [], Trainer.train_step
+    monkeypatch.setattr(Trainer, "train_step", lambda self, data: seen.append(self.step) or step(self, data))
+    seconds = measure(Trainer(replace(SMALL, echo=echo), CPU), sampler, 1)
     assert 0 < seconds < 600
+    assert seen == taken
 
 
 def test_views_move_what_segments_and_spare_what_is_frozen(sampler):
@@ -239,9 +244,32 @@ def test_the_published_networks_can_be_trained_too(sampler, name):
     assert [n for n, p in trainer.model.named_parameters() if p.grad is None or not torch.isfinite(p.grad).all()] == []
 
 
-def train(trainer, sampler, steps):
+def test_what_is_fixed_inside_the_segmentation_stays_so_while_mattes_train(sampler):
+    stage = Stage(2, views=VIEWS, mattes=MATTES, fixed_norms=("segmentation.d4",))
+    trainer = Trainer(replace(SMALL, stages=(stage,)), CPU)
+    norms = trainer.model.segmentation.d4[1], trainer.model.segmentation.d3[1]
+    before = [norm.running_mean.clone() for norm in norms]
+    train(trainer, sampler, 2, trainer.config)
+    assert [torch.equal(norm.running_mean, old) for norm, old in zip(norms, before, strict=True)] == [True, False]
+    assert [norm.training for norm in norms] == [False, True]
+
+
+def test_a_changed_configuration_counts_when_a_training_goes_on(sampler, tmp_path):
+    first = Trainer(SMALL, CPU)
+    train(first, sampler, 1)
+    first.save(tmp_path / "last.pt")
+    changed = replace(SMALL, encoder_lr=5e-4, decoder_lr=6e-4, weight_decay=0.0, warmup=0)
+    resumed = Trainer(changed, CPU)
+    resumed.load(tmp_path / "last.pt")
+    for _ in range(2):
+        assert [group["lr"] for group in resumed.optimizer.param_groups] == [5e-4, 6e-4]
+        assert [group["weight_decay"] for group in resumed.optimizer.param_groups] == [0.0, 0.0]
+        train(resumed, sampler, 1)
+
+
+def train(trainer, sampler, steps, config=SMALL):
     first = trainer.step
-    for data in prefetch(lambda step: step_data(SMALL, sampler, step), first, first + steps, CPU):
+    for data in prefetch(lambda step: step_data(config, sampler, step), first, first + steps, CPU):
         assert all(torch.isfinite(loss) for loss in trainer.train_step(data))
 
 

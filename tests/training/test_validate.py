@@ -4,6 +4,7 @@ import pytest
 from drawn import draw_portrait
 
 from infer_p3m_portrait_matting.p3m import PortraitMatting
+from training.pack import MARK, encode
 from training.portraits import is_held_out
 from training.validate import HAIR, composites, in_true_trimap, photos
 from training.validate import main as validate
@@ -27,6 +28,26 @@ def run(monkeypatch, capsys, *arguments):
     monkeypatch.setattr("sys.argv", ["validate", *map(str, arguments)])
     validate()
     return capsys.readouterr().out
+
+
+def test_the_photos_of_a_pack_are_those_that_were_packed(tmp_path):
+    write_data(tmp_path / "data", held_out_names("p_", 1))
+    (tmp_path / "pack" / "train").mkdir(parents=True)
+    (tmp_path / "pack" / MARK).touch()
+    ((name, photo, alpha),) = photos(tmp_path / "data", 1.0)
+    (tmp_path / "pack" / "train" / f"{name}.webp").write_bytes(encode(draw_portrait(0), 95))
+    ((packed_name, packed, packed_alpha),) = photos(tmp_path / "pack", 1.0)
+    assert packed_name == name
+    soft = (alpha > 0.1) & (alpha < 0.9)
+    assert np.abs(packed.astype(int) - photo)[soft].mean() < 12
+    assert np.abs(packed_alpha - alpha).max() < 0.04
+
+
+def test_no_held_out_photo_is_said(tmp_path, monkeypatch, capsys):
+    write_data(tmp_path, ["p_0"] if not is_held_out("p_0") else ["p_1"])
+    with pytest.raises(SystemExit):
+        run(monkeypatch, capsys, "--data", tmp_path)
+    assert "none of the photos" in capsys.readouterr().err
 
 
 def test_composites_of_held_out_pictures_are_always_the_same(tmp_path):
