@@ -15,6 +15,7 @@ import cv2
 import numpy as np
 
 from infer_p3m_portrait_matting.p3m import composite, crop_to_fill, estimate_foreground, to_uint8
+from infer_p3m_portrait_matting.p3m.imaging.files import list_images, read_rgb, read_rgba
 from training.portraits import multi_level_estimator
 
 Way = Callable[[np.ndarray, np.ndarray], np.ndarray]
@@ -56,10 +57,10 @@ def errors(ways: dict[str, Way], cutouts: list[Path], pictures: list[Path], trut
     rng = np.random.default_rng(0)
     rows: dict[str, list[tuple[float, float]]] = {name: [] for name in ways}
     for path in cutouts:
-        image = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
+        image = read_rgba(path)
         alpha = image[..., 3].astype(np.float32) / 255
-        foreground = truth(np.ascontiguousarray(image[..., 2::-1]), alpha)
-        picture = cv2.imread(str(pictures[rng.integers(len(pictures))]))[..., ::-1]
+        foreground = truth(np.ascontiguousarray(image[..., :3]), alpha)
+        picture = read_rgb(pictures[rng.integers(len(pictures))])
         photo = composite(foreground, alpha, crop_to_fill(picture, *alpha.shape))
         edge = (alpha > 0) & (alpha < 1)
         for name, way in ways.items():
@@ -91,9 +92,12 @@ def main() -> int:
     parser.add_argument("--rounds", type=int, default=7)
     args = parser.parse_args()
 
-    cutouts = sorted(args.cutouts.iterdir())
-    cutouts = cutouts[:: max(len(cutouts) // args.count, 1)][: args.count]
-    pictures = sorted(args.pictures.iterdir())
+    cutouts = list_images(args.cutouts)
+    if not cutouts:
+        parser.error(f"no images in {args.cutouts}")
+    chosen = np.linspace(0, len(cutouts) - 1, min(args.count, len(cutouts))).round().astype(int)
+    cutouts = [cutouts[i] for i in chosen]
+    pictures = list_images(args.pictures)
     taken = seconds(WAYS, args.rounds)
     share = 0.0
     for truth in ("multi-level", "blur fusion, two steps"):

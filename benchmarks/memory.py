@@ -1,14 +1,14 @@
-"""Bytes per pixel that a run takes at its peak, step by step, above what the process had before.
+"""Bytes per pixel that a run takes at its peak, step by step, above what the process held before.
 
 python -m benchmarks.memory [megapixels]
 """
 
-import resource
 import subprocess
 import sys
 
 import numpy as np
 
+from benchmarks.vs_published import resident_bytes
 from infer_p3m_portrait_matting.p3m import PortraitMatting
 from infer_p3m_portrait_matting.plugin.pictures import make_pictures
 from infer_p3m_portrait_matting.plugin.settings import Settings
@@ -23,20 +23,17 @@ def measure(step: str, megapixels: float) -> float:
     small = PortraitMatting("mobile")
     small.matte(np.zeros((1024, 1024, 3), np.uint8))  # what the network takes does not grow with the photo
     photo = rng.integers(0, 256, (side, side, 3), np.uint8)
-    alpha = np.linspace(0, 1, side * side, dtype=np.float32).reshape(side, side)
+    alpha = np.arange(side * side, dtype=np.float32).reshape(side, side)
+    alpha /= alpha.size - 1
     changes = {"estimated": {}, "original": {"foreground": "original"}}
     settings = Settings(**changes.get(step, {"background": step} if step != "matte" else {}))
     make_pictures(photo[:64, :64], alpha[:64, :64], settings)
-    before = _peak()
+    before, _ = resident_bytes()
     if step == "matte":
         small.matte(photo)
     else:
         make_pictures(photo, alpha, settings)
-    return (_peak() - before) / (side * side)
-
-
-def _peak() -> float:
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    return (resident_bytes()[1] - before) / (side * side)
 
 
 def main(arguments: list[str]) -> None:

@@ -22,6 +22,7 @@ import numpy as np
 
 from infer_p3m_portrait_matting.p3m import OBFUSCATIONS, Face, face_area, find_faces, hide_faces
 from infer_p3m_portrait_matting.p3m.imaging.faces import load_detector
+from infer_p3m_portrait_matting.p3m.imaging.files import list_images, read_rgba
 
 #: Highest rank-1 rate that counts as hidden.
 BAR = 0.10
@@ -30,9 +31,9 @@ BAR = 0.10
 def read(folder: Path) -> dict[str, tuple[np.ndarray, np.ndarray]]:
     """Photo (uint8 [H, W, 3] RGB) and matte (float32 [H, W]) of each RGBA image."""
     found = {}
-    for path in sorted(folder.iterdir()):
-        image = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
-        found[path.stem] = np.ascontiguousarray(image[..., 2::-1]), image[..., 3].astype(np.float32) / 255
+    for path in list_images(folder):
+        image = read_rgba(path)
+        found[path.stem] = np.ascontiguousarray(image[..., :3]), image[..., 3].astype(np.float32) / 255
     return found
 
 
@@ -61,10 +62,11 @@ class Embedding:
 
 
 def small(image: np.ndarray) -> np.ndarray:
-    """The photo at a fifth of its size in the middle of a grey picture: a face of about 25 px."""
-    canvas = np.full((480, 640, 3), 128, np.uint8)
+    """The photo at a fifth of its size in a grey picture: a face of about 25 px."""
     tiny = cv2.resize(image, None, fx=0.2, fy=0.2, interpolation=cv2.INTER_AREA)
-    canvas[200 : 200 + tiny.shape[0], 280 : 280 + tiny.shape[1]] = tiny
+    height, width = tiny.shape[:2]
+    canvas = np.full((max(480, 200 + height), max(640, 280 + width), 3), 128, np.uint8)
+    canvas[200 : 200 + height, 280 : 280 + width] = tiny
     return canvas
 
 
@@ -161,8 +163,8 @@ def compare(photos: Sequence[np.ndarray]) -> None:
 def smallest(photos: Sequence[np.ndarray], faces: Sequence[Face]) -> None:
     """Print how many faces of a height are found, 30 at a time at random places of one large photo."""
     rng = np.random.default_rng(0)
-    for width, height in ((6000, 4000), (1920, 1280)):
-        for size in (90, 60, 40, 32, 24, 16):
+    for width, height in ((6000, 4000), (4000, 2666), (1920, 1280)):
+        for size in (90, 60, 40, 32, 28, 24, 20):
             large = cv2.resize(rng.integers(60, 190, (20, 30, 3), dtype=np.uint8), (width, height))
             places = []
             for i, (image, face) in enumerate(zip(photos[:30], faces, strict=False)):

@@ -14,11 +14,11 @@ from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
 
-import cv2
 import numpy as np
 import torch
 
 from infer_p3m_portrait_matting.p3m import PortraitMatting
+from infer_p3m_portrait_matting.p3m.imaging.files import read_matte, read_rgb
 
 #: Long side in pixels at which Robust Video Matting finds the person, as its authors advise (256 to 512).
 COARSE = 512
@@ -65,8 +65,8 @@ def main() -> int:
     sad: dict[str, list[float]] = {name: [] for name in sides}
     seconds: dict[str, list[float]] = {name: [] for name in sides}
     for path in photos:
-        image = np.ascontiguousarray(cv2.imread(str(path))[..., ::-1])
-        reference = cv2.imread(str(path.with_suffix(f".{args.suffix}.png")), cv2.IMREAD_GRAYSCALE) / 255
+        image = read_rgb(path)
+        reference = read_matte(path.with_suffix(f".{args.suffix}.png")) / 255
         for number in range(1 + args.rounds):
             for name, matte in sides.items():
                 start = time.perf_counter()

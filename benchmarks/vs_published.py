@@ -262,7 +262,7 @@ def _rounds(text: str) -> int:
 def main() -> int:
     """Run the benchmark; gives the exit status."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--rounds", type=_rounds, default=MIN_ROUNDS, help="rounds that count (default: %(default)s)")
+    parser.add_argument("--rounds", type=_rounds, help=f"rounds that count (default: {MIN_ROUNDS}, cuda: 20)")
     parser.add_argument("--threads", type=int, default=torch.get_num_threads(), help="threads (default: %(default)s)")
     parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
     parser.add_argument(
@@ -271,6 +271,8 @@ def main() -> int:
     parser.add_argument("--memory-of", help=argparse.SUPPRESS)
     parser.add_argument("--weights", type=Path, help=argparse.SUPPRESS)
     args = parser.parse_args()
+    if args.device == "cuda" and args.precision != "auto":
+        parser.error("--precision is for the CPU: on a GPU, ours runs as shipped")
     torch.set_num_threads(args.threads)
     if args.memory_of:
         print(json.dumps(measure_memory(open_side(args.memory_of, args.weights))))
@@ -280,10 +282,10 @@ def main() -> int:
         for model_name in ("resnet34", "vitae-s"):
             write_random_weights(model_name, folder / f"{model_name}.safetensors")
         if args.device == "cuda":
-            from benchmarks.vs_published_cuda import compare
+            from benchmarks.vs_published_cuda import ROUNDS, compare
 
-            return compare(folder)
-        return _compare(folder, args.threads, args.rounds, args.precision)
+            return compare(folder, rounds=args.rounds or ROUNDS)
+        return _compare(folder, args.threads, args.rounds or MIN_ROUNDS, args.precision)
 
 
 def _compare(folder: Path, threads: int, rounds: int, precision: str) -> int:

@@ -104,6 +104,8 @@ def main() -> int:
     args = parser.parse_args()
     if not args.input.is_dir():
         parser.error(f"there is no folder {args.input}")
+    if args.output.resolve().is_relative_to(args.input.resolve()):
+        parser.error(f"{args.output} lies in {args.input}: results would be matted again; choose another folder")
     rows = todo(args.input, args.output)
     # Ray passes names on as UTF-8, and restarts its workers for ever over any other.
     unnamed = [row["photo"] for row in rows if not _is_utf_8(row["photo"])]
