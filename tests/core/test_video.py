@@ -188,6 +188,32 @@ def test_sound_is_kept(tmp_path, made, container, suffix, expected):
     assert seconds > 0.95
 
 
+@pytest.mark.parametrize("suffix", [".mov", ".webm", ".mp4"])
+@pytest.mark.parametrize("aspect", [Fraction(4, 3), Fraction(3, 4)])
+def test_all_sound_tracks_and_the_shape_of_pixels_are_kept(aspect, suffix, tmp_path):
+    with av.open(str(tmp_path / "in.mkv"), "w") as container:
+        video = container.add_stream("libx264", rate=25)
+        video.height, video.width, video.pix_fmt, video.sample_aspect_ratio = 48, 64, "yuv420p", aspect
+        tracks = [container.add_stream("aac", rate=48000, layout="stereo") for _ in range(2)]
+        for picture in pictures(10, 48, 64):
+            container.mux(video.encode(av.VideoFrame.from_ndarray(picture, "rgb24")))
+        container.mux(video.encode(None))
+        for track in tracks:
+            silence = av.AudioFrame.from_ndarray(np.zeros((1, 38400), np.int16), format="s16", layout="stereo")
+            silence.sample_rate = 48000
+            container.mux(track.encode(silence))
+            container.mux(track.encode(None))
+    rewrite(tmp_path / "in.mkv", tmp_path / f"out{suffix}", with_alpha=suffix != ".mp4")
+    with av.open(str(tmp_path / f"out{suffix}")) as container:
+        assert len(container.streams.audio) == 2
+        video = container.streams.video[0]
+        shown = video.width * (video.sample_aspect_ratio or 1) / video.height
+    assert shown == pytest.approx(64 * aspect / 48, rel=0.01)
+    if suffix == ".webm":
+        _, (rgba, *_), _ = read_back(tmp_path / "out.webm")
+        assert [int(rgba[24, rgba.shape[1] * i // 6, 3]) for i in (1, 3, 5)] == pytest.approx([0, 128, 255], abs=8)
+
+
 def with_damage(source, target, which, seed=0):
     """Copy a video with noise in place of some packets of its sound."""
     with av.open(str(source)) as container:
@@ -378,6 +404,17 @@ def test_what_is_no_video_is_named(tmp_path, caplog):
     with VideoReader(tmp_path / "cut.mkv") as reader:
         count = sum(isinstance(piece, Frame) for piece in reader.read())
     assert 0 < count < 60
+    assert f"cut.mkv is damaged: {count} of about 60 frames" in caplog.text
+
+
+@pytest.mark.parametrize("times", [None, UNEVEN])
+@pytest.mark.parametrize("name", ["in.mkv", "in.webm", "in.ts", "in.mov"])
+def test_a_whole_video_is_not_called_damaged(name, times, tmp_path, caplog):
+    codec, sound = ("libvpx-vp9", "libopus") if name == "in.webm" else ("libx264", "aac")
+    make_video(tmp_path / name, times=times, sound=sound, codec=codec)
+    with VideoReader(tmp_path / name) as reader:
+        assert sum(isinstance(piece, Frame) for piece in reader.read()) == 12
+    assert caplog.records == []
 
 
 def test_a_format_without_alpha_refuses_it(tmp_path):

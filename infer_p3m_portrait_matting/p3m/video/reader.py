@@ -186,7 +186,7 @@ class VideoReader:
         Raises:
             ValueError: the file holds no readable frame, or its frames change their size.
         """
-        damaged, count, last, size = 0, 0, None, None
+        damaged, count, last, size, end = 0, 0, None, None, Fraction(0)
         shift = round(self._offset / self.time_base)
         step = max(round(1 / self.rate / self.time_base), 1)
         even = Evenly(1 / self.rate / self.time_base, self._units)
@@ -194,6 +194,8 @@ class VideoReader:
             if packet is None:
                 damaged += 1
                 continue
+            if packet.pts is not None and packet.time_base:
+                end = max(end, (packet.pts + (packet.duration or 0)) * packet.time_base - self._offset)
             if packet.stream.type == "audio":
                 yield Sound(packet.stream, packet if packet.size else None, self._offset, self._note_damaged_sound)
                 continue
@@ -220,10 +222,20 @@ class VideoReader:
                 yield Frame(image, last, (frame.duration or 0) * self._units, self.time_base, aspect)
         if count == 0:
             raise ValueError(f"{self.path} holds no frame that can be read")
-        if damaged or self._damaged_sound or count < self._stream.frames:
-            said = f" of {self._stream.frames}" if self._stream.frames > count else ""
+        stated = self._stream.frames
+        is_cut = count < stated if stated else self._ends_early(end)
+        if damaged or self._damaged_sound or is_cut:
+            said = f" of {stated or f'about {self.frame_count}'}" if is_cut else ""
             sound = f", {self._damaged_sound} pieces of its sound could not" if self._damaged_sound else ""
             logger.warning("%s is damaged: %d%s frames could be read%s", self.path, count, said, sound)
+
+    def _ends_early(self, end: Fraction) -> bool:
+        """Tell whether pictures and sound end, in seconds, long before the file says that they do."""
+        duration = self._container.duration
+        if duration is None or any(stream.type not in ("video", "audio") for stream in self._container.streams):
+            return False  # a subtitle may last longer
+        stated = Fraction(duration, self._av.time_base)
+        return stated - end > stated / 50 + 2 / self.rate
 
     def _note_damaged_sound(self) -> None:
         self._damaged_sound += 1

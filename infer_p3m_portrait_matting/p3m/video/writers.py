@@ -8,6 +8,7 @@ from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
+import cv2
 import numpy as np
 
 from ..imaging.png import encode_png
@@ -30,6 +31,7 @@ class Format(NamedTuple):
         sound: FFmpeg's names for the audio codecs that are copied as they are.
         otherwise: the audio codec for all other sound.
         container_options: options of the container.
+        only_square: whether pixels that are not square cannot be told to players.
     """
 
     container: str
@@ -41,6 +43,7 @@ class Format(NamedTuple):
     sound: frozenset[str]
     otherwise: str
     container_options: dict[str, str]
+    only_square: bool = False
 
 
 _SOUND_OF_MP4 = frozenset({"aac", "mp3", "ac3", "eac3", "alac", "opus", "flac"})
@@ -70,6 +73,8 @@ FORMATS = {
         sound=frozenset({"opus", "vorbis"}),
         otherwise="libopus",
         container_options={},
+        # PyAV does not reach the field from which FFmpeg writes a picture's shape into WebM.
+        only_square=True,
     ),
     ".mp4": Format(
         container="mp4",
@@ -170,6 +175,8 @@ class VideoWriter:
         """
         if picture.ndim == 2:
             picture = np.dstack([picture] * 3)
+        if self._form.only_square and frame.aspect != 1:
+            picture = _with_square_pixels(picture, frame.aspect)
         stream = self._stream or self._start(picture, frame)
         video = self._to_yuv(picture, stream.pix_fmt)
         video.pts, video.time_base, video.duration = frame.pts, frame.time_base, frame.duration
@@ -234,7 +241,7 @@ class VideoWriter:
         # Not by frames where the codec leaves that to FFmpeg: when such an encoder goes before its frames are done, its
         # threads wait for Python to give up their pictures, and Python waits for the threads.
         context.thread_type = "SLICE" if context.name.startswith("prores") else "AUTO"
-        if frame.aspect != 1:
+        if frame.aspect != 1 and not form.only_square:
             stream.sample_aspect_ratio = frame.aspect
         for heard in self._source.audio:
             self._audio[heard.index] = self._add_audio(heard)
@@ -324,6 +331,13 @@ def numbered_files(pattern: Path) -> list[Path]:
     # 7.png is no file of %05d.png.
     files = (number_in(pattern, number) for number in dict.fromkeys(numbers) if number)
     return [file for file in files if file.is_file()]
+
+
+def _with_square_pixels(picture: np.ndarray, aspect: Fraction) -> np.ndarray:
+    """Stretch the side that is too short."""
+    height, width = picture.shape[:2]
+    size = (round(width * aspect), height) if aspect > 1 else (width, round(height / aspect))
+    return cv2.resize(picture, size, interpolation=cv2.INTER_LINEAR)
 
 
 def _kind(heard: "av.AudioFrame") -> tuple[str, str, int]:
