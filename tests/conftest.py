@@ -15,6 +15,9 @@ atexit.register(shutil.rmtree, _HOME, ignore_errors=True)
 # Before anything is imported that looks for its settings or caches.
 os.environ["HOME"] = _HOME
 os.environ["QT_QPA_PLATFORM"] = "offscreen"
+# Decimal points, and servers of our own that no proxy stands before.
+os.environ["LC_ALL"] = "C.UTF-8"
+os.environ["NO_PROXY"] = os.environ["no_proxy"] = "127.0.0.1,localhost"
 for _name in ("P3M_WEIGHTS_DIR", "TORCH_HOME", "HF_HOME", *(name for name in os.environ if name.startswith("XDG_"))):
     os.environ.pop(_name, None)
 

@@ -83,7 +83,7 @@ def test_demo_mattes_a_photo_through_ik(installed_home, tmp_path, astronaut):
     assert done.returncode == 0, done.stderr
     first, second = done.stdout.strip().splitlines()[-2:]
     assert first.startswith("weights: mobile, ")
-    assert first.endswith("p3m_mobile.safetensors, on cpu")
+    assert first.endswith(("p3m_mobile.safetensors, on cpu", "p3m_mobile.safetensors, on cuda"))
     assert second.startswith("time: ")
     assert "512 x 360 px" in second
     pictures = {p.name: cv2.imread(str(p), cv2.IMREAD_UNCHANGED) for p in (tmp_path / "out").iterdir()}

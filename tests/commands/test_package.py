@@ -115,6 +115,10 @@ def test_pip_installs_the_library_with_its_weights(tmp_path):
     wanted = [line for line in (ROOT / NAME / "requirements.txt").read_text().splitlines() if line[0] != "#"]
     found = {Requirement(line).name: Requirement(line) for line in requirements if "extra ==" not in line}
     assert found == {Requirement(line).name: Requirement(line) for line in wanted}
+    program = [python.with_name("p3m"), "--help"]
+    done = subprocess.run(program, capture_output=True, text=True, cwd=tmp_path, env=environment, timeout=600)
+    assert done.returncode == 0, done.stderr
+    assert "--model-name" in done.stdout
 
 
 @pytest.fixture(scope="module")

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from infer_p3m_portrait_matting.p3m import create_model, list_models
+from infer_p3m_portrait_matting.p3m import create_model
 from infer_p3m_portrait_matting.p3m.fold import fold_batch_norms
 
 
@@ -22,10 +22,10 @@ def randomise_batch_norms(module):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("variant", list_models())
-def test_folded_network_computes_the_same(variant):
+def test_folded_network_computes_the_same():
+    """The one with all kinds of norms; the others are compared with the published numbers as inference runs them."""
     torch.manual_seed(0)
-    model = randomise_batch_norms(create_model(variant).eval().requires_grad_(False))
+    model = randomise_batch_norms(create_model("mobile").eval().requires_grad_(False))
     folded = fold_batch_norms(copy.deepcopy(model))
     assert any(isinstance(m, nn.BatchNorm2d) for m in model.modules())
     assert not any(isinstance(m, nn.BatchNorm2d) for m in folded.modules())
@@ -37,16 +37,6 @@ def test_folded_network_computes_the_same(variant):
     for a, b in pairs:
         assert a.std() > 1e-4
         torch.testing.assert_close(b, a, rtol=0, atol=1e-4)
-
-
-@pytest.mark.slow
-def test_activation_that_comes_with_a_norm_is_kept():
-    encoder = create_model("mobile").encoder.eval()
-    x = torch.randn(1, 3, 64, 64, generator=torch.Generator().manual_seed(0))
-    with torch.inference_mode():
-        folded = fold_batch_norms(copy.deepcopy(encoder))
-        for a, b in zip(encoder(x)[:6], folded(x)[:6], strict=True):
-            torch.testing.assert_close(b, a, rtol=0, atol=1e-4)
 
 
 def test_norm_that_follows_no_convolution_of_its_width_stays():

@@ -354,3 +354,31 @@ def test_the_image_of_a_batch_that_is_refused_is_named(mobile, photo):
         mobile.matte_batch([photo], batch_size=0)
     with pytest.raises(ValueError, match="HYBRID, RESIZE"):
         mobile.matte_batch([photo], "BOTH")
+
+
+def test_weights_that_leave_the_range_of_float16_run_in_bfloat16(photo, caplog):
+    expected = PortraitMatting("mobile", precision="bfloat16").matte(photo, input_size=128)
+    matting = PortraitMatting("mobile", precision="float32")
+    matting.model.dtype = torch.float16  # as on a GPU
+    matting.model.segment = lambda x: torch.full((len(x), 3, *x.shape[2:]), float("inf"))
+    np.testing.assert_array_equal(matting.matte(photo, input_size=128), expected)
+    assert matting.precision == "bfloat16"
+    assert "leave the range of float16" in caplog.text
+
+
+def test_a_batch_that_does_not_fit_is_taken_in_halves(mobile, photo, monkeypatch, caplog):
+    images = [np.roll(photo, 9 * i, 0) for i in range(5)]
+    alone = [mobile.matte(image, input_size=64) for image in images]
+    sizes, guarded = [], PortraitMatting._guarded
+
+    def on_a_small_gpu(self, photos, *rest):
+        sizes.append(len(photos))
+        if len(photos) > 2:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return guarded(self, photos, *rest)
+
+    monkeypatch.setattr(PortraitMatting, "_guarded", on_a_small_gpu)
+    for alpha, expected in zip(mobile.matte_batch(images, input_size=64, batch_size=5), alone, strict=True):
+        np.testing.assert_allclose(alpha, expected, rtol=0, atol=1e-4)
+    assert sizes == [5, 2, 3, 1, 2]
+    assert "too little memory for 5 photos at once: trying 2" in caplog.text

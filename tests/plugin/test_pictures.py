@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from infer_p3m_portrait_matting.p3m import OBFUSCATIONS, Face
+from infer_p3m_portrait_matting.p3m import OBFUSCATIONS, Face, hide_faces
 from infer_p3m_portrait_matting.plugin.pictures import make_pictures
 from infer_p3m_portrait_matting.plugin.settings import BACKGROUNDS, FOREGROUNDS, Settings
 
@@ -25,6 +25,17 @@ def photos(draw):
     alpha = np.clip(rng.normal(0.5, 1, (height, width)), 0, 1).astype(np.float32)
     background_image = picture(int(rng.integers(1, 60)), int(rng.integers(1, 60)), *channels)
     return picture(height, width, *channels), alpha, background_image
+
+
+@pytest.mark.parametrize("obfuscation", OBFUSCATIONS)
+def test_a_blurred_background_shows_no_open_face(astronaut, obfuscation):
+    face, alpha = Face(180, 60, 275, 185, 0, 1), np.zeros((512, 512), np.float32)
+    alpha[300:] = 1  # the person stands elsewhere
+    hidden = hide_faces(astronaut, alpha, [face], obfuscation)
+    blur = Settings(background="blur")
+    got = make_pictures(astronaut, alpha, Settings(background="blur", anonymize=obfuscation), faces=[face]).composite
+    np.testing.assert_array_equal(got, make_pictures(hidden, alpha, blur).composite)
+    assert not np.array_equal(got, make_pictures(astronaut, alpha, blur).composite)
 
 
 @pytest.mark.slow

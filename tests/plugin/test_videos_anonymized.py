@@ -53,7 +53,7 @@ def test_no_frame_shows_an_open_face(video, temporal, monkeypatch, caplog):
         wf.run_on(path=str(path))
     assert len(pictures) == len(frames) == 9
     assert [step for step, (_, faces) in enumerate(frames) if not faces] == list(COVERED)
-    for step, ((frame, _), (together, _, person)) in enumerate(zip(frames, pictures, strict=True)):
+    for step, ((frame, _), (together, matte, person)) in enumerate(zip(frames, pictures, strict=True)):
         moved = true._replace(
             left=true.left + 4 * step,
             right=true.right + 4 * step,
@@ -62,6 +62,9 @@ def test_no_frame_shows_an_open_face(video, temporal, monkeypatch, caplog):
         area = face_area(moved, 288, 384)
         # The bar hides a face as well as we do.
         bar = frame.max(-1) < 50 if step in COVERED else np.zeros(area.shape, bool)
+        body = matte == 255
+        body[:230] = False  # below every face
+        assert (person[..., :3] == frame).all(-1)[body].mean() > 0.95, "decoded otherwise: nothing could be still open"
         for picture in (together, person):
             still_open = (picture[..., :3] == frame).all(-1) & area & ~bar
             assert still_open.sum() < 0.05 * area.sum(), step
