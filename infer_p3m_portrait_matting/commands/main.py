@@ -5,7 +5,7 @@ import os
 import sys
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 # Threads of OpenMP that spin while they wait starve the other processes; read when torch loads.
@@ -16,6 +16,7 @@ os.environ.setdefault("OPENCV_LOG_LEVEL", "SILENT")
 from filelock import FileLock, Timeout
 from tqdm import tqdm
 
+from ..p3m.errors import words_of
 from ..plugin.notices import Notice
 from . import options, walk
 from .options import Request
@@ -41,6 +42,9 @@ def main(arguments: list[str] | None = None) -> int:
     except UsageError as error:
         _say(f"p3m: error: {error}")
         return 2
+    except OSError as error:
+        _say(f"p3m: error: {words_of(error)}")
+        return 2
     except KeyboardInterrupt:
         _say("p3m: stopped; the same command goes on where it was")
         return 130
@@ -61,7 +65,10 @@ def _run(request: Request) -> int:
     there = [] if request.force else item.existing()
     if there:
         raise UsageError(f"{', '.join(map(str, there))}: there already; --force replaces it")
-    return _make([item], request, jobs=1)
+    with ExitStack() as locks:
+        for target in item.targets.values() if is_video else ():
+            locks.enter_context(_only_one_run(target))
+        return _make([item], request, jobs=1)
 
 
 def _folder(request: Request, folder: Path) -> int:
@@ -166,11 +173,18 @@ def _check(request: Request, item: Item) -> None:
             if sys.__stdout__ is not None and sys.__stdout__.isatty():
                 raise UsageError("a picture makes no sense on a terminal: name a file, or send it on by | or >")
             continue
-        if item.source is not None and path.exists() and path.samefile(item.source):
+        if item.source is not None and _is_same(path, item.source):
             raise UsageError(f"{path} is the input itself: name another file")
         without_alpha = path.suffix.lower() in (".jpg", ".jpeg", ".mp4")
         if name == COMPOSITE and not request.settings.is_opaque() and without_alpha:
             raise UsageError(f"{path}: {path.suffix} holds no alpha; choose another format or background")
+
+
+def _is_same(path: Path, source: Path) -> bool:
+    try:
+        return path.samefile(source)
+    except OSError:
+        return False  # one is not there, or is a broken link: what reads it says so
 
 
 def _wants_composite(request: Request) -> bool:
@@ -190,12 +204,13 @@ def _substituted(notices: list[Notice]) -> None:
 @contextmanager
 def _only_one_run(results: Path) -> Iterator[None]:
     """Keep a second run out of the same results; the lock ends with its process, however that ends."""
+    user = os.getuid() if hasattr(os, "getuid") else ""  # one user's file is closed to another
     digest = hashlib.sha256(str(results.resolve()).encode(errors="surrogateescape")).hexdigest()[:16]
-    lock = FileLock(Path(tempfile.gettempdir(), f"p3m-{digest}.lock"), timeout=0)
+    lock = FileLock(Path(tempfile.gettempdir(), f"p3m-{user}-{digest}.lock"), timeout=0)
     try:
         lock.acquire()
     except Timeout:
-        raise UsageError(f"another p3m is writing into {results}: wait for it, or name another folder") from None
+        raise UsageError(f"another p3m is writing {results}: wait for it, or name another place") from None
     try:
         yield
     finally:

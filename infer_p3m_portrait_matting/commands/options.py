@@ -67,7 +67,7 @@ class Request(NamedTuple):
 def parse(arguments: list[str]) -> Request:
     """Read the command line; wrong usage ends the program with status 2 and one line that says what is wrong."""
     parser = _parser()
-    given = vars(parser.parse_args([_with_dashes(argument) for argument in arguments]))
+    given = vars(parser.parse_args(_with_box([_with_dashes(argument) for argument in arguments])))
     values = {name: given[name] for name in Settings.names() if given[name] is not None}
     if "background_file" in values:
         values.setdefault("background", IMAGE)
@@ -169,6 +169,15 @@ def _attribute_texts(documented: type) -> dict[str, str]:
     entries = re.findall(r"^    (\w+): (.*?)(?=^    \w+: |\Z)", section[1] if section else "", re.MULTILINE | re.DOTALL)
     # Code quotes around names, and the final full stop, are for readers of the source.
     return {name: " ".join(words.split()).replace("``", "").rstrip(".") for name, words in entries}
+
+
+def _with_box(arguments: list[str]) -> list[str]:
+    """Join ``--box`` and its value, which argparse takes for an option where it begins with a minus."""
+    joined = list(arguments)
+    while "--box" in joined[:-1]:
+        place = joined.index("--box")
+        joined[place : place + 2] = [f"--box={joined[place + 1]}"]
+    return joined
 
 
 def _with_dashes(argument: str) -> str:

@@ -43,7 +43,10 @@ class Item(NamedTuple):
         files = [number_in(path, 1) if is_sequence(path) else path for path in self.targets.values()]
         if self.source is None or STANDARD in map(str, files) or not all(file.exists() for file in files):
             return False
-        return min(file.stat().st_mtime_ns for file in files) >= self.source.stat().st_mtime_ns
+        try:
+            return min(file.stat().st_mtime_ns for file in files) >= self.source.stat().st_mtime_ns
+        except OSError:
+            return False  # what reads the source says what is wrong with it
 
     def existing(self) -> list[Path]:
         """List the files that are there already; of a sequence, its first one."""

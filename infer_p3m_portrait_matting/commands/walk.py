@@ -11,7 +11,7 @@ from ..p3m.imaging.files import SUFFIXES
 from ..p3m.imaging.photos import PILLOW_SUFFIXES
 from ..p3m.video.reader import VIDEO_SUFFIXES
 
-#: Formats to accept in a file with no known suffix, by Pillow's names.
+#: Formats to accept in a file without a suffix, by Pillow's names.
 _FORMATS = ("JPEG", "PNG", "WEBP", "TIFF", "BMP", "GIF", "JPEG2000", "AVIF")
 
 
@@ -38,7 +38,9 @@ def find(folder: Path, leave_out: Path) -> Found:
     """
     found = Found([], [], {})
     for path in _files(folder, leave_out.resolve(), found.failures):
-        if is_video(path):
+        if path.name.startswith("._"):
+            found.others.append(path)  # macOS writes these beside files on foreign disks
+        elif is_video(path):
             found.media.append((path, True))
         elif _is_photo(path):
             found.media.append((path, False))
@@ -68,10 +70,10 @@ def _files(folder: Path, leave_out: Path, failures: dict[str, str]) -> Iterator[
 
 
 def _is_photo(path: Path) -> bool:
-    if path.name.startswith("._"):
-        return False  # macOS writes these beside files on foreign disks
     if path.suffix.lower() in (*SUFFIXES, *PILLOW_SUFFIXES):
         return True
+    if path.suffix:
+        return False  # a camera's raw file, for one: Pillow opens its preview
     try:
         with Image.open(path, formats=_FORMATS):
             return True

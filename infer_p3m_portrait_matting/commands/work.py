@@ -11,7 +11,7 @@ import numpy as np
 
 from ..p3m import FaceTracker, TemporalFilter
 from ..p3m.atomic_write import write_whole
-from ..p3m.errors import MissingPackageError
+from ..p3m.errors import MissingPackageError, words_of
 from ..p3m.imaging.decode import decode_image, rgb_of
 from ..p3m.imaging.encode import encode_picture
 from ..p3m.video.reader import Sound, VideoReader
@@ -165,11 +165,6 @@ def _write_out(content: bytes) -> None:
     sys.__stdout__.buffer.flush()
 
 
-def _of_system(error: OSError) -> str:
-    words = error.strerror or str(error) or type(error).__name__
-    return f"{error.filename}: {words}" if error.filename else words
-
-
 @dataclass
 class _Outcome:
     """What is to be said about a photo or video: warnings, and the error that ended the work."""
@@ -198,7 +193,7 @@ def _reported(earlier: _Outcome | None = None) -> Iterator[_Outcome]:
     except (ValueError, MissingPackageError) as failure:
         outcome.error = str(failure)
     except OSError as failure:
-        outcome.error = _of_system(failure)
+        outcome.error = words_of(failure)
     except Exception as failure:  # one photo must not end the run of thousands
         outcome.error = str(failure) if isinstance(failure, RuntimeError) else f"{type(failure).__name__}: {failure}"
     finally:

@@ -140,7 +140,7 @@ def evaluate(session: PortraitMatting, pairs: list[Pair], run: Run, method: str,
         try:
             run.add(pair.name, matte, score(matte.astype(np.float32) / 255, true, trimap))
         except (OSError, ValueError) as error:
-            failures.append(str(error))
+            failures.append(f"{pair.photo}: {error}")
     return failures
 
 

@@ -21,3 +21,9 @@ def shown(value: object) -> str:
     text = str(value)
     half = _LONGEST // 2
     return text if len(text) <= _LONGEST else f"{text[:half]}... ({len(text)} characters) ...{text[-half // 2 :]}"
+
+
+def words_of(error: OSError) -> str:
+    """Return what the operating system says, after the name of the file if there is one."""
+    words = error.strerror or str(error) or type(error).__name__
+    return f"{error.filename}: {words}" if error.filename else words

@@ -123,7 +123,9 @@ class Settings:
             self._set("background", self.background.lower())
         else:
             try:
-                parse_color(self.background)
+                if (*parse_color(self.background), 255)[3] == 0:
+                    # Under an alpha of 0 a colour is nothing, and the old background must not show either.
+                    self._set("background", TRANSPARENT)
             except ValueError as error:
                 raise ValueError(f"background must be one of {', '.join(BACKGROUNDS)} or a colour: {error}") from None
 

@@ -162,6 +162,7 @@ def test_one_picture_of_several_that_is_there_already_stops_all(source, capsys):
 def test_a_box_says_who_is_cut_out_and_is_needed_for_it(capsys):
     settings = parse(["a.jpg", "--box", "1,2,3,4"]).settings
     assert (settings.subject, settings.box) == ("box", "1,2,3,4")
+    assert parse(["a.jpg", "--box", "-10,2,30,4"]).settings.box == "-10,2,30,4"
     with pytest.raises(SystemExit, match="2"):
         parse(["a.jpg", "--subject", "box"])
     assert "--subject box needs --box x,y,w,h" in capsys.readouterr().err
@@ -420,6 +421,34 @@ def test_a_photo_without_a_suffix_is_found_however_large_it_is(limit, tmp_path, 
     assert found.others == [tmp_path / "notes"]
 
 
+def test_what_is_no_photo_by_its_name_is_passed_over(tmp_path):
+    """A raw file's preview, and what macOS writes beside a file on a foreign disk."""
+    Image.new("RGB", (10, 10)).save(tmp_path / "a.nef", "TIFF")
+    (tmp_path / "._clip.mp4").write_bytes(b"notes")
+    found = walk.find(tmp_path, tmp_path / "results")
+    assert found.media == []
+    assert [path.name for path in found.others] == ["._clip.mp4", "a.nef"]
+
+
+def test_a_link_that_leads_nowhere_does_not_end_the_run_of_a_folder(source, tmp_path, capsys):
+    photos, results = tmp_path / "photos", tmp_path / "results"
+    photos.mkdir()
+    source.rename(photos / "a.png")
+    (photos / "b.png").symlink_to(photos / "a.png")
+    assert run(photos, results) == 0
+    (photos / "b.png").unlink()
+    (photos / "b.png").symlink_to(tmp_path / "nowhere")
+    (results / "a_cutout.png").unlink()
+    assert run(photos, results) == 1
+    assert (results / "a_cutout.png").exists()
+    assert "nowhere" in (text := capsys.readouterr().err) or "b.png" in text
+
+
+def test_what_the_system_refuses_is_one_line(source, tmp_path, capsys):
+    assert run(source, tmp_path / f"{'long' * 100}.png") == 2
+    assert capsys.readouterr().err.startswith("p3m: error: ")
+
+
 def test_a_folder_without_failures_has_status_0_and_an_empty_one_1(source, tmp_path, capsys):
     photos = tmp_path / "photos"
     photos.mkdir()
@@ -541,7 +570,7 @@ def test_a_second_run_keeps_out_of_the_same_results(source, tmp_path, capsys):
         wait_for(lambda: len(list(results.glob("*.png"))) >= 1)
         process.send_signal(signal.SIGSTOP)
         assert run(photos, results) == 2
-        assert "another p3m is writing into" in capsys.readouterr().err
+        assert "another p3m is writing" in capsys.readouterr().err
     finally:
         process.kill()
         process.communicate()

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 import pillow_heif
 import pytest
-from PIL import Image, ImageCms
+from PIL import Image, ImageCms, TiffImagePlugin, TiffTags
 
 from infer_p3m_portrait_matting.p3m import (
     Box,
@@ -154,6 +154,17 @@ def test_what_is_no_photo_is_named(tmp_path, photo):
         load_photo(b"")
     with pytest.raises(ValueError, match=r"a\.avif cannot be read as an image"):
         decode_image(encoded(photo, "AVIF")[:-400], "a.avif")
+
+
+@pytest.mark.parametrize("tags", [{254: 1}, {50706: b"\x01\x04\x00\x00"}])
+def test_the_preview_in_a_raw_file_is_not_taken_for_the_photo(tags, photo, tmp_path):
+    directory = TiffImagePlugin.ImageFileDirectory_v2()
+    for tag, value in tags.items():
+        directory.tagtype[tag] = TiffTags.LONG if tag == 254 else TiffTags.BYTE
+        directory[tag] = value
+    Image.fromarray(photo).save(tmp_path / "a.nef", "TIFF", tiffinfo=directory)
+    with pytest.raises(ValueError, match=r"a\.nef is a camera's raw file"):
+        load_photo(tmp_path / "a.nef")
 
 
 @pytest.mark.parametrize("read", [load_photo, read_rgb])

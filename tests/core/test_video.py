@@ -214,6 +214,93 @@ def test_all_sound_tracks_and_the_shape_of_pixels_are_kept(aspect, suffix, tmp_p
         assert [int(rgba[24, rgba.shape[1] * i // 6, 3]) for i in (1, 3, 5)] == pytest.approx([0, 128, 255], abs=8)
 
 
+@pytest.mark.parametrize("suffix", [".mov", ".webm", ".mp4"])
+@pytest.mark.parametrize(("container", "layout"), [("avi", "mono"), ("mkv", "stereo"), ("mkv", "5.1(side)")])
+def test_sound_without_a_usual_layout_is_kept(container, layout, suffix, tmp_path):
+    """AVI and MKV do not say the layout of PCM."""
+    source = tmp_path / f"in.{container}"
+    with av.open(str(source), "w") as opened:
+        video = opened.add_stream("libx264", rate=25)
+        video.height, video.width, video.pix_fmt = 48, 64, "yuv420p"
+        sound = opened.add_stream("pcm_s16le", rate=48000, layout=layout)
+        for picture in pictures(10, 48, 64):
+            opened.mux(video.encode(av.VideoFrame.from_ndarray(picture, "rgb24")))
+        opened.mux(video.encode(None))
+        values = np.full((1, 19200 * sound.codec_context.layout.nb_channels), 4000, np.int16)
+        heard = av.AudioFrame.from_ndarray(values, format="s16", layout=layout)
+        heard.sample_rate = 48000
+        opened.mux(sound.encode(heard))
+        opened.mux(sound.encode(None))
+    rewrite(source, tmp_path / f"out{suffix}", with_alpha=False)
+    ((_, seconds),) = heard_in(tmp_path / f"out{suffix}")
+    assert seconds == pytest.approx(0.4, abs=0.05)
+
+
+@pytest.mark.parametrize("codec", ["libopus", "pcm_s16le", "flac"])
+def test_a_gap_in_the_sound_is_silence_where_a_container_holds_no_times(codec, tmp_path):
+    with av.open(str(tmp_path / "in.mkv"), "w") as container:
+        video = container.add_stream("libx264", rate=25)
+        video.height, video.width, video.pix_fmt = 48, 64, "yuv420p"
+        sound = container.add_stream(codec, rate=48000, layout="stereo")
+        for picture in pictures(50, 48, 64):
+            container.mux(video.encode(av.VideoFrame.from_ndarray(picture, "rgb24")))
+        container.mux(video.encode(None))
+        wave = np.repeat((np.sin(np.arange(960) / 10) * 9000).astype(np.int16), 2)[None]
+        # Half a second of a tone, a second of nothing, and the tone again.
+        for i in (*range(25), *range(75, 100)):
+            heard = av.AudioFrame.from_ndarray(wave, format="s16", layout="stereo")
+            heard.sample_rate, heard.pts, heard.time_base = 48000, 960 * i, Fraction(1, 48000)
+            container.mux(sound.encode(heard))
+        container.mux(sound.encode(None))
+    rewrite(tmp_path / "in.mkv", tmp_path / "out.mov", with_alpha=True)
+    with av.open(str(tmp_path / "out.mov")) as container:
+        frames = [frame.to_ndarray() for frame in container.decode(audio=0)]
+    loud = np.abs(np.concatenate(frames, 1).ravel()[::2].astype(int)) > 1000
+    first, second = (loud[48000 * a // 10 : 48000 * b // 10].mean() for a, b in ((0, 5), (15, 20)))
+    assert min(first, second) > 0.5
+    assert loud[28000:68000].mean() < 0.01
+
+
+def test_a_clock_that_starts_again_goes_on(tmp_path, caplog):
+    for name in ("a.ts", "b.ts"):
+        make_video(tmp_path / name, count=50, rate=25, sound="aac")
+    (tmp_path / "both.ts").write_bytes((tmp_path / "a.ts").read_bytes() + (tmp_path / "b.ts").read_bytes())
+    rewrite(tmp_path / "both.ts", tmp_path / "out.mov", with_alpha=True)
+    times, _, _ = read_back(tmp_path / "out.mov")
+    steps = np.diff([float(time) for time in times])
+    assert len(times) == 100
+    # The streams of the first part end at slightly different times.
+    assert np.delete(steps, 49) == pytest.approx(0.04, abs=0.001)
+    assert 0.03 < steps[49] < 0.2
+    ((_, seconds),) = heard_in(tmp_path / "out.mov")
+    assert seconds == pytest.approx(4, abs=0.2)
+    assert "damaged" not in caplog.text
+
+
+def test_a_sound_track_that_cannot_be_read_is_left_out_with_a_warning(tmp_path, caplog):
+    make_video(tmp_path / "in.mp4", sound="aac")
+    content = (tmp_path / "in.mp4").read_bytes()
+    # As a phone's spatial sound, for which FFmpeg has no decoder.
+    assert content.count(b"mp4a") == 1
+    (tmp_path / "in.mp4").write_bytes(content.replace(b"mp4a", b"apac").replace(b"esds", b"dapa"))
+    rewrite(tmp_path / "in.mp4", tmp_path / "out.mov", with_alpha=True)
+    assert heard_in(tmp_path / "out.mov") == []
+    assert len(read_back(tmp_path / "out.mov")[0]) == 12
+    assert "1 of its sound tracks cannot be decoded" in caplog.text
+
+
+def test_an_interlaced_video_is_said_to_be(tmp_path, caplog):
+    with av.open(str(tmp_path / "in.mkv"), "w") as container:
+        video = container.add_stream("libx264", rate=25, options={"x264-params": "tff=1"})
+        video.height, video.width, video.pix_fmt = 48, 64, "yuv420p"
+        for picture in pictures(4, 48, 64):
+            container.mux(video.encode(av.VideoFrame.from_ndarray(picture, "rgb24")))
+        container.mux(video.encode(None))
+    with VideoReader(tmp_path / "in.mkv") as reader:
+        assert sum(isinstance(piece, Frame) for piece in reader.read()) == 4
+    assert caplog.text.count("in.mkv is interlaced") == 1
+
+
 def with_damage(source, target, which, seed=0):
     """Copy a video with noise in place of some packets of its sound."""
     with av.open(str(source)) as container:

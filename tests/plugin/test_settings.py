@@ -165,6 +165,11 @@ def test_misspelt_names_are_refused_on_every_way_in():
     assert task.get_param_object().get_values() == {**DEFAULTS, "model_name": "mobile"}
 
 
+def test_a_colour_that_is_not_there_is_transparent():
+    assert Settings(background="#ffffff00").background == "transparent"
+    assert Settings(background="#ffffff01").background == "#ffffff01"
+
+
 @pytest.mark.parametrize(
     ("name", "value", "needed"),
     [

@@ -27,6 +27,9 @@ _INSTALL_HEIF = 'pip install "pillow-heif>=1,<2"'
 #: What a HEIC file calls itself (ISO/IEC 23008-12, annex B), in a box of this type (ISO/IEC 14496-12) at its beginning.
 _HEIF_BRANDS, _BRANDS_BOX = (b"heic", b"heix", b"hevc", b"heim", b"heis", b"mif1", b"msf1"), b"ftyp"
 
+#: Tags of TIFF.
+_SUBFILE_TYPE, _DNG_VERSION = 254, 50706
+
 #: Values of red, green and blue on which a profile is compared with sRGB, and how far, of 255, those of sRGB may be off
 #: by the rounding of their tables.
 _PROBES, _SAME = (0, 8, 16, 32, 64, 96, 128, 192, 255), 2
@@ -53,6 +56,8 @@ def decode_image(content: bytes, name: str) -> np.ndarray:
     try:
         with _our_limit(), Image.open(io.BytesIO(content)) as image:
             check_pixels(image.height, image.width, name)
+            if _is_raw(image):
+                raise ValueError(f"{name} is a camera's raw file, whose preview alone can be read: develop it first")
             if not _needs_opencv(image, content):
                 return from_pillow(image, name)
             orientation, profile = image.getexif().get(0x0112, 1), image.info.get("icc_profile")
@@ -111,6 +116,12 @@ def _our_limit() -> Iterator[None]:
             _Limit.users -= 1
             if not _Limit.users:
                 Image.MAX_IMAGE_PIXELS = _Limit.own
+
+
+def _is_raw(image: Image.Image) -> bool:
+    """Tell whether a TIFF begins with a preview, as the raw files of cameras do (TIFF 6.0, NewSubfileType; DNG 1.1)."""
+    tags = getattr(image, "tag_v2", None) if image.format == "TIFF" else None
+    return tags is not None and (bool(tags.get(_SUBFILE_TYPE, 0) & 1) or _DNG_VERSION in tags)
 
 
 def _needs_opencv(image: Image.Image, content: bytes) -> bool:

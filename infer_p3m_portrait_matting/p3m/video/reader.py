@@ -34,6 +34,9 @@ _BT709, _BT601 = 1, 5
 _LIMITED_RANGE = 1
 _HDR_CURVES = (16, 18)
 
+#: A clock that goes back by more than this many seconds starts again: two recordings were joined.
+_STARTS_AGAIN = 1
+
 #: Most time units per second; finer ones help no player.
 _FINEST = 1_000_000
 
@@ -116,7 +119,8 @@ class VideoReader:
     """A video file, read once from start to end; nothing that was read stays in memory.
 
     Args:
-        path: the file. Its first video stream and all of its audio streams are read.
+        path: the file. Its first video stream and all of its audio streams that FFmpeg can decode are read; a WARNING
+            says if there are others.
 
     Attributes:
         rate: frames per second as the file states them: 30000/1001, not 29.97. The mean where times vary.
@@ -146,7 +150,9 @@ class VideoReader:
             raise ValueError(f"{path} has no video stream")
         self._stream = pictures[0]
         self._stream.thread_type = "AUTO"
-        self.audio = list(self._container.streams.audio)
+        self.audio = [stream for stream in self._container.streams.audio if _is_readable(stream)]
+        if unreadable := len(self._container.streams.audio) - len(self.audio):
+            logger.warning("%s: %d of its sound tracks cannot be decoded, and are left out", path, unreadable)
         unit = Fraction(self._stream.time_base)
         self.rate = _standard(Fraction(self._stream.average_rate or self._stream.guessed_rate or 1 / unit))
         self.time_base = _common_unit(unit, self.rate)
@@ -216,16 +222,18 @@ class VideoReader:
                     raise ValueError(f"{self.path}: the frames change their size, from frame {count + 1} on")
                 if size is None and frame.color_trc in _HDR_CURVES:
                     logger.warning("%s is an HDR video: its colours are taken as they are and may look pale", self.path)
+                if size is None and frame.interlaced_frame:
+                    logger.warning("%s is interlaced: what moves has combs; use ffmpeg -vf bwdif first", self.path)
                 size = image.shape
                 count += 1
                 aspect = 1 / self._aspect if turns % 2 else self._aspect
                 yield Frame(image, last, (frame.duration or 0) * self._units, self.time_base, aspect)
         if count == 0:
             raise ValueError(f"{self.path} holds no frame that can be read")
-        stated = self._stream.frames
-        is_cut = count < stated if stated else self._ends_early(end)
+        # The stated number counts frames that an edit list hides, and is missing in some containers.
+        stated, is_cut = self._stream.frames, self._ends_early(end)
         if damaged or self._damaged_sound or is_cut:
-            said = f" of {stated or f'about {self.frame_count}'}" if is_cut else ""
+            said = f" of {stated if stated > count else f'about {self.frame_count}'}" if is_cut else ""
             sound = f", {self._damaged_sound} pieces of its sound could not" if self._damaged_sound else ""
             logger.warning("%s is damaged: %d%s frames could be read%s", self.path, count, said, sound)
 
@@ -243,6 +251,7 @@ class VideoReader:
     def _packets(self) -> Iterator["av.Packet | None"]:
         """Yield the packets of the file and the empty ones at its end; None for an unreadable one."""
         packets = self._container.demux(self._stream, *self.audio)
+        go_on = Continuing()
         failures = 0
         while True:
             try:
@@ -257,6 +266,7 @@ class VideoReader:
                     return
                 packets = self._container.demux(self._stream, *self.audio)
                 continue
+            go_on(packet)
             yield packet
 
     def _time(self, frame: "av.VideoFrame") -> int | None:
@@ -290,6 +300,35 @@ class VideoReader:
     @cached_property
     def _reformatter(self):
         return self._av.video.reformatter.VideoReformatter()
+
+
+class Continuing:
+    """Lets times go on where a file's clock starts again, as in recordings that were joined."""
+
+    def __init__(self) -> None:
+        # By part of the file; the streams enter a part one after the other.
+        self._jumps = [Fraction(0)]
+        self._part: dict[int, int] = {}
+        self._last: dict[int, Fraction] = {}
+        self._end = Fraction(0)
+
+    def __call__(self, packet: "av.Packet") -> None:
+        """Change the times of a packet; call it with all packets in their order."""
+        count = packet.pts if packet.dts is None else packet.dts
+        if count is None or not packet.time_base:
+            return
+        index, unit = packet.stream.index, Fraction(packet.time_base)
+        part, time = self._part.get(index, 0), count * unit
+        if time < self._last.get(index, time) - _STARTS_AGAIN:
+            part += 1
+            if part == len(self._jumps):
+                self._jumps.append(self._end - time)
+        self._part[index], self._last[index] = part, time
+        jump = round(self._jumps[part] / unit)
+        if jump:
+            packet.pts = None if packet.pts is None else packet.pts + jump
+            packet.dts = None if packet.dts is None else packet.dts + jump
+        self._end = max(self._end, (count + jump + (packet.duration or 0)) * unit)
 
 
 class Evenly:
@@ -334,6 +373,12 @@ def _common_unit(unit: Fraction, rate: Fraction) -> Fraction:
         return unit
     common = Fraction(1, math.lcm(unit.denominator, rate.numerator))
     return common if (unit / common).denominator == 1 and common.denominator <= _FINEST else unit
+
+
+def _is_readable(stream: "av.AudioStream") -> bool:
+    """Tell whether FFmpeg has a decoder for a sound track, and the track holds any sound."""
+    context = stream.codec_context
+    return context is not None and context.sample_rate > 0 and context.layout.nb_channels > 0
 
 
 def _is_cover(stream: "av.VideoStream") -> bool:

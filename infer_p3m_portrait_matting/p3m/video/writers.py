@@ -89,6 +89,9 @@ FORMATS = {
     ),
 }
 
+#: Usual layouts by their number of channels. Encoders take no unknown layout, and Opus no 5.1 with side speakers.
+_LAYOUTS = {1: "mono", 2: "stereo", 3: "2.1", 4: "quad", 5: "5.0", 6: "5.1", 7: "6.1", 8: "7.1"}
+
 _SEQUENCE = re.compile(r"%0?(\d*)d")
 
 # Values of FFmpeg's AVColorSpace and its kin (ISO/IEC 23091-2): BT.709, limited range.
@@ -139,7 +142,8 @@ def open_writer(path: Path, source: VideoReader) -> Writer:
 class VideoWriter:
     """A video file with the times and the sound of another.
 
-    Sound is copied as it is if the container can hold it, and re-encoded if not (AAC in WebM).
+    Sound is copied as it is if the container can hold it, and re-encoded if not (AAC in WebM). PCM is written anew,
+    sample by sample: a file holds no times for it, so that gaps must be filled with silence.
 
     Args:
         path: the final file. Until it is complete, it is written beside that, under the same name and ``.part``.
@@ -159,6 +163,8 @@ class VideoWriter:
         self._stream: av.VideoStream | None = None
         self._audio: dict[int, tuple[av.AudioStream, bool]] = {}
         self._first_heard: dict[int, av.AudioFrame] = {}
+        #: By track: where its sound ends so far, in samples.
+        self._heard_until: dict[int, int] = {}
         self._waiting: list[Sound] = []
         self._reformatter = self._av.video.reformatter.VideoReformatter()
 
@@ -197,6 +203,8 @@ class VideoWriter:
             for heard in sound.frames:
                 first = self._first_heard.setdefault(sound.stream.index, heard)
                 for like in [heard] if _kind(heard) == _kind(first) else _converted(heard, first):
+                    if target.codec_context.name.startswith("pcm_"):
+                        self._fill_gap(target, like)
                     self._container.mux(target.encode(like))
             if sound.packet is None:
                 self._container.mux(target.encode(None))
@@ -212,7 +220,7 @@ class VideoWriter:
         if self._stream is not None:
             self._container.mux(self._stream.encode(None))
         self._container.close()
-        with self._part.open("rb") as file:
+        with self._part.open("r+b") as file:  # Windows flushes only what is open for writing
             os.fsync(file.fileno())
         os.replace(self._part, self.path)
 
@@ -252,11 +260,30 @@ class VideoWriter:
         return stream
 
     def _add_audio(self, heard: "av.AudioStream") -> tuple["av.AudioStream", bool]:
-        if heard.codec_context.codec.canonical_name in self._form.sound:
+        context = heard.codec_context
+        name, is_held = context.codec.canonical_name, context.codec.canonical_name in self._form.sound
+        if is_held and not name.startswith("pcm_"):
             return self._container.add_stream_from_template(heard), True
-        codec = self._form.otherwise
-        rate = 48000 if codec == "libopus" else heard.codec_context.sample_rate
-        return self._container.add_stream(codec, rate=rate, layout=heard.codec_context.layout.name), False
+        codec = name if is_held else self._form.otherwise
+        rate = 48000 if codec == "libopus" else context.sample_rate
+        layout = _LAYOUTS.get(context.layout.nb_channels, context.layout.name)
+        return self._container.add_stream(codec, rate=rate, layout=layout), False
+
+    def _fill_gap(self, target: "av.AudioStream", heard: "av.AudioFrame") -> None:
+        """Write silence up to the time of a frame."""
+        index, rate = target.index, heard.sample_rate
+        until = self._heard_until.get(index)
+        if heard.pts is not None and heard.time_base:
+            start = round(heard.pts * heard.time_base * rate)
+            # Times are rounded, in MKV to milliseconds.
+            if until is not None and start - until > rate // 50:
+                # In pieces of equal length, of a second at most: the time of a short rest would round to the next.
+                length = -(-(start - until) // -(-(start - until) // rate))
+                for first in range(until, start, length):
+                    self._container.mux(target.encode(_silence(heard, min(length, start - first), first)))
+                until = start
+            until = start if until is None else until
+        self._heard_until[index] = (until or 0) + heard.samples
 
     def _to_yuv(self, picture: np.ndarray, pixels: str | None) -> "av.VideoFrame":
         flags = self._av.video.reformatter.Interpolation
@@ -356,6 +383,18 @@ def _converted(heard: "av.AudioFrame", first: "av.AudioFrame") -> list["av.Audio
             frame.pts = round(frame.pts * frame.time_base / first.time_base)
             frame.time_base = first.time_base
     return frames
+
+
+def _silence(like: "av.AudioFrame", samples: int, start: int) -> "av.AudioFrame":
+    """Make a silent frame of the kind of another, which begins after so many samples."""
+    frame = import_av().AudioFrame(like.format.name, like.layout.name, samples)
+    # The middle of unsigned values, of which there are only those of 8 bits.
+    level = b"\x80" if like.format.name.startswith("u8") else b"\x00"
+    for plane in frame.planes:
+        plane.update(level * plane.buffer_size)
+    frame.sample_rate, frame.time_base = like.sample_rate, like.time_base
+    frame.pts = round(start / like.sample_rate / (like.time_base or 1))
+    return frame
 
 
 def _copy(sound: Sound, target: "av.AudioStream") -> "av.Packet":
