@@ -109,7 +109,7 @@ def _one(
     # The network alone: both passes, from inputs on the GPU to outputs on the GPU.
     photos = [torch.from_numpy(image).to(device)]
     with torch.inference_mode(), computing_settings(ours.device):
-        inputs = [ours._inputs(photos, size, local) for local in (False, True)]
+        inputs = ours._inputs(photos, size, False, True)
         with FlopCounterMode(display=False) as counter:
             published.model.segment(inputs[0])
             published.model.local_alpha(inputs[1])

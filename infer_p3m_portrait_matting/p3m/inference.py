@@ -18,7 +18,7 @@ from .imaging.photos import Photo, load_photo, takes_photo
 from .model.network import FOREGROUND, UNKNOWN, P3MNet, classify
 from .model.registry import create_model, get_variant
 from .own_settings import computing_settings, loading_settings
-from .precision import choose_dtype
+from .precision import choose_dtype, trouble_with_gpu, wider_than_float16
 from .prepare import prepare_for_inference
 from .preprocess import normalize, resize, shrink, to_tensor
 from .sizes import STRIDE, pass_size
@@ -38,7 +38,7 @@ _GLOBAL, _LOCAL = False, True
 #: Default number of photos in the network at once on a GPU.
 _BATCH_ON_GPU = 8
 #: What errors say when a library below PyTorch finds no memory on the GPU.
-_NO_MEMORY = ("out of memory", "ALLOC_FAILED")
+_NO_MEMORY = ("out of memory", "ALLOC_FAILED", "unable to find an engine")
 
 
 class PortraitMatting:
@@ -162,7 +162,7 @@ class PortraitMatting:
             method: one of :data:`METHODS`, in any case.
             input_size: as for :meth:`matte`.
             batch_size: number of photos in the network at once, at least 1; None takes :attr:`batch_size`.
-                If the GPU has too little memory for them, half as many are tried, with a warning.
+                If the GPU has too little memory for them, half as many are tried from then on, with a warning.
 
         Returns:
             float32 [H, W] in [0, 1] for each image, in their order.
@@ -195,11 +195,22 @@ class PortraitMatting:
             sizes = tuple(self._pass_size(height, width, input_size, local) for local in (False, True))
             groups.setdefault(sizes[:1] if method == "RESIZE" else sizes, []).append(place)
         mattes: dict[int, np.ndarray] = {place: self.matte(photos[place], method, input_size) for place in strips}
+        procedure = self._procedure(method)
         for places in groups.values():
-            for start in range(0, len(places), batch_size):
-                batch = places[start : start + batch_size]
-                found = self._in_halves([photos[place] for place in batch], method, input_size)
+            waiting = places
+            while waiting:
+                batch = waiting[:batch_size]
+                try:
+                    found = self._guarded([photos[place] for place in batch], procedure, input_size, _nothing)
+                except torch.OutOfMemoryError:
+                    if len(batch) == 1:
+                        raise
+                    batch_size = len(batch) // 2
+                    message = "the GPU has too little memory for %d photos at once: trying %d"
+                    logger.warning(message, len(batch), batch_size)
+                    continue
                 mattes.update(zip(batch, found, strict=True))
+                waiting = waiting[len(batch) :]
         return [mattes[place] for place in range(len(photos))]
 
     @takes_photo("image")
@@ -221,17 +232,6 @@ class PortraitMatting:
         _check_request("HYBRID", input_size)
         return matte_in_pieces(image, lambda piece: self._guarded([piece], self._local, input_size, _nothing)[0])
 
-    def _in_halves(self, images: list[np.ndarray], method: str, input_size: int) -> list[np.ndarray]:
-        try:
-            return self._guarded(images, self._procedure(method), input_size, _nothing)
-        except torch.OutOfMemoryError:
-            if len(images) == 1:
-                raise
-        middle = len(images) // 2
-        logger.warning("the GPU has too little memory for %d photos at once: trying %d", len(images), middle)
-        halves = images[:middle], images[middle:]
-        return [alpha for half in halves for alpha in self._in_halves(half, method, input_size)]
-
     def _procedure(self, method: str) -> _Procedure:
         return self._hybrid if method == "HYBRID" else self._resize
 
@@ -242,11 +242,7 @@ class PortraitMatting:
         try:
             return self._run(images, procedure, input_size, done)
         except _OutOfRange:
-            logger.warning(
-                "the weights of %s leave the range of float16: computing in bfloat16 from now on", self.model_name
-            )
-            self._load(torch.bfloat16)
-            return self._run(images, procedure, input_size, done)
+            pass
         except RuntimeError as error:
             if self.device.type != "cuda" or not any(words in str(error) for words in _NO_MEMORY):
                 raise
@@ -254,6 +250,11 @@ class PortraitMatting:
             traceback.clear_frames(error.__traceback__)
             torch.cuda.empty_cache()
             raise torch.OutOfMemoryError(str(error)) from None
+        self._load(wider_than_float16(self.device))
+        logger.warning(
+            "the weights of %s leave the range of float16: computing in %s from now on", self.model_name, self.precision
+        )
+        return self._guarded(images, procedure, input_size, done)
 
     @torch.inference_mode()
     def _run(
@@ -354,8 +355,11 @@ def _check_device(device: str | torch.device) -> torch.device:
         found = torch.device(device)
     except (RuntimeError, TypeError):
         raise ValueError(f'unknown device {device!r}: choose "cpu", "cuda", or one GPU of several, "cuda:1"') from None
-    if found.type == "cuda" and (found.index or 0) >= torch.cuda.device_count():
-        raise ValueError(f'PyTorch finds no NVIDIA GPU for device {device!r}: choose "cpu"')
+    if found.type == "cuda":
+        if (found.index or 0) >= torch.cuda.device_count():
+            raise ValueError(f'PyTorch finds no NVIDIA GPU for device {device!r}: choose "cpu"')
+        if trouble := trouble_with_gpu(found):
+            raise ValueError(f'PyTorch cannot compute on device {device!r} ({trouble}): choose "cpu"')
     return found
 
 

@@ -3,8 +3,16 @@
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
+from typing import Any
 
 import torch
+from torch.nn.attention import SDPBackend, sdpa_kernel
+
+#: Without that of cuDNN, which prepares every size of a photo anew, for tens of milliseconds each.
+_ATTENTION = [SDPBackend.FLASH_ATTENTION, SDPBackend.EFFICIENT_ATTENTION, SDPBackend.MATH]
+
+#: Its attributes differ from one PyTorch to the next.
+_MKLDNN: Any = torch.backends.mkldnn
 
 _LOADING = threading.RLock()
 
@@ -71,17 +79,71 @@ class _Shared:
 
 @contextmanager
 def _full_float32() -> Iterator[None]:
-    before = torch.get_float32_matmul_precision()
+    with _full_products(), _full_convolutions(_MKLDNN):
+        yield
+
+
+@contextmanager
+def _repeatable() -> Iterator[None]:
+    # Not by cudnn.flags: it fails where the caller has used the new settings of precision.
+    cudnn = torch.backends.cudnn
+    names = ("enabled", "benchmark", "deterministic") + (() if _HAS_LEVELS else ("allow_tf32",))
+    before = {name: getattr(cudnn, name) for name in names}
+    wanted = {"enabled": True, "benchmark": False, "deterministic": True, "allow_tf32": False}
+    with _full_convolutions(cudnn), sdpa_kernel(_ATTENTION):
+        for name in names:
+            setattr(cudnn, name, wanted[name])
+        try:
+            yield
+        finally:
+            for name, value in before.items():
+                setattr(cudnn, name, value)
+
+
+@contextmanager
+def _full_products() -> Iterator[None]:
+    levels = (torch.backends.cuda.matmul, _MKLDNN.matmul) if _HAS_LEVELS else ()
+    try:
+        before = torch.get_float32_matmul_precision()
+    except RuntimeError:
+        # The caller has used the new settings; the old one sets both, as they must be for PyTorch to read them.
+        precisions = [level.fp32_precision for level in levels]
+        torch.set_float32_matmul_precision("highest")
+        try:
+            yield
+        finally:
+            for level, precision in zip(levels, precisions, strict=True):
+                level.fp32_precision = precision
+        return
     if before == "highest":
         yield
         return
     torch.set_float32_matmul_precision("highest")
-    yield
-    torch.set_float32_matmul_precision(before)
+    try:
+        yield
+    finally:
+        torch.set_float32_matmul_precision(before)
 
 
-def _repeatable() -> AbstractContextManager:
-    return torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=True, allow_tf32=False)
+@contextmanager
+def _full_convolutions(backend: Any) -> Iterator[None]:
+    """Lift what shortens float32 in convolutions: of all backends, of this one, and of its convolutions."""
+    changed = []
+    # From the outside in, as a level that says nothing takes what the one around it says.
+    levels: tuple[Any, ...] = (torch.backends, backend, backend.conv) if _HAS_LEVELS else ()
+    for level in levels:
+        precision = level.fp32_precision
+        if precision not in ("none", "ieee"):
+            changed.append((level, precision))
+            level.fp32_precision = "ieee" if level is backend.conv else "none"
+    try:
+        yield
+    finally:
+        for level, precision in reversed(changed):
+            level.fp32_precision = precision
 
+
+#: Whether this PyTorch has settings of precision by backend and operation (2.9 and newer).
+_HAS_LEVELS = hasattr(_MKLDNN, "conv") and hasattr(torch.backends.cudnn, "conv")
 
 _PRECISE, _REPEATABLE = _Shared(_full_float32), _Shared(_repeatable)

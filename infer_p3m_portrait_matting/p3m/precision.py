@@ -11,6 +11,8 @@ PRECISIONS = ("auto", "float32", "bfloat16", "float16")
 _DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 #: Tensor cores compute in float16 from this compute capability on (Volta).
 _TENSOR_CORES = (7, 0)
+#: They compute in bfloat16 from this one on (Ampere); older GPUs emulate it slowly.
+_NATIVE_BFLOAT16 = (8, 0)
 
 
 def choose_dtype(precision: str, device: torch.device) -> torch.dtype:
@@ -39,6 +41,23 @@ def choose_dtype(precision: str, device: torch.device) -> torch.dtype:
     if precision == "float16" and device.type != "cuda":
         raise ValueError('precision "float16" needs an NVIDIA GPU: on a CPU use "auto", "bfloat16" or "float32"')
     return _DTYPES[precision]
+
+
+def wider_than_float16(device: torch.device) -> torch.dtype:
+    """Choose the number format of a GPU for weights that leave the range of float16: bfloat16 where it is native."""
+    return torch.bfloat16 if torch.cuda.get_device_capability(device) >= _NATIVE_BFLOAT16 else torch.float32
+
+
+@cache
+def trouble_with_gpu(device: torch.device) -> str:
+    """Say why this build of PyTorch computes nothing on a GPU that it finds, one too old or too new for it; or ""."""
+    try:
+        torch.zeros(1, device=device).add_(1).item()
+    except torch.OutOfMemoryError:
+        return ""  # others use it now, and may be gone when it is needed
+    except RuntimeError as error:
+        return str(error).partition("\n")[0]
+    return ""
 
 
 @cache

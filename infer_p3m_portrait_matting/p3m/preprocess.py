@@ -46,7 +46,9 @@ def to_rgb(pixels: Tensor) -> Tensor:
         float32 [1, 3, H, W] in [0, 1], channels_last, in memory of its own.
     """
     scale = {torch.uint8: 255.0, torch.uint16: 65535.0}.get(pixels.dtype, 1.0)
-    rgb = pixels[..., :3].to(torch.float32, copy=True).div_(scale)
+    rgb = pixels[..., :3].to(torch.float32, copy=True)
+    # By a tensor of its own: a plain number becomes its reciprocal on a GPU, whose products round otherwise.
+    rgb.div_(torch.full((), scale, device=pixels.device))
     return rgb.expand(-1, -1, 3).permute(2, 0, 1).unsqueeze(0).contiguous(memory_format=torch.channels_last)
 
 

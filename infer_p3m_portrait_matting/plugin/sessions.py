@@ -10,6 +10,7 @@ import torch
 from ..p3m import CACHE_VARIABLE, DownloadError, PortraitMatting, expected_weights, fetch_weights, find_weights
 from ..p3m.errors import shown
 from ..p3m.paths import trouble_with
+from ..p3m.precision import trouble_with_gpu
 from .notices import Notice
 from .settings import Settings
 
@@ -52,11 +53,17 @@ def open_session(settings: Settings, base_url: str | None = None) -> Opened:
         WeightsError: the weights cannot be used.
     """
     substitutes: dict[str, Notice] = {}
-    device = "cuda" if settings.cuda != "False" and torch.cuda.is_available() else "cpu"
-    if settings.cuda != "False" and device == "cpu":
-        asked = settings.cuda == "True"
-        text = f'cuda is "{settings.cuda}" but PyTorch finds no NVIDIA GPU here: running on the CPU'
-        substitutes["cuda"] = Notice(text, is_warning=asked)
+    device = "cpu"
+    if settings.cuda != "False":
+        trouble = "PyTorch finds no NVIDIA GPU here"
+        if torch.cuda.is_available():
+            reason = trouble_with_gpu(torch.device("cuda"))
+            trouble = f"PyTorch cannot compute on this GPU ({reason})" if reason else ""
+        if trouble:
+            text = f'cuda is "{settings.cuda}" but {trouble}: running on the CPU'
+            substitutes["cuda"] = Notice(text, is_warning=settings.cuda == "True")
+        else:
+            device = "cuda"
     model_name, weights, missing = _weights(settings, base_url)
     if missing:
         short = f"{model_name} runs: the published weights of {settings.model_name} are not here; see {GUIDE}"

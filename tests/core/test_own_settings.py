@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import torch
 
-from infer_p3m_portrait_matting.p3m import PortraitMatting, WeightsError
+from infer_p3m_portrait_matting.p3m import PortraitMatting, WeightsError, own_settings
 from infer_p3m_portrait_matting.p3m.own_settings import computing_settings, loading_settings
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -108,6 +108,54 @@ def test_the_callers_matmul_precision_changes_nothing(mobile, photo, wanted):
         assert torch.get_float32_matmul_precision() == "medium"
     finally:
         torch.set_float32_matmul_precision("highest")
+
+
+LEVELS = {
+    "all": torch.backends,
+    "products on a GPU": torch.backends.cuda.matmul,
+    "products": getattr(torch.backends.mkldnn, "matmul", None),
+    "convolutions": getattr(torch.backends.mkldnn, "conv", None),
+    "convolutions on a GPU": getattr(torch.backends.cudnn, "conv", None),
+}
+
+
+@pytest.fixture
+def precisions():
+    """The settings of precision by backend and operation, which come back afterwards."""
+    if not own_settings._HAS_LEVELS:
+        pytest.skip("this PyTorch has no such settings")
+    before = {name: level.fp32_precision for name, level in LEVELS.items()}
+    yield lambda: {name: level.fp32_precision for name, level in LEVELS.items()}
+    for name, precision in before.items():
+        LEVELS[name].fp32_precision = precision
+
+
+@pytest.mark.parametrize(
+    ("name", "precision"),
+    [("all", "tf32"), ("all", "bf16"), ("products on a GPU", "tf32"), ("products", "bf16"), ("convolutions", "bf16")],
+)
+def test_the_callers_new_settings_of_precision_change_nothing(name, precision, precisions, mobile, photo, wanted):
+    LEVELS[name].fp32_precision = precision
+    set_by_caller = precisions()
+    assert np.array_equal(mobile.matte(photo, input_size=256), wanted)
+    assert precisions() == set_by_caller
+
+
+@pytest.mark.parametrize(("name", "precision"), [("all", "tf32"), ("convolutions on a GPU", "ieee"), ("all", "none")])
+def test_convolutions_on_a_gpu_are_full_and_repeatable_whatever_the_caller_has_set(name, precision, precisions):
+    LEVELS[name].fp32_precision = precision
+    set_by_caller, benchmark = precisions(), torch.backends.cudnn.benchmark
+    torch.backends.cudnn.benchmark = True
+    try:
+        with own_settings._REPEATABLE:
+            assert precisions()["convolutions on a GPU"] == "ieee"
+            assert (torch.backends.cudnn.benchmark, torch.backends.cudnn.deterministic) == (False, True)
+            assert not torch.backends.cuda.cudnn_sdp_enabled()
+        assert torch.backends.cudnn.benchmark
+        assert torch.backends.cuda.cudnn_sdp_enabled()
+        assert precisions() == set_by_caller
+    finally:
+        torch.backends.cudnn.benchmark = benchmark
 
 
 @pytest.mark.parametrize("method", ["HYBRID", "RESIZE"])

@@ -159,3 +159,17 @@ def test_none_is_no_file_of_that_name(photo):
     wf, task = workflow_with(input_size=64, model_weight_file=None, background_file=None)
     wf.run_on(array=photo)
     assert task.session.model_name == "mobile"
+
+
+@pytest.mark.parametrize("cuda", ["auto", "True"])
+def test_a_gpu_on_which_pytorch_cannot_compute_is_replaced_by_the_cpu(cuda, photo, caplog, monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    reason = "no kernel image is available for execution on the device"
+    monkeypatch.setattr("infer_p3m_portrait_matting.plugin.sessions.trouble_with_gpu", lambda device: reason)
+    caplog.set_level(logging.INFO)
+    wf, task = workflow_with(cuda=cuda, input_size=128)
+    wf.run_on(array=photo)
+    assert task.session.device.type == "cpu"
+    said = warnings(caplog, reason) if cuda == "True" else infos(caplog, reason)
+    assert len(said) == 1
+    assert "running on the CPU" in said[0]

@@ -168,7 +168,11 @@ class MattingDecoder(nn.Module):
         assert f.e0p is not None
         x = self._level_0(upsample(d1, 2), _enlarge(x, f, 1), f.e0p, f.pool_e0(2))
         x = _enlarge(x, f, 0)
-        return torch.sigmoid(self._logits(x, f.e0).float())
+        logits = self._logits(x, f.e0).float()
+        if x.dtype == torch.float16:
+            # Beyond its range: the sigmoid would hide it.
+            logits = torch.where(logits.isfinite(), logits, float("nan"))
+        return torch.sigmoid(logits)
 
     def _logits(self, x: Tensor, e0: Tensor | None) -> Tensor:
         if self.head_sees_e0:
