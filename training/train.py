@@ -439,7 +439,7 @@ def main() -> None:
     parser.add_argument(
         "--data", type=Path, required=True, help="folder with train/ and, if at hand, backgrounds/; photos or a pack"
     )
-    parser.add_argument("--long-side", type=int, help="shrink photos to this many pixels, to hold them in memory")
+    parser.add_argument("--long-side", type=int, help="shrink all pictures to this many pixels, to hold them in memory")
     parser.add_argument("--config", type=Path, default=Path(__file__).with_name("mobile.toml"))
     parser.add_argument("--out", type=Path, default=Path("runs/mobile"), help="folder of checkpoints and weights")
     parser.add_argument("--start", type=Path, help="weights file to start from, instead of ImageNet's")

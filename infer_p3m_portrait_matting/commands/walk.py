@@ -7,11 +7,11 @@ from typing import NamedTuple
 
 from PIL import Image
 
+from ..p3m.imaging.decode import is_raw
 from ..p3m.imaging.files import SUFFIXES
-from ..p3m.imaging.photos import PILLOW_SUFFIXES
 from ..p3m.video.reader import VIDEO_SUFFIXES
 
-#: Formats to accept in a file without a suffix, by Pillow's names.
+#: Formats to accept in a file with no known suffix, by Pillow's names.
 _FORMATS = ("JPEG", "PNG", "WEBP", "TIFF", "BMP", "GIF", "JPEG2000", "AVIF")
 
 
@@ -70,13 +70,13 @@ def _files(folder: Path, leave_out: Path, failures: dict[str, str]) -> Iterator[
 
 
 def _is_photo(path: Path) -> bool:
-    if path.suffix.lower() in (*SUFFIXES, *PILLOW_SUFFIXES):
+    if path.suffix.lower() in SUFFIXES:
         return True
-    if path.suffix:
-        return False  # a camera's raw file, for one: Pillow opens its preview
     try:
-        with Image.open(path, formats=_FORMATS):
-            return True
+        with path.open("rb") as file:
+            head = file.read(10)
+        with Image.open(path, formats=_FORMATS) as image:
+            return not is_raw(image, head)
     except Image.DecompressionBombError:
         return True  # what reads it has another limit, and says so
     except (OSError, ValueError, SyntaxError):

@@ -91,9 +91,9 @@ def _repeatable() -> Iterator[None]:
     before = {name: getattr(cudnn, name) for name in names}
     wanted = {"enabled": True, "benchmark": False, "deterministic": True, "allow_tf32": False}
     with _full_convolutions(cudnn), sdpa_kernel(_ATTENTION):
-        for name in names:
-            setattr(cudnn, name, wanted[name])
         try:
+            for name in names:
+                setattr(cudnn, name, wanted[name])
             yield
         finally:
             for name, value in before.items():

@@ -48,7 +48,7 @@ def to_rgb(pixels: Tensor) -> Tensor:
     scale = {torch.uint8: 255.0, torch.uint16: 65535.0}.get(pixels.dtype, 1.0)
     rgb = pixels[..., :3].to(torch.float32, copy=True)
     # By a tensor of its own: a plain number becomes its reciprocal on a GPU, whose products round otherwise.
-    rgb.div_(torch.full((), scale, device=pixels.device))
+    rgb.div_(torch.full((), scale, dtype=torch.float32, device=pixels.device))
     return rgb.expand(-1, -1, 3).permute(2, 0, 1).unsqueeze(0).contiguous(memory_format=torch.channels_last)
 
 

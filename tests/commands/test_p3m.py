@@ -423,10 +423,12 @@ def test_a_photo_without_a_suffix_is_found_however_large_it_is(limit, tmp_path, 
 
 def test_what_is_no_photo_by_its_name_is_passed_over(tmp_path):
     """A raw file's preview, and what macOS writes beside a file on a foreign disk."""
-    Image.new("RGB", (10, 10)).save(tmp_path / "a.nef", "TIFF")
+    Image.new("RGB", (10, 10)).save(tmp_path / "a.nef", "TIFF", tiffinfo={254: 1})
+    Image.new("RGB", (10, 10)).save(tmp_path / "Dr. Smith", "TIFF")
+    Image.new("RGB", (10, 10)).save(tmp_path / "b.jp2", "JPEG2000")
     (tmp_path / "._clip.mp4").write_bytes(b"notes")
     found = walk.find(tmp_path, tmp_path / "results")
-    assert found.media == []
+    assert [path.name for path, _ in found.media] == ["Dr. Smith", "b.jp2"]
     assert [path.name for path in found.others] == ["._clip.mp4", "a.nef"]
 
 

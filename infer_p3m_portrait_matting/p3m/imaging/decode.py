@@ -29,6 +29,8 @@ _HEIF_BRANDS, _BRANDS_BOX = (b"heic", b"heix", b"hevc", b"heim", b"heis", b"mif1
 
 #: Tags of TIFF.
 _SUBFILE_TYPE, _DNG_VERSION = 254, 50706
+#: What stands behind the header of a TIFF in Canon's raw files.
+_CR2 = b"CR"
 
 #: Values of red, green and blue on which a profile is compared with sRGB, and how far, of 255, those of sRGB may be off
 #: by the rounding of their tables.
@@ -56,7 +58,7 @@ def decode_image(content: bytes, name: str) -> np.ndarray:
     try:
         with _our_limit(), Image.open(io.BytesIO(content)) as image:
             check_pixels(image.height, image.width, name)
-            if _is_raw(image):
+            if is_raw(image, content):
                 raise ValueError(f"{name} is a camera's raw file, whose preview alone can be read: develop it first")
             if not _needs_opencv(image, content):
                 return from_pillow(image, name)
@@ -118,10 +120,17 @@ def _our_limit() -> Iterator[None]:
                 Image.MAX_IMAGE_PIXELS = _Limit.own
 
 
-def _is_raw(image: Image.Image) -> bool:
-    """Tell whether a TIFF begins with a preview, as the raw files of cameras do (TIFF 6.0, NewSubfileType; DNG 1.1)."""
+def is_raw(image: Image.Image, head: bytes) -> bool:
+    """Tell whether a TIFF begins with a preview, as the raw files of cameras do (TIFF 6.0, NewSubfileType; DNG 1.1).
+
+    Args:
+        image: the picture that Pillow sees.
+        head: the first ten bytes of the file, or more.
+    """
     tags = getattr(image, "tag_v2", None) if image.format == "TIFF" else None
-    return tags is not None and (bool(tags.get(_SUBFILE_TYPE, 0) & 1) or _DNG_VERSION in tags)
+    if tags is None:
+        return False
+    return bool(tags.get(_SUBFILE_TYPE, 0) & 1) or _DNG_VERSION in tags or head[8:10] == _CR2
 
 
 def _needs_opencv(image: Image.Image, content: bytes) -> bool:

@@ -7,8 +7,11 @@ import numpy as np
 
 from .decode import decode_image, matte_of, rgb_of
 
-#: Suffixes of image files, in lower case; files may have them in any case.
-SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff")
+#: Suffixes of image files, in lower case; files may have them in any case. HEIC needs the package pillow-heif.
+SUFFIXES = (
+    *(".jpg", ".jpeg", ".jfif", ".png", ".webp", ".bmp", ".tif", ".tiff"),
+    *(".jp2", ".heic", ".heif", ".hif", ".avif", ".gif", ".ico"),
+)
 
 
 def list_images(folder: Path) -> list[Path]:

@@ -20,9 +20,6 @@ Result = TypeVar("Result")
 #: uint16 of the other byte order.
 _FOREIGN = np.dtype(np.uint16).newbyteorder("S")
 
-#: File formats that Pillow reads and OpenCV may not: HEIC with the package pillow-heif, the others by itself.
-PILLOW_SUFFIXES = (".heic", ".heif", ".hif", ".avif", ".gif", ".jfif", ".ico")
-
 
 def load_photo(photo: Photo) -> np.ndarray:
     """Return a photo as an array.

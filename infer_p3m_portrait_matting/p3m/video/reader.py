@@ -2,12 +2,12 @@
 
 import logging
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property
 from pathlib import Path
-from types import TracebackType
+from types import MappingProxyType, TracebackType
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -36,6 +36,9 @@ _HDR_CURVES = (16, 18)
 
 #: A clock that goes back by more than this many seconds starts again: two recordings were joined.
 _STARTS_AGAIN = 1
+
+#: How far to look for what describes a track, in microseconds and bytes.
+_LOOK_FURTHER = {"analyzeduration": "60000000", "probesize": "200000000"}
 
 #: Most time units per second; finer ones help no player.
 _FINEST = 1_000_000
@@ -139,11 +142,11 @@ class VideoReader:
         self.path = path
         with path.open("rb"):
             pass  # gives the operating system's message if the file does not exist
-        try:
-            # Absolute, because FFmpeg takes a colon in a relative name for a protocol. A playlist fetches nothing.
-            self._container = self._av.open(str(path.absolute()), options={"protocol_whitelist": "file"})
-        except self._av.error.FFmpegError as error:
-            raise ValueError(f"{path} cannot be read as a video: {_words(error)}") from error
+        self._container = self._open()
+        if any(stream.codec_context and not _is_readable(stream) for stream in self._container.streams.audio):
+            # Sound that begins late, in a container that describes it nowhere else.
+            self._container.close()
+            self._container = self._open(_LOOK_FURTHER)
         pictures = [stream for stream in self._container.streams.video if not _is_cover(stream)]
         if not pictures:
             self._container.close()
@@ -156,14 +159,23 @@ class VideoReader:
         unit = Fraction(self._stream.time_base)
         self.rate = _standard(Fraction(self._stream.average_rate or self._stream.guessed_rate or 1 / unit))
         self.time_base = _common_unit(unit, self.rate)
-        self._units = round(unit / self.time_base)
+        self._unit, self._units = unit, round(unit / self.time_base)
         self._first: int | None = None
-        self._damaged_sound = 0
+        self._damaged_sound, self._heard_until = 0, Fraction(0)
         self.frame_count = self._stream.frames or self._estimated_count()
         self._aspect = Fraction(self._stream.sample_aspect_ratio or 1)
         start = self._container.start_time
         # Streams cut from a broadcast start at any time; below 0 there is only sound that players skip.
         self._offset = Fraction(max(start or 0, 0), self._av.time_base)
+
+    def _open(self, more: Mapping[str, str] = MappingProxyType({})):
+        # A playlist fetches nothing. A clock that starts again is none that has overflowed: see Continuing.
+        options = {"protocol_whitelist": "file", "correct_ts_overflow": "0", **more}
+        try:
+            # Absolute, because FFmpeg takes a colon in a relative name for a protocol.
+            return self._av.open(str(self.path.absolute()), options=options)
+        except self._av.error.FFmpegError as error:
+            raise ValueError(f"{self.path} cannot be read as a video: {_words(error)}") from error
 
     def __enter__(self) -> "VideoReader":
         return self
@@ -192,7 +204,8 @@ class VideoReader:
         Raises:
             ValueError: the file holds no readable frame, or its frames change their size.
         """
-        damaged, count, last, size, end = 0, 0, None, None, Fraction(0)
+        damaged, count, last, size = 0, 0, None, None
+        times: list[Fraction] = []  # when the pictures begin and end
         shift = round(self._offset / self.time_base)
         step = max(round(1 / self.rate / self.time_base), 1)
         even = Evenly(1 / self.rate / self.time_base, self._units)
@@ -200,11 +213,16 @@ class VideoReader:
             if packet is None:
                 damaged += 1
                 continue
-            if packet.pts is not None and packet.time_base:
-                end = max(end, (packet.pts + (packet.duration or 0)) * packet.time_base - self._offset)
             if packet.stream.type == "audio":
+                if packet.pts is not None:
+                    end = (packet.pts + (packet.duration or 0)) * Fraction(packet.time_base) - self._offset
+                    self._heard_until = max(self._heard_until, end)
                 yield Sound(packet.stream, packet if packet.size else None, self._offset, self._note_damaged_sound)
                 continue
+            if packet.pts is not None:
+                start = packet.pts * self._unit
+                end = start + (packet.duration or 0) * self._unit
+                times = [min(start, *times[:1]), max(end, *times[1:])] if times else [start, end]
             try:
                 decoded = packet.decode()
             except self._av.error.FFmpegError:
@@ -230,20 +248,33 @@ class VideoReader:
                 yield Frame(image, last, (frame.duration or 0) * self._units, self.time_base, aspect)
         if count == 0:
             raise ValueError(f"{self.path} holds no frame that can be read")
-        # The stated number counts frames that an edit list hides, and is missing in some containers.
-        stated, is_cut = self._stream.frames, self._ends_early(end)
+        stated, is_cut = self._stream.frames, self._ends_early(count, times)
         if damaged or self._damaged_sound or is_cut:
             said = f" of {stated if stated > count else f'about {self.frame_count}'}" if is_cut else ""
             sound = f", {self._damaged_sound} pieces of its sound could not" if self._damaged_sound else ""
             logger.warning("%s is damaged: %d%s frames could be read%s", self.path, count, said, sound)
 
-    def _ends_early(self, end: Fraction) -> bool:
-        """Tell whether pictures and sound end, in seconds, long before the file says that they do."""
-        duration = self._container.duration
-        if duration is None or any(stream.type not in ("video", "audio") for stream in self._container.streams):
-            return False  # a subtitle may last longer
-        stated = Fraction(duration, self._av.time_base)
-        return stated - end > stated / 50 + 2 / self.rate
+    def _ends_early(self, count: int, times: list[Fraction]) -> bool:
+        """Tell whether the pictures end long before the file says that they do.
+
+        Args:
+            count: how many there were.
+            times: when the first begins and the last ends, in seconds; [] if no time was read.
+        """
+        stream, container = self._stream, self._container
+        if container.format.name == "avi":
+            # FFmpeg shortens its duration to what is there; what it states counts dropped frames too.
+            return count < stream.frames * 9 // 10
+        first, end = times or (Fraction(0), Fraction(0))
+        if stream.duration is not None:
+            # The number of frames would count those that an edit list hides.
+            stated, found = stream.duration * self._unit, end - first
+        elif container.duration is not None and len(container.streams) == 1 + len(self.audio):
+            # Of all streams, so that only the longest one can miss something.
+            stated, found = Fraction(container.duration, self._av.time_base), max(end - self._offset, self._heard_until)
+        else:
+            return False
+        return stated - found > stated / 50 + 2 / self.rate
 
     def _note_damaged_sound(self) -> None:
         self._damaged_sound += 1
@@ -310,25 +341,38 @@ class Continuing:
         self._jumps = [Fraction(0)]
         self._part: dict[int, int] = {}
         self._last: dict[int, Fraction] = {}
+        self._left: dict[int, Fraction] = {}
         self._end = Fraction(0)
 
     def __call__(self, packet: "av.Packet") -> None:
         """Change the times of a packet; call it with all packets in their order."""
-        count = packet.pts if packet.dts is None else packet.dts
-        if count is None or not packet.time_base:
+        if not packet.time_base:
             return
         index, unit = packet.stream.index, Fraction(packet.time_base)
-        part, time = self._part.get(index, 0), count * unit
-        if time < self._last.get(index, time) - _STARTS_AGAIN:
-            part += 1
-            if part == len(self._jumps):
-                self._jumps.append(self._end - time)
-        self._part[index], self._last[index] = part, time
-        jump = round(self._jumps[part] / unit)
+        # Times of display go back and forth; where MKV gives no others, it is not asked.
+        if packet.dts is not None:
+            self._enter(index, packet.dts * unit)
+        jump = round(self._jumps[self._part.get(index, 0)] / unit)
         if jump:
             packet.pts = None if packet.pts is None else packet.pts + jump
             packet.dts = None if packet.dts is None else packet.dts + jump
-        self._end = max(self._end, (count + jump + (packet.duration or 0)) * unit)
+        if packet.dts is not None:
+            self._end = max(self._end, (packet.dts + (packet.duration or 0)) * unit)
+
+    def _enter(self, index: int, time: Fraction) -> None:
+        """Note the time of a stream's next packet, and whether another part of the file begins with it."""
+        last, left = self._last.get(index, time), self._left.pop(index, None)
+        if left is not None and abs(time - left) <= _STARTS_AGAIN < time - last:
+            # The clock did not start again: a single time was wrong.
+            self._part[index] -= 1
+            if len(self._jumps) - 1 > max(self._part.values()):
+                self._jumps.pop()
+        elif time < last - _STARTS_AGAIN:
+            self._part[index] = self._part.get(index, 0) + 1
+            if self._part[index] == len(self._jumps):
+                self._jumps.append(self._end - time)
+            self._left[index] = last
+        self._last[index] = time
 
 
 class Evenly:

@@ -1,5 +1,6 @@
 """Write videos with alpha, composites and sequences of pictures frame by frame; they get their name when complete."""
 
+import logging
 import os
 import re
 import shutil
@@ -16,6 +17,9 @@ from .reader import Frame, Sound, VideoReader, import_av
 
 if TYPE_CHECKING:
     import av
+
+
+logger = logging.getLogger(__name__)
 
 
 class Format(NamedTuple):
@@ -89,8 +93,15 @@ FORMATS = {
     ),
 }
 
-#: Usual layouts by their number of channels. Encoders take no unknown layout, and Opus no 5.1 with side speakers.
-_LAYOUTS = {1: "mono", 2: "stereo", 3: "2.1", 4: "quad", 5: "5.0", 6: "5.1", 7: "6.1", 8: "7.1"}
+#: FFmpeg's layouts for sound that names none, by the number of channels.
+_UNNAMED = {1: "mono", 2: "stereo", 3: "2.1", 4: "4.0", 5: "5.0", 6: "5.1", 7: "6.1", 8: "7.1"}
+#: What AAC and Opus call the same channels.
+_TO_THE_SIDE = {"5.0(side)": "5.0", "5.1(side)": "5.1"}
+#: The layouts of Opus (RFC 7845, 5.1.1.2), by the number of channels.
+_OPUS = {1: "mono", 2: "stereo", 3: "3.0", 4: "quad", 5: "5.0", 6: "5.1", 7: "6.1", 8: "7.1"}
+
+#: A longer pause in the sound, in seconds, is a damaged time.
+_LONGEST_GAP = 60
 
 _SEQUENCE = re.compile(r"%0?(\d*)d")
 
@@ -266,8 +277,7 @@ class VideoWriter:
             return self._container.add_stream_from_template(heard), True
         codec = name if is_held else self._form.otherwise
         rate = 48000 if codec == "libopus" else context.sample_rate
-        layout = _LAYOUTS.get(context.layout.nb_channels, context.layout.name)
-        return self._container.add_stream(codec, rate=rate, layout=layout), False
+        return self._container.add_stream(codec, rate=rate, layout=_layout_for(codec, context.layout)), False
 
     def _fill_gap(self, target: "av.AudioStream", heard: "av.AudioFrame") -> None:
         """Write silence up to the time of a frame."""
@@ -276,7 +286,11 @@ class VideoWriter:
         if heard.pts is not None and heard.time_base:
             start = round(heard.pts * heard.time_base * rate)
             # Times are rounded, in MKV to milliseconds.
-            if until is not None and start - until > rate // 50:
+            if until is not None and start - until > _LONGEST_GAP * rate:
+                seconds = (start - until) // rate
+                logger.warning("%s: a gap of %d s in its sound is left out", self._source.path, seconds)
+                until = start
+            elif until is not None and start - until > rate // 50:
                 # In pieces of equal length, of a second at most: the time of a short rest would round to the next.
                 length = -(-(start - until) // -(-(start - until) // rate))
                 for first in range(until, start, length):
@@ -383,6 +397,18 @@ def _converted(heard: "av.AudioFrame", first: "av.AudioFrame") -> list["av.Audio
             frame.pts = round(frame.pts * frame.time_base / first.time_base)
             frame.time_base = first.time_base
     return frames
+
+
+def _layout_for(codec: str, layout: "av.AudioLayout") -> str:
+    """Return the layout of channels in which an encoder takes sound: the same, by its name for it, where it has one."""
+    count = layout.nb_channels
+    name = _UNNAMED.get(count, layout.name) if layout.name.endswith(" channels") else layout.name
+    if codec.startswith("pcm_"):
+        return name
+    name = _TO_THE_SIDE.get(name, name)
+    if codec == "libopus" and name not in _OPUS.values():
+        return _OPUS.get(count, name)
+    return name
 
 
 def _silence(like: "av.AudioFrame", samples: int, start: int) -> "av.AudioFrame":
