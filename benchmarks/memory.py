@@ -1,8 +1,6 @@
-"""Bytes per pixel that a run takes at its peak, step by step, above what the process held before.
+"""Bytes per pixel that a run takes at its peak, step by step, above what the process held before."""
 
-python -m benchmarks.memory [megapixels]
-"""
-
+import argparse
 import subprocess
 import sys
 
@@ -36,17 +34,20 @@ def measure(step: str, megapixels: float) -> float:
     return (resident_bytes()[1] - before) / (side * side)
 
 
-def main(arguments: list[str]) -> None:
+def main() -> None:
     """Print one line per step, each measured in a process of its own."""
-    if len(arguments) == 2:
-        print(measure(arguments[0], float(arguments[1])))
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--megapixels", type=float, default=48, help="size of the photo (default: %(default)s)")
+    parser.add_argument("--step", choices=STEPS, help=argparse.SUPPRESS)
+    args = parser.parse_args()
+    if args.step:
+        print(measure(args.step, args.megapixels))
         return
-    megapixels = float(arguments[0]) if arguments else 48
     for step in STEPS:
-        command = [sys.executable, "-m", "benchmarks.memory", step, str(megapixels)]
+        command = [sys.executable, "-m", "benchmarks.memory", "--step", step, "--megapixels", str(args.megapixels)]
         found = subprocess.run(command, capture_output=True, text=True, check=True).stdout
-        print(f"{step:12s} {float(found):6.1f} bytes per pixel at {megapixels:g} megapixels")
+        print(f"{step:12s} {float(found):6.1f} bytes per pixel at {args.megapixels:g} megapixels")
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    main()

@@ -1,9 +1,6 @@
-"""SAD against a photo's size: the photo as it is, and enlarged to 512 px by hand before matting.
+"""SAD against a photo's size: the photo as it is, and enlarged to 512 px by hand before matting."""
 
-python -m benchmarks.small_photos [model]
-"""
-
-import sys
+import argparse
 
 import cv2
 import numpy as np
@@ -14,9 +11,11 @@ from infer_p3m_portrait_matting.p3m import PortraitMatting
 SIDES = (48, 64, 96, 128, 160, 192, 256, 320, 384, 448, 512)
 
 
-def main(model: str = "mobile") -> None:
+def main() -> None:
     """Print one line per size: mean absolute difference x 1000 from the large photo's matte at that size."""
-    matting, photo = PortraitMatting(model), data.astronaut()
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--model", default="mobile", help="resnet34, vitae-s or mobile (default: %(default)s)")
+    matting, photo = PortraitMatting(parser.parse_args().model), data.astronaut()
     full = matting.matte(photo)
     print("side    HYBRID   RESIZE   enlarged by hand (HYBRID)")
     for side in SIDES:
@@ -33,4 +32,4 @@ def main(model: str = "mobile") -> None:
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    main()
