@@ -161,7 +161,10 @@ class VideoReader:
         self.time_base = _common_unit(unit, self.rate)
         self._unit, self._units = unit, round(unit / self.time_base)
         self._first: int | None = None
-        self._damaged_sound, self._heard_until = 0, Fraction(0)
+        self._damaged_sound = 0
+        # When the pictures begin and end, and when the sound ends, in seconds by the file's clock.
+        self._begun: Fraction | None = None
+        self._ended, self._heard_until = Fraction(0), Fraction(0)
         self.frame_count = self._stream.frames or self._estimated_count()
         self._aspect = Fraction(self._stream.sample_aspect_ratio or 1)
         start = self._container.start_time
@@ -205,7 +208,6 @@ class VideoReader:
             ValueError: the file holds no readable frame, or its frames change their size.
         """
         damaged, count, last, size = 0, 0, None, None
-        times: list[Fraction] = []  # when the pictures begin and end
         shift = round(self._offset / self.time_base)
         step = max(round(1 / self.rate / self.time_base), 1)
         even = Evenly(1 / self.rate / self.time_base, self._units)
@@ -215,14 +217,14 @@ class VideoReader:
                 continue
             if packet.stream.type == "audio":
                 if packet.pts is not None:
-                    end = (packet.pts + (packet.duration or 0)) * Fraction(packet.time_base) - self._offset
+                    end = (packet.pts + (packet.duration or 0)) * Fraction(packet.time_base)
                     self._heard_until = max(self._heard_until, end)
                 yield Sound(packet.stream, packet if packet.size else None, self._offset, self._note_damaged_sound)
                 continue
             if packet.pts is not None:
                 start = packet.pts * self._unit
-                end = start + (packet.duration or 0) * self._unit
-                times = [min(start, *times[:1]), max(end, *times[1:])] if times else [start, end]
+                self._begun = start if self._begun is None else min(self._begun, start)
+                self._ended = max(self._ended, start + (packet.duration or 0) * self._unit)
             try:
                 decoded = packet.decode()
             except self._av.error.FFmpegError:
@@ -248,30 +250,25 @@ class VideoReader:
                 yield Frame(image, last, (frame.duration or 0) * self._units, self.time_base, aspect)
         if count == 0:
             raise ValueError(f"{self.path} holds no frame that can be read")
-        stated, is_cut = self._stream.frames, self._ends_early(count, times)
+        stated, is_cut = self._stream.frames, self._ends_early(count)
         if damaged or self._damaged_sound or is_cut:
             said = f" of {stated if stated > count else f'about {self.frame_count}'}" if is_cut else ""
             sound = f", {self._damaged_sound} pieces of its sound could not" if self._damaged_sound else ""
             logger.warning("%s is damaged: %d%s frames could be read%s", self.path, count, said, sound)
 
-    def _ends_early(self, count: int, times: list[Fraction]) -> bool:
-        """Tell whether the pictures end long before the file says that they do.
-
-        Args:
-            count: how many there were.
-            times: when the first begins and the last ends, in seconds; [] if no time was read.
-        """
+    def _ends_early(self, count: int) -> bool:
+        """Tell whether the pictures, of which there were ``count``, end long before the file says that they do."""
         stream, container = self._stream, self._container
         if container.format.name == "avi":
             # FFmpeg shortens its duration to what is there; what it states counts dropped frames too.
             return count < stream.frames * 9 // 10
-        first, end = times or (Fraction(0), Fraction(0))
         if stream.duration is not None:
             # The number of frames would count those that an edit list hides.
-            stated, found = stream.duration * self._unit, end - first
+            stated, found = stream.duration * self._unit, self._ended - (self._begun or 0)
         elif container.duration is not None and len(container.streams) == 1 + len(self.audio):
             # Of all streams, so that only the longest one can miss something.
-            stated, found = Fraction(container.duration, self._av.time_base), max(end - self._offset, self._heard_until)
+            stated = Fraction(container.duration, self._av.time_base)
+            found = max(self._ended, self._heard_until) - self._offset
         else:
             return False
         return stated - found > stated / 50 + 2 / self.rate
