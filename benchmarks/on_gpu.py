@@ -61,8 +61,8 @@ def open_model(name: str, weights: dict[str, Path | None], device: str, precisio
 def check_golden(name: str, weights: dict[str, Path | None], device: str) -> Outcome:
     """All outputs of a published network in float32 against the published numbers, within 1e-3.
 
-    The alphas keep it on 99.9 % of the pixels: where two values of a pool's window differ by their rounding alone, the
-    order of a GPU's sums decides which is the larger, and unpooling puts it elsewhere.
+    The share of the alphas that keep it is told too: where two values of a pool's window differ by their rounding
+    alone, the order of a GPU's sums decides which is the larger, and unpooling puts it elsewhere.
     """
     with np.load(published_rule.GOLDEN / f"{name}.npz") as file:
         golden = dict(file)
@@ -76,10 +76,8 @@ def check_golden(name: str, weights: dict[str, Path | None], device: str) -> Out
     found |= {key: side[..., ::4, ::4] for key, side in sides}
     errors = {key: np.abs(tensor.squeeze().cpu().numpy() - golden[key]) for key, tensor in found.items()}
     worst = max(errors, key=lambda key: errors[key].max())
-    alphas = ("local_alpha", "fusion_alpha")
-    kept = min((errors[key] < 1e-3).mean() for key in alphas)
-    passed = kept >= 0.999 and all(error.max() < 1e-3 for key, error in errors.items() if key not in alphas)
-    return bool(passed), f"largest error {errors[worst].max():.1e}, of {worst}; alphas within 1e-3 on {kept:.3%}"
+    kept = min((errors[key] < 1e-3).mean() for key in ("local_alpha", "fusion_alpha"))
+    return bool(errors[worst].max() < 1e-3), f"largest error {errors[worst].max():.1e}, of {worst}; alphas within 1e-3 on {kept:.3%}"
 
 
 def check_same_bits(name: str, weights: dict[str, Path | None], device: str, runs: int = 10) -> Outcome:
