@@ -77,7 +77,8 @@ def check_golden(name: str, weights: dict[str, Path | None], device: str) -> Out
     errors = {key: np.abs(tensor.squeeze().cpu().numpy() - golden[key]) for key, tensor in found.items()}
     worst = max(errors, key=lambda key: errors[key].max())
     kept = min((errors[key] < 1e-3).mean() for key in ("local_alpha", "fusion_alpha"))
-    return bool(errors[worst].max() < 1e-3), f"largest error {errors[worst].max():.1e}, of {worst}; alphas within 1e-3 on {kept:.3%}"
+    largest = errors[worst].max()
+    return bool(largest < 1e-3), f"largest error {largest:.1e}, of {worst}; alphas within 1e-3 on {kept:.3%}"
 
 
 def check_same_bits(name: str, weights: dict[str, Path | None], device: str, runs: int = 10) -> Outcome:
