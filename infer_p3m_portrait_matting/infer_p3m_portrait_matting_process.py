@@ -54,9 +54,10 @@ class InferP3mPortraitMattingParam(core.CWorkflowTaskParam):
         self.warn_of_idle(asked.names_in_call())
 
     def warn_of_idle(self, names: Collection[str]) -> None:
-        """Log a WARNING for each of the names whose parameter changes nothing beside the others."""
-        for name, needed in self.settings.without_effect(names).items():
-            logger.warning("infer_p3m_portrait_matting: %s has no effect without %s", name, needed)
+        """Log a WARNING for each of the names whose parameter is set but changes nothing beside the others."""
+        for name, needed in self.settings.idle().items():
+            if name in names and getattr(self.settings, name):
+                logger.warning("infer_p3m_portrait_matting: %s has no effect without %s", name, needed)
 
     def get_values(self) -> dict[str, str]:
         """Return all parameters as strings."""

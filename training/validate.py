@@ -34,8 +34,9 @@ _SIZES = ((1088, 736), (896, 896), (736, 1088))
 
 def photos(data: Path, scale: float) -> Iterator[Picture]:
     """Yield each held-out photo of a folder or a pack, enlarged ``scale`` times."""
+    packed = is_pack(data)
     for path in list_photos(data / "train", held_out=True):
-        portrait = decode_file(path) if is_pack(data) else None
+        portrait = decode_file(path) if packed else None
         image = np.dstack((portrait.photo(), portrait.alpha) if portrait else pair_of(path).read_8bit())
         image = cv2.resize(image, None, fx=scale, fy=scale, interpolation=cv2.INTER_CUBIC) if scale != 1 else image
         yield path.stem, np.ascontiguousarray(image[..., :3]), image[..., 3].astype(np.float32) / 255

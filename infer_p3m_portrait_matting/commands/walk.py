@@ -75,8 +75,8 @@ def _is_photo(path: Path) -> bool:
     try:
         with path.open("rb") as file:
             head = file.read(10)
-        with Image.open(path, formats=_FORMATS) as image:
-            return not is_raw(image, head)
+            with Image.open(file, formats=_FORMATS) as image:
+                return not is_raw(image, head)
     except Image.DecompressionBombError:
         return True  # what reads it has another limit, and says so
     except (OSError, ValueError, SyntaxError):

@@ -123,7 +123,6 @@ class Row(NamedTuple):
         write: shows a value in the controls.
         changed: the signals that report a change by the user.
         section: the folding section that holds the line, or "" for the first screen.
-        matters: tells whether the parameter has an effect, given the others; if not, its line is hidden.
     """
 
     field: str
@@ -133,7 +132,6 @@ class Row(NamedTuple):
     write: Callable[[Any], None]
     changed: tuple[Any, ...]
     section: str = ""
-    matters: Callable[[Settings], bool] = lambda settings: True
 
 
 class ParameterForm(QtWidgets.QWidget):
@@ -195,9 +193,7 @@ class ParameterForm(QtWidgets.QWidget):
         self.rows = (
             _choice("model_name", "&Model", self.model),
             _choice("subject", "&Person", self.subject),
-            _text("box", "Bo&x", self.box)._replace(
-                read=self._read_box, matters=lambda settings: settings.subject == BOX
-            ),
+            _text("box", "Bo&x", self.box)._replace(read=self._read_box),
             Row(
                 "background",
                 "&Background",
@@ -206,13 +202,9 @@ class ParameterForm(QtWidgets.QWidget):
                 self._write_background,
                 (self.background.currentIndexChanged, self._color_chosen),
             ),
-            _text("background_file", "P&icture", self.background_file, self.browse_background)._replace(
-                matters=lambda settings: settings.background == IMAGE
-            ),
+            _text("background_file", "P&icture", self.background_file, self.browse_background),
             _choice("anonymize", "&Faces", self.anonymize),
-            _switch("anonymize_strict", "No fac&e", self.strict)._replace(
-                matters=lambda settings: settings.anonymize != "none"
-            ),
+            _switch("anonymize_strict", "No fac&e", self.strict),
             _switch("invert", "I&nvert", self.invert, MATTE),
             _number("feather", "Fe&ather", self.feather, MATTE),
             _number("shift", "&Shift", self.shift, MATTE),
@@ -378,10 +370,10 @@ class ParameterForm(QtWidgets.QWidget):
         settings, default = self._readable(), Settings()
         self._problems, hints = self.problems(), self.hints()
         self.color.setVisible(self.background.currentData() == _COLOR)
-        changed = dict.fromkeys(self.sections, 0)
+        idle, changed = settings.idle(), dict.fromkeys(self.sections, 0)
         for row in self.rows:
             line = self.lines[row.field]
-            line.setVisible(row.matters(settings))
+            line.setVisible(row.field not in idle)
             line.say(self._problems.get(row.field) or hints.get(row.field, ""), row.field in self._problems)
             if row.section:
                 changed[row.section] += getattr(settings, row.field) != getattr(default, row.field)

@@ -1,6 +1,6 @@
 """Parse and check the plugin's parameters, and convert them to Ikomia's strings. Needs neither Ikomia nor Qt."""
 
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, get_type_hints
@@ -160,14 +160,14 @@ class Settings:
         if unknown:
             raise ValueError(f"unknown parameter {shown(', '.join(unknown))}: choose from {', '.join(cls.names())}")
 
-    def without_effect(self, names: Collection[str]) -> dict[str, str]:
-        """Find which of these parameters are set but change nothing beside the others; say what each would need."""
+    def idle(self) -> dict[str, str]:
+        """Find which parameters, set or not, change nothing beside the others; say what each would need."""
         needed = {
             "box": "" if self.subject == BOX else 'subject "box"',
             "background_file": "" if self.background == IMAGE else 'background "image"',
             "anonymize_strict": "" if self.anonymize != "none" else 'anonymize "blur" or "pixelate"',
         }
-        return {name: needed[name] for name in needed if needed[name] and name in names and getattr(self, name)}
+        return {name: other for name, other in needed.items() if other}
 
     def to_strings(self) -> dict[str, str]:
         """Convert all parameters to the strings that Ikomia stores."""

@@ -282,22 +282,20 @@ class VideoWriter:
     def _fill_gap(self, target: "av.AudioStream", heard: "av.AudioFrame") -> None:
         """Write silence up to the time of a frame."""
         index, rate = target.index, heard.sample_rate
-        until = self._heard_until.get(index)
+        start = self._heard_until.get(index, 0)
         if heard.pts is not None and heard.time_base:
             start = round(heard.pts * heard.time_base * rate)
-            # Times are rounded, in MKV to milliseconds.
-            if until is not None and start - until > _LONGEST_GAP * rate:
-                seconds = (start - until) // rate
-                logger.warning("%s: a gap of %d s in its sound is left out", self._source.path, seconds)
-                until = start
-            elif until is not None and start - until > rate // 50:
-                # In pieces of equal length, of a second at most: the time of a short rest would round to the next.
-                length = -(-(start - until) // -(-(start - until) // rate))
-                for first in range(until, start, length):
-                    self._container.mux(target.encode(_silence(heard, min(length, start - first), first)))
-                until = start
-            until = start if until is None else until
-        self._heard_until[index] = (until or 0) + heard.samples
+        until = self._heard_until.get(index, start)
+        gap = start - until
+        if gap > _LONGEST_GAP * rate:
+            logger.warning("%s: a gap of %d s in its sound is left out", self._source.path, gap // rate)
+        elif gap > rate // 50:
+            # In pieces of equal length, of a second at most: the time of a short rest would round to the next.
+            length = -(-gap // -(-gap // rate))
+            for first in range(until, start, length):
+                self._container.mux(target.encode(_silence(heard, min(length, start - first), first)))
+        # Times are rounded, in MKV to milliseconds: what is no gap goes on from the sample before.
+        self._heard_until[index] = (start if gap > rate // 50 else until) + heard.samples
 
     def _to_yuv(self, picture: np.ndarray, pixels: str | None) -> "av.VideoFrame":
         flags = self._av.video.reformatter.Interpolation
