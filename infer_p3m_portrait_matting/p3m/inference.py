@@ -6,13 +6,13 @@ from collections.abc import Callable, Sequence
 from os import PathLike
 from pathlib import Path
 
-import cv2
 import numpy as np
 import torch
 from torch import Tensor
 
 from .checkpoints.weights import expected_weights, fill, find_weights, read_weights
 from .errors import WeightsError
+from .fusion import fuse_passes, shrinks, undecided
 from .imaging.images import check_image
 from .imaging.photos import Photo, load_photo, takes_photo
 from .model.network import FOREGROUND, UNKNOWN, P3MNet, classify
@@ -302,8 +302,8 @@ class PortraitMatting:
         others = [i for i in range(len(photos)) if i not in plain]
         if others:
             wanted = None
-            if fine.device.type == "cpu" and not any(_shrinks((x, fine), *photo.shape[:2]) for photo in photos):
-                wanted = _undecided(classes[others])
+            if fine.device.type == "cpu" and not any(shrinks((x, fine), *photo.shape[:2]) for photo in photos):
+                wanted = undecided(classes[others])
             local = model.local_alpha(fine[others] if plain else fine, wanted)
             self._check_range(local, model)
             done()
@@ -314,7 +314,7 @@ class PortraitMatting:
             if i in plain:
                 mattes.append(np.full(size, plain[i] == FOREGROUND, np.float32))
             else:
-                mattes.append(_download(_combine(classes[i : i + 1], next(rows)[None], *size)))
+                mattes.append(_download(fuse_passes(classes[i : i + 1], next(rows)[None], *size)))
         return mattes
 
     def _pass_size(self, height: int, width: int, input_size: int, local: bool) -> tuple[int, int]:
@@ -372,71 +372,5 @@ def _check_request(method: str, input_size: int) -> str:
     return method.upper()
 
 
-def _undecided(classes: Tensor) -> Tensor:
-    """Where :func:`_combine` needs the local alpha: bool [N, 1, h, w] for int64 classes of the same shape.
-
-    That is near an unknown pixel and where background meets foreground. Enlarged bilinearly, a class reaches one pixel
-    further, and from there the local alpha, whose pixels are no larger, one of its own.
-    """
-    near = np.ones((5, 5), np.uint8)
-    undecided = [
-        (cv2.dilate(x, near) != cv2.erode(x, near)) | (x == UNKNOWN) for x in classes[:, 0].to(torch.uint8).numpy()
-    ]
-    return torch.from_numpy(np.stack(undecided))[:, None]
-
-
-def _combine(classes: Tensor, local: Tensor, height: int, width: int) -> Tensor:
-    """Fuse both passes at the photo's size: int64 classes and float32 local alpha, each [1, 1, h, w].
-
-    Returns:
-        float32 [1, 1, height, width] in [0, 1].
-    """
-    if local.device.type == "cpu" and not _shrinks((classes, local), height, width):
-        return _combine_in_strips(classes, local, height, width)
-    local = resize(local, height, width)
-    # Scaled, the classes 0, 1, 2 stay exactly 0 or 2 only where no other class is near: there they decide.
-    trimap = resize(classes.float(), height, width)
-    known = (trimap < _EXACT) | (trimap > 2 - _EXACT)
-    return torch.where(known, (trimap > 1).float(), local).clamp_(0, 1)
-
-
-def _shrinks(maps: tuple[Tensor, ...], height: int, width: int) -> bool:
-    """Tell whether one of the maps [N, C, h, w] is larger than a photo."""
-    return any(x.shape[2] > height or x.shape[3] > width for x in maps)
-
-
-def _combine_in_strips(classes: Tensor, local: Tensor, height: int, width: int) -> Tensor:
-    """:func:`_combine` where both maps grow: rows are made long first, then every row of the photo once, in strips."""
-    local, trimap = resize(local, local.shape[2], width), resize(classes.float(), classes.shape[2], width)
-    alpha = torch.empty((1, 1, height, width), dtype=torch.float32)
-    rows = max(_STRIP // width, 1)
-    for first in range(0, height, rows):
-        last = min(first + rows, height)
-        target = alpha[:, :, first:last]
-        strip = _rows_of(trimap, first, last, height)
-        known = (strip < _EXACT).logical_or_(strip > 2 - _EXACT)
-        if known.all():
-            torch.gt(strip, 1, out=target)
-        else:
-            torch.where(known, (strip > 1).float(), _rows_of(local, first, last, height).clamp_(0, 1), out=target)
-    return alpha
-
-
-def _rows_of(x: Tensor, first: int, last: int, height: int) -> Tensor:
-    """Rows first to last (exclusive) of a map [1, 1, h, W] enlarged bilinearly to ``height`` rows."""
-    h = x.shape[2]
-    centre = ((torch.arange(first, last, dtype=torch.float64) + 0.5) * (h / height) - 0.5).clamp_(0, h - 1)
-    above = centre.long()
-    below = (above + 1).clamp_(max=h - 1)
-    share = (centre - above).float().view(1, 1, -1, 1)
-    return torch.lerp(x.index_select(2, above), x.index_select(2, below), share)
-
-
 def _download(alpha: Tensor) -> np.ndarray:
     return alpha[0, 0].cpu().numpy()
-
-
-#: Pixels of the photo in one strip of rows.
-_STRIP = 2**18
-#: Slack for the rounding of the interpolation's weights.
-_EXACT = 1e-5
