@@ -13,8 +13,9 @@ from infer_p3m_portrait_matting.p3m.atomic_write import write_whole
 from infer_p3m_portrait_matting.p3m.imaging.png import encode_png
 
 from .augment import Batch, Sampler
+from .config import Config
 from .gallery import load_gallery
-from .train import Config, step_data
+from .source import step_data
 
 
 def contact_sheet(batch: Batch, columns: int = 3) -> np.ndarray:

@@ -14,8 +14,10 @@ from ..p3m.atomic_write import write_whole
 from ..p3m.errors import MissingPackageError, words_of
 from ..p3m.imaging.decode import decode_image, rgb_of
 from ..p3m.imaging.encode import encode_picture
-from ..p3m.video.reader import Sound, VideoReader
-from ..p3m.video.writers import Writer, is_sequence, open_writer
+from ..p3m.video.reader import VideoReader
+from ..p3m.video.sequence import is_sequence
+from ..p3m.video.sound import Sound
+from ..p3m.video.writers import Writer, open_writer
 from ..plugin.pictures import Pictures
 from .matting import Matting
 from .targets import STANDARD, Item

@@ -10,8 +10,11 @@ import av
 import numpy as np
 import pytest
 
-from infer_p3m_portrait_matting.p3m.video.reader import Continuing, Frame, Sound, VideoReader
-from infer_p3m_portrait_matting.p3m.video.writers import SequenceWriter, is_sequence, number_in, open_writer
+from infer_p3m_portrait_matting.p3m.video.clock import Continuing
+from infer_p3m_portrait_matting.p3m.video.reader import Frame, VideoReader
+from infer_p3m_portrait_matting.p3m.video.sequence import SequenceWriter, is_sequence, number_in
+from infer_p3m_portrait_matting.p3m.video.sound import Sound
+from infer_p3m_portrait_matting.p3m.video.writers import open_writer
 
 NTSC = Fraction(30000, 1001)
 #: Times in milliseconds as a phone makes them.

@@ -6,10 +6,10 @@ import pytest
 import torch
 from drawn import draw_portrait
 
-import training.train
+import training
 from training.augment import Batch
+from training.config import Config
 from training.contact_sheet import contact_sheet, first_step, main
-from training.train import Config
 
 
 def test_samples_lie_side_by_side():
@@ -48,7 +48,7 @@ def test_a_sheet_of_a_configuration_is_written(tmp_path, monkeypatch, capsys):
 
 @pytest.mark.parametrize("part", ["views", "mattes"])
 def test_the_bundled_configuration_has_samples_of_both_kinds(part):
-    config = Config.read(Path(training.train.__file__).with_name("mobile.toml"))
+    config = Config.read(Path(training.__file__).with_name("mobile.toml"))
     step = first_step(config, part)
     assert getattr(config.stage_at(step)[0], part) is not None
     assert step == 0 or getattr(config.stage_at(step - 1)[0], part) is None

@@ -9,8 +9,11 @@ from torch import nn
 
 from infer_p3m_portrait_matting.p3m import create_model, save_weights
 from training.augment import Recipe
+from training.config import Config, Part, Stage
 from training.pretrained import load_imagenet
-from training.train import Config, Part, Source, Stage, Trainer, measure, prefetch, step_data
+from training.source import Source, prefetch, step_data
+from training.train import measure
+from training.trainer import Trainer
 
 CPU = torch.device("cpu")
 MATTES = Part(64, 2, Recipe(close_ups=0.5, unknown=(4, 9)))

@@ -1,8 +1,7 @@
 """Read videos frame by frame: upright RGB pictures with their exact times, and the sound as it is in the file."""
 
 import logging
-import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property
@@ -12,7 +11,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..errors import MissingPackageError
+from .clock import Continuing, Evenly, common_unit, standard_rate
+from .pyav import import_av
+from .sound import Sound, is_readable
 
 if TYPE_CHECKING:
     import av
@@ -25,38 +26,14 @@ VIDEO_SUFFIXES = (
     *(".wmv", ".flv", ".3gp", ".ogv"),
 )
 
-#: Installs the reader.
-INSTALL_AV = 'pip install "av>=14,<19"'  # the extra "video"
-
 # Values of FFmpeg's AVColorSpace, AVColorRange and AVColorTransferCharacteristic (ISO/IEC 23091-2).
 _NO_MATRIX = (0, 2)
 _BT709, _BT601 = 1, 5
 _LIMITED_RANGE = 1
 _HDR_CURVES = (16, 18)
 
-#: A clock that goes back by more than this many seconds starts again: two recordings were joined.
-_STARTS_AGAIN = 1
-
 #: How far to look for what describes a track, in microseconds and bytes.
 _LOOK_FURTHER = {"analyzeduration": "60000000", "probesize": "200000000"}
-
-#: Most time units per second; finer ones help no player.
-_FINEST = 1_000_000
-
-
-def import_av():
-    """Import PyAV.
-
-    Raises:
-        MissingPackageError: PyAV is not installed; the message has the command to install it.
-    """
-    try:
-        import av
-    except ImportError as error:
-        raise MissingPackageError(f"videos need the package av: {INSTALL_AV}") from error
-    # FFmpeg's messages go into our errors; printed, they would break the progress bar.
-    av.logging.set_level(av.logging.PANIC)
-    return av
 
 
 @dataclass(frozen=True)
@@ -81,41 +58,6 @@ class Frame:
     def time(self) -> Fraction:
         """Return when the frame is shown, in seconds."""
         return self.pts * self.time_base
-
-
-class Sound:
-    """A piece of an audio stream, as it is in the file; decoded when a writer needs it.
-
-    Attributes:
-        stream: the stream it belongs to.
-        packet: the piece, or None at the stream's end.
-        offset: subtract this from its times, in seconds.
-
-    Args:
-        on_damage: is called if the piece cannot be decoded.
-    """
-
-    def __init__(
-        self,
-        stream: "av.AudioStream",
-        packet: "av.Packet | None",
-        offset: Fraction,
-        on_damage: Callable[[], None] = lambda: None,
-    ) -> None:
-        self.stream, self.packet, self.offset, self._on_damage = stream, packet, offset, on_damage
-
-    @cached_property
-    def frames(self) -> list["av.AudioFrame"]:
-        """Decode the piece once, for all writers; [] if it is damaged. Decode pieces in their order."""
-        try:
-            frames = self.stream.codec_context.decode(self.packet)
-        except import_av().error.FFmpegError:
-            self._on_damage()
-            return []
-        for frame in frames:
-            if frame.pts is not None and frame.time_base:
-                frame.pts -= round(self.offset / frame.time_base)
-        return frames
 
 
 class VideoReader:
@@ -143,7 +85,7 @@ class VideoReader:
         with path.open("rb"):
             pass  # gives the operating system's message if the file does not exist
         self._container = self._open()
-        if any(stream.codec_context and not _is_readable(stream) for stream in self._container.streams.audio):
+        if any(stream.codec_context and not is_readable(stream) for stream in self._container.streams.audio):
             # Sound that begins late, in a container that describes it nowhere else.
             self._container.close()
             self._container = self._open(_LOOK_FURTHER)
@@ -153,12 +95,12 @@ class VideoReader:
             raise ValueError(f"{path} has no video stream")
         self._stream = pictures[0]
         self._stream.thread_type = "AUTO"
-        self.audio = [stream for stream in self._container.streams.audio if _is_readable(stream)]
+        self.audio = [stream for stream in self._container.streams.audio if is_readable(stream)]
         if unreadable := len(self._container.streams.audio) - len(self.audio):
             logger.warning("%s: %d of its sound tracks cannot be decoded, and are left out", path, unreadable)
         unit = Fraction(self._stream.time_base)
-        self.rate = _standard(Fraction(self._stream.average_rate or self._stream.guessed_rate or 1 / unit))
-        self.time_base = _common_unit(unit, self.rate)
+        self.rate = standard_rate(Fraction(self._stream.average_rate or self._stream.guessed_rate or 1 / unit))
+        self.time_base = common_unit(unit, self.rate)
         self._unit, self._units = unit, round(unit / self.time_base)
         self._first: int | None = None
         self._damaged_sound = 0
@@ -328,98 +270,6 @@ class VideoReader:
     @cached_property
     def _reformatter(self):
         return self._av.video.reformatter.VideoReformatter()
-
-
-class Continuing:
-    """Lets times go on where a file's clock starts again, as in recordings that were joined."""
-
-    def __init__(self) -> None:
-        # By part of the file; the streams enter a part one after the other.
-        self._jumps = [Fraction(0)]
-        self._part: dict[int, int] = {}
-        self._last: dict[int, Fraction] = {}
-        self._left: dict[int, Fraction] = {}
-        self._end = Fraction(0)
-
-    def __call__(self, packet: "av.Packet") -> None:
-        """Change the times of a packet; call it with all packets in their order."""
-        if not packet.time_base:
-            return
-        index, unit = packet.stream.index, Fraction(packet.time_base)
-        # Times of display go back and forth; where MKV gives no others, it is not asked.
-        if packet.dts is not None:
-            self._enter(index, packet.dts * unit)
-        jump = round(self._jumps[self._part.get(index, 0)] / unit)
-        if jump:
-            packet.pts = None if packet.pts is None else packet.pts + jump
-            packet.dts = None if packet.dts is None else packet.dts + jump
-        if packet.dts is not None:
-            self._end = max(self._end, (packet.dts + (packet.duration or 0)) * unit)
-
-    def _enter(self, index: int, time: Fraction) -> None:
-        """Note the time of a stream's next packet, and whether another part of the file begins with it."""
-        last, left = self._last.get(index, time), self._left.pop(index, None)
-        if left is not None and abs(time - left) <= _STARTS_AGAIN < time - last:
-            # The clock did not start again: a single time was wrong.
-            self._part[index] -= 1
-            if len(self._jumps) - 1 > max(self._part.values()):
-                self._jumps.pop()
-        elif time < last - _STARTS_AGAIN:
-            self._part[index] = self._part.get(index, 0) + 1
-            if self._part[index] == len(self._jumps):
-                self._jumps.append(self._end - time)
-            self._left[index] = last
-        self._last[index] = time
-
-
-class Evenly:
-    """Undoes the rounding of times: MKV counts milliseconds, but a frame at 30000/1001 per second lasts 33.37 of them.
-
-    As long as all frames so far fit a constant rate, up to the file's rounding, each gets its exact time. From the
-    first frame that does not fit, the times stay as the file has them.
-
-    Args:
-        step: time from frame to frame, in the units of the times.
-        unit: the unit of the file's rounding, in the same units.
-    """
-
-    def __init__(self, step: Fraction, unit: int) -> None:
-        self._step, self._unit = step, unit
-        self._first: int | None = None
-        self._is_even = step.denominator == 1 and unit > 1
-
-    def __call__(self, pts: int) -> int:
-        """Return the time of the next frame."""
-        if not self._is_even:
-            return pts
-        if self._first is None:
-            self._first = pts
-        exact = self._first + round((pts - self._first) / self._step) * self._step
-        # The first time was rounded as well.
-        self._is_even = abs(exact - pts) <= self._unit
-        return int(exact) if self._is_even else pts
-
-
-def _standard(rate: Fraction) -> Fraction:
-    """Return the rate that is meant by a file that stores a frame's duration in nanoseconds."""
-    for exact in (Fraction(round(rate)), Fraction(round(rate * 1001 / 1000) * 1000, 1001)):
-        if exact and abs(rate / exact - 1) < 1e-6:
-            return exact
-    return rate
-
-
-def _common_unit(unit: Fraction, rate: Fraction) -> Fraction:
-    """Return a unit in which both the file's times and frames of the constant rate are whole numbers."""
-    if (1 / rate / unit).denominator == 1:
-        return unit
-    common = Fraction(1, math.lcm(unit.denominator, rate.numerator))
-    return common if (unit / common).denominator == 1 and common.denominator <= _FINEST else unit
-
-
-def _is_readable(stream: "av.AudioStream") -> bool:
-    """Tell whether FFmpeg has a decoder for a sound track, and the track holds any sound."""
-    context = stream.codec_context
-    return context is not None and context.sample_rate > 0 and context.layout.nb_channels > 0
 
 
 def _is_cover(stream: "av.VideoStream") -> bool:
