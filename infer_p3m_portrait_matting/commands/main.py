@@ -59,8 +59,7 @@ def _run(request: Request) -> int:
     is_video = path is not None and walk.is_video(path)
     if is_video and request.settings.crop_margin() is not None:
         raise UsageError("--crop is for photos: the frames of a video would differ in size")
-    composite, opaque = _wants_composite(request), request.settings.is_opaque()
-    item = single(path, request.output, request.outputs, is_video, composite, opaque)
+    item = single(path, request.output, request.wanted, is_video)
     _check(request, item)
     there = [] if request.force else item.existing()
     if there:
@@ -83,8 +82,7 @@ def _folder(request: Request, folder: Path) -> int:
         )
     with _only_one_run(results):
         found = walk.find(folder, leave_out=results)
-        composite, opaque = _wants_composite(request), request.settings.is_opaque()
-        items = many(found.media, folder, results, request.outputs, composite, opaque)
+        items = many(found.media, folder, results, request.wanted)
         for item in items:
             _check(request, item)
         todo = [item for item in items if request.force or not item.is_done()]
@@ -176,7 +174,7 @@ def _check(request: Request, item: Item) -> None:
         if item.source is not None and _is_same(path, item.source):
             raise UsageError(f"{path} is the input itself: name another file")
         without_alpha = path.suffix.lower() in (".jpg", ".jpeg", ".mp4")
-        if name == COMPOSITE and not request.settings.is_opaque() and without_alpha:
+        if name == COMPOSITE and not request.wanted.is_opaque and without_alpha:
             raise UsageError(f"{path}: {path.suffix} holds no alpha; choose another format or background")
 
 
@@ -185,10 +183,6 @@ def _is_same(path: Path, source: Path) -> bool:
         return path.samefile(source)
     except OSError:
         return False  # one is not there, or is a broken link: what reads it says so
-
-
-def _wants_composite(request: Request) -> bool:
-    return bool({"background", "background_file"} & request.asked)
 
 
 def _names(item: Item) -> str:

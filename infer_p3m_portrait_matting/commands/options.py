@@ -7,7 +7,7 @@ from dataclasses import MISSING, fields
 from typing import NamedTuple, get_type_hints
 
 from ..plugin.settings import BOX, IMAGE, Settings
-from .targets import OUTPUTS
+from .targets import OUTPUTS, Wanted
 
 _EXAMPLES = """\
 examples:
@@ -46,22 +46,20 @@ class Request(NamedTuple):
     Attributes:
         input: path of a photo, a video or a folder, or "-".
         output: where the results go, "" for beside the input.
-        outputs: which pictures, or () for those that the output's format suggests.
+        wanted: which pictures.
         force: whether to make finished files again.
         jobs: number of processes.
         quiet: whether to print only errors.
         settings: the parameters.
-        asked: names of the parameters that the user gave.
     """
 
     input: str
     output: str
-    outputs: tuple[str, ...]
+    wanted: Wanted
     force: bool
     jobs: int
     quiet: bool
     settings: Settings
-    asked: frozenset[str]
 
 
 def parse(arguments: list[str]) -> Request:
@@ -87,12 +85,11 @@ def parse(arguments: list[str]) -> Request:
     return Request(
         given["input"],
         given["OUTPUT"] or "",
-        _outputs(parser, given["output"]),
+        Wanted(_outputs(parser, given["output"]), "background" in values, settings.is_opaque()),
         given["force"],
         given["jobs"],
         given["quiet"],
         settings,
-        frozenset(values),
     )
 
 

@@ -6,8 +6,8 @@ from pathlib import Path, PurePath
 from typing import NamedTuple
 
 from ..p3m.imaging.encode import PHOTO_FORMATS
-from ..p3m.video.writers import FORMATS as VIDEO_FORMATS
-from ..p3m.video.writers import is_sequence, number_in, numbered_files
+from ..p3m.video.formats import FORMATS as VIDEO_FORMATS
+from ..p3m.video.sequence import is_sequence, number_in, numbered_files
 
 #: The pictures that can be written.
 OUTPUTS = MATTE, CUTOUT, COMPOSITE = ("matte", "cutout", "composite")
@@ -59,40 +59,53 @@ class Item(NamedTuple):
         return found
 
 
-def single(
-    source: Path | None, output: str, outputs: tuple[str, ...], is_video: bool, composite_by_default: bool, opaque: bool
-) -> Item:
+class Wanted(NamedTuple):
+    """The pictures that are asked for.
+
+    Attributes:
+        outputs: which of :data:`OUTPUTS`; () leaves the choice to :meth:`chosen`.
+        has_background: whether the user chose a background, so that () means the composite.
+        is_opaque: whether the composite has no alpha.
+    """
+
+    outputs: tuple[str, ...]
+    has_background: bool
+    is_opaque: bool
+
+    def chosen(self, holds_alpha: bool = True) -> tuple[str, ...]:
+        """Return the pictures to write in a format that holds alpha or not."""
+        return self.outputs or (COMPOSITE if self.has_background or not holds_alpha else CUTOUT,)
+
+
+def single(source: Path | None, output: str, wanted: Wanted, is_video: bool) -> Item:
     """Name the files for one photo or video.
 
     Args:
         source: the file, or None for standard input.
         output: as the user wrote it: a file, a folder, "-", or "" for beside the source.
-        outputs: which pictures; () for those that the format suggests.
+        wanted: which pictures.
         is_video: whether the source is a video.
-        composite_by_default: whether the user chose a background, so that () means the composite.
-        opaque: whether the composite has no alpha.
 
     Raises:
         UsageError: the format is unknown or cannot hold the pictures.
     """
     stem = "stdin" if source is None else source.stem
     if output == STANDARD or (not output and source is None):
-        return _to_standard_output(source, outputs, is_video, composite_by_default)
+        return _to_standard_output(source, wanted, is_video)
     target = Path(output)
     as_folder = not output or output.endswith(("/", "\\")) or target.is_dir()
     if not as_folder and not target.suffix:
         as_folder = True
     if as_folder and is_video and output:
-        chosen = outputs or (COMPOSITE if composite_by_default else CUTOUT,)
+        chosen = wanted.chosen()
         if len(chosen) == 1:
             return Item(source, {chosen[0]: target / "%05d.png"}, True)
         return Item(source, {name: target / name / "%05d.png" for name in chosen}, True)
     if as_folder:
-        chosen = outputs or (COMPOSITE if composite_by_default else CUTOUT,)
         folder = target if output or source is None else source.parent
-        return Item(source, _named(folder, stem, chosen, is_video, opaque), is_video)
+        return Item(source, _named(folder, stem, wanted, is_video), is_video)
     holds_alpha = _holds_alpha(target, is_video)
-    chosen = outputs or (COMPOSITE if composite_by_default or not holds_alpha else CUTOUT,)
+    chosen = wanted.chosen(holds_alpha)
     if CUTOUT in chosen and not holds_alpha:
         better = ".mov or .webm" if is_video else ".png, .webp or .tif"
         raise UsageError(f"{output}: {target.suffix} holds no alpha; choose {better}, or --output composite")
@@ -104,14 +117,7 @@ def single(
     return Item(source, {name: target.with_name(f"{stem}_{name}{target.suffix}") for name in chosen}, is_video)
 
 
-def many(
-    sources: Iterable[tuple[Path, bool]],
-    folder: Path,
-    results: Path,
-    outputs: tuple[str, ...],
-    composite_by_default: bool,
-    opaque: bool,
-) -> list[Item]:
+def many(sources: Iterable[tuple[Path, bool]], folder: Path, results: Path, wanted: Wanted) -> list[Item]:
     """Name the files for the photos and videos of a folder; the results keep the folder's structure.
 
     If names in one folder differ only in their suffix (a.jpg, a.png), every result's name includes the suffix
@@ -121,12 +127,9 @@ def many(
         sources: each photo or video, and whether it is a video.
         folder: the folder that holds them.
         results: the folder for the results.
-        outputs: which pictures; () for the cut-out.
-        composite_by_default: whether () means the composite.
-        opaque: whether the composite has no alpha.
+        wanted: which pictures.
     """
     sources = sorted(sources)
-    chosen = outputs or (COMPOSITE if composite_by_default else CUTOUT,)
     stems = Counter(_key(path.with_suffix("")) for path, _ in sources)
     taken: set[str] = set()
     items = []
@@ -139,29 +142,27 @@ def many(
             unique = f"{stem}_{number}"
             number += 1
         taken.add(_key(place / unique))
-        items.append(Item(path, _named(place, unique, chosen, is_video, opaque), is_video))
+        items.append(Item(path, _named(place, unique, wanted, is_video), is_video))
     return items
 
 
-def _to_standard_output(
-    source: Path | None, outputs: tuple[str, ...], is_video: bool, composite_by_default: bool
-) -> Item:
+def _to_standard_output(source: Path | None, wanted: Wanted, is_video: bool) -> Item:
     if is_video:
         raise UsageError("a video cannot go to standard output: name a file such as out.mov")
-    chosen = outputs or (COMPOSITE if composite_by_default else CUTOUT,)
+    chosen = wanted.chosen()
     if len(chosen) > 1:
         raise UsageError("standard output holds one picture: choose one with --output")
     return Item(source, {chosen[0]: Path(STANDARD)})
 
 
-def _named(folder: Path, stem: str, chosen: tuple[str, ...], is_video: bool, opaque: bool) -> dict[str, Path]:
+def _named(folder: Path, stem: str, wanted: Wanted, is_video: bool) -> dict[str, Path]:
     def suffix(name: str) -> str:
         if not is_video:
             return ".png"
-        has_alpha = name == CUTOUT or (name == COMPOSITE and not opaque)
+        has_alpha = name == CUTOUT or (name == COMPOSITE and not wanted.is_opaque)
         return ".mov" if has_alpha else ".mp4"
 
-    return {name: folder / f"{stem}_{name}{suffix(name)}" for name in chosen}
+    return {name: folder / f"{stem}_{name}{suffix(name)}" for name in wanted.chosen()}
 
 
 def _holds_alpha(target: Path, is_video: bool) -> bool:

@@ -247,19 +247,18 @@ def whole_number(low: int, high: int, step: int, suffix: str, note: str) -> QtWi
 
 def number(low: float, high: float, step: float, suffix: str, note: str) -> QtWidgets.QDoubleSpinBox:
     """Make a control for a number with up to four decimals."""
-    spin = _Number()
-    spin.setRange(low, high)
-    spin.setSingleStep(step)
-    spin.setSuffix(suffix)
-    spin.setToolTip(note)
-    return spin
+    return _set_up(_Number(), low, high, step, suffix, note)
 
 
 def number_or_none(high: float, step: float, suffix: str, note: str) -> QtWidgets.QDoubleSpinBox:
     """Make a control for a number from 0 on, or for none, which is -1."""
-    spin = _NumberOrNone()
-    spin.setRange(-1, high)
+    spin = _set_up(_NumberOrNone(), -1, high, step, suffix, note)
     spin.setSpecialValueText("none")
+    return spin
+
+
+def _set_up(spin: _Number, low: float, high: float, step: float, suffix: str, note: str) -> _Number:
+    spin.setRange(low, high)
     spin.setSingleStep(step)
     spin.setSuffix(suffix)
     spin.setToolTip(note)
