@@ -3,7 +3,6 @@
 from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, NamedTuple
 
 import torch
 
@@ -22,6 +21,22 @@ from infer_p3m_portrait_matting.p3m.imaging.files import SUFFIXES
 from infer_p3m_portrait_matting.p3m.model.registry import get_variant
 from infer_p3m_portrait_matting.p3m.paths import trouble_with, user_path
 from infer_p3m_portrait_matting.p3m.sizes import floor_to_stride
+from infer_p3m_portrait_matting.plugin.form_notes import (
+    ADVANCED,
+    ANONYMIZE_NOTES,
+    BACKGROUND_NOTES,
+    COLOR,
+    CUDA_NOTES,
+    CUDA_SHOWN,
+    FOREGROUND_NOTES,
+    MATTE,
+    METHOD_NOTES,
+    MODEL_NOTES,
+    PRECISION_NOTES,
+    SECTION_NOTES,
+    SUBJECT_NOTES,
+    SUBJECT_SHOWN,
+)
 from infer_p3m_portrait_matting.plugin.form_parts import (
     Line,
     Section,
@@ -35,12 +50,11 @@ from infer_p3m_portrait_matting.plugin.form_parts import (
     scroll_to,
     whole_number,
 )
+from infer_p3m_portrait_matting.plugin.form_rows import Row, choice_row, choose, number_row, switch_row, text_row
 from infer_p3m_portrait_matting.plugin.qt import QtCore, QtGui, QtWidgets
 from infer_p3m_portrait_matting.plugin.settings import (
-    ALL,
     ANONYMIZE,
     BACKGROUNDS,
-    BLUR,
     BOX,
     CUDA,
     FOREGROUNDS,
@@ -54,84 +68,10 @@ from infer_p3m_portrait_matting.plugin.settings import (
     NO_CROP,
     PRECISIONS,
     SUBJECTS,
-    TRANSPARENT,
     Settings,
 )
 
-_MODEL_NOTES = {
-    "resnet34": "ResNet-34, as published: good and fast. Needs the published weights.",
-    "vitae-s": "ViTAE-S, as published: the most accurate. Needs the published weights.",
-    "mobile": "Small and quick; its weights ship with the plugin.",
-}
-_METHOD_NOTES = {
-    "HYBRID": "Finds the person at low resolution, the edges at high resolution: finest hair.",
-    "RESIZE": "One pass at low resolution: faster, softer edges.",
-}
-_PRECISION_NOTES = {
-    "auto": "Half precision where the processor or the GPU computes it itself, float32 elsewhere.",
-    "float32": "Single precision: slower, and the same numbers on every processor.",
-    "bfloat16": "Half precision, even where it is slow.",
-}
-_FOREGROUND_NOTES = {
-    "estimated": "The person's own colours: no old background shines through hair.",
-    "original": "The photo's colours as they are.",
-}
-_ANONYMIZE_NOTES = {
-    "none": "Faces stay as they are.",
-    "blur": "Faces become a smooth blur, in the composite and the cut-out.",
-    "pixelate": "Faces become large squares, in the composite and the cut-out.",
-}
-_CUDA_NOTES = {
-    "auto": "On an NVIDIA GPU if there is one, otherwise on the processor.",
-    "True": "On an NVIDIA GPU; a warning says when there is none, and the processor computes.",
-    "False": "On the processor.",
-}
-_CUDA_SHOWN = {"auto": "NVIDIA GPU, if there is one", "True": "NVIDIA GPU", "False": "processor"}
-_SUBJECT_NOTES = {
-    ALL: "Everybody that the network finds; it was trained on portraits of one person.",
-    BOX: "The person in a rectangle: drawn on the photo, or given in numbers.",
-    LARGEST: "The person with the largest face.",
-}
-_SUBJECT_SHOWN = {ALL: "all", BOX: "the one in a box", LARGEST: "the one with the largest face"}
-_COLOR = "colour"
-_BACKGROUND_NOTES = {
-    _COLOR: "One colour.",
-    TRANSPARENT: "None: the composite has alpha, like the cut-out.",
-    BLUR: "The photo's own background, out of focus.",
-    IMAGE: "A picture: from the file below, or from the second image input.",
-}
-
-
 _DETECTOR = f"Finding faces needs a package that is not installed: {INSTALL}"
-
-#: The sections that fold.
-MATTE, ADVANCED = "Adjust the matte", "Advanced"
-_SECTION_NOTES = {
-    MATTE: "Invert, soften, grow or shrink the matte, drop islands, crop to the person",
-    ADVANCED: "Method, size, computation, weights, colours, video",
-}
-
-
-class Row(NamedTuple):
-    """One parameter's line in the form.
-
-    Attributes:
-        field: name of the field of :class:`Settings`.
-        label: the text before the controls, with its shortcut after a "&".
-        controls: the widgets that edit the parameter, from left to right.
-        read: returns the value that the controls show.
-        write: shows a value in the controls.
-        changed: the signals that report a change by the user.
-        section: the folding section that holds the line, or "" for the first screen.
-    """
-
-    field: str
-    label: str
-    controls: tuple[QtWidgets.QWidget, ...]
-    read: Callable[[], Any]
-    write: Callable[[Any], None]
-    changed: tuple[Any, ...]
-    section: str = ""
 
 
 class ParameterForm(QtWidgets.QWidget):
@@ -147,19 +87,19 @@ class ParameterForm(QtWidgets.QWidget):
 
     def __init__(self, settings: Settings) -> None:
         super().__init__()
-        self.model = combo_box(list_models(), _MODEL_NOTES)
-        self.subject = combo_box(SUBJECTS, _SUBJECT_NOTES, _SUBJECT_SHOWN)
+        self.model = combo_box(list_models(), MODEL_NOTES)
+        self.subject = combo_box(SUBJECTS, SUBJECT_NOTES, SUBJECT_SHOWN)
         self.box = line_edit(
             "x,y,w,h, or draw a rectangle on the photo", "Rectangle around the whole person, in pixels of the photo"
         )
-        self.background = combo_box(list(_BACKGROUND_NOTES), _BACKGROUND_NOTES)
+        self.background = combo_box(list(BACKGROUND_NOTES), BACKGROUND_NOTES)
         self.color = QtWidgets.QPushButton()
         self.color.setToolTip("Colour behind the person in the composite")
         self.background_file = line_edit(
             "from the second image input", "Picture behind the person; cropped to fill, never squashed"
         )
         self.browse_background = _button("Browse...", "Choose a picture")
-        self.anonymize = combo_box(ANONYMIZE, _ANONYMIZE_NOTES)
+        self.anonymize = combo_box(ANONYMIZE, ANONYMIZE_NOTES)
         self.strict = check_box(
             "is an error, without any output", "Otherwise a warning: the face may be turned away, covered, or cut off"
         )
@@ -168,7 +108,7 @@ class ParameterForm(QtWidgets.QWidget):
         self.shift = whole_number(-MAX_SHIFT, MAX_SHIFT, 1, " px", "Above 0 the matte grows, below it shrinks")
         self.despeckle = number(0, 100.0, 1, " % of the person", "Separate areas smaller than this are dropped")
         self.crop = number_or_none(MAX_MARGIN, 5, " % margin", "Crops all pictures to the person, with a margin around")
-        self.method = combo_box(METHODS, _METHOD_NOTES)
+        self.method = combo_box(METHODS, METHOD_NOTES)
         self.input_size = whole_number(
             MIN_INPUT_SIZE,
             MAX_INPUT_SIZE,
@@ -176,8 +116,8 @@ class ParameterForm(QtWidgets.QWidget):
             " px",
             "Longest side of what the network sees; larger is finer, slower and takes more memory",
         )
-        self.cuda = combo_box(CUDA, _CUDA_NOTES, _CUDA_SHOWN)
-        self.precision = combo_box(PRECISIONS, _PRECISION_NOTES)
+        self.cuda = combo_box(CUDA, CUDA_NOTES, CUDA_SHOWN)
+        self.precision = combo_box(PRECISIONS, PRECISION_NOTES)
         self.weights = line_edit(
             "published or bundled weights",
             "A published .pth checkpoint or a .safetensors file of the chosen model; usually empty",
@@ -186,14 +126,14 @@ class ParameterForm(QtWidgets.QWidget):
         self.fallback = check_box(
             "bundled model, if weights are missing", "Switched off, missing published weights are an error"
         )
-        self.foreground = combo_box(FOREGROUNDS, _FOREGROUND_NOTES)
+        self.foreground = combo_box(FOREGROUNDS, FOREGROUND_NOTES)
         self.temporal = check_box(
             "steady the mattes", "Damps flicker where the picture stands still; photos are not affected"
         )
         self.rows = (
-            _choice("model_name", "&Model", self.model),
-            _choice("subject", "&Person", self.subject),
-            _text("box", "Bo&x", self.box)._replace(read=self._read_box),
+            choice_row("model_name", "&Model", self.model),
+            choice_row("subject", "&Person", self.subject),
+            text_row("box", "Bo&x", self.box)._replace(read=self._read_box),
             Row(
                 "background",
                 "&Background",
@@ -202,31 +142,31 @@ class ParameterForm(QtWidgets.QWidget):
                 self._write_background,
                 (self.background.currentIndexChanged, self._color_chosen),
             ),
-            _text("background_file", "P&icture", self.background_file, self.browse_background),
-            _choice("anonymize", "&Faces", self.anonymize),
-            _switch("anonymize_strict", "No fac&e", self.strict),
-            _switch("invert", "I&nvert", self.invert, MATTE),
-            _number("feather", "Fe&ather", self.feather, MATTE),
-            _number("shift", "&Shift", self.shift, MATTE),
-            _number("despeckle", "&Despeckle", self.despeckle, MATTE)._replace(
+            text_row("background_file", "P&icture", self.background_file, self.browse_background),
+            choice_row("anonymize", "&Faces", self.anonymize),
+            switch_row("anonymize_strict", "No fac&e", self.strict),
+            switch_row("invert", "I&nvert", self.invert, MATTE),
+            number_row("feather", "Fe&ather", self.feather, MATTE),
+            number_row("shift", "&Shift", self.shift, MATTE),
+            number_row("despeckle", "&Despeckle", self.despeckle, MATTE)._replace(
                 read=lambda: round(self.despeckle.value() / 100, 6),
                 write=lambda share: self.despeckle.setValue(share * 100),
             ),
-            _number("crop", "C&rop", self.crop, MATTE)._replace(
+            number_row("crop", "C&rop", self.crop, MATTE)._replace(
                 read=lambda: NO_CROP if self.crop.value() < 0 else f"{self.crop.value():g}",
                 write=lambda crop: self.crop.setValue(-1 if crop == NO_CROP else float(crop)),
             ),
-            _choice("method", "Me&thod", self.method, ADVANCED),
-            _number("input_size", "Input si&ze", self.input_size, ADVANCED),
-            _choice("cuda", "Comp&ute on", self.cuda, ADVANCED),
-            _choice("precision", "Pre&cision", self.precision, ADVANCED),
-            _text("model_weight_file", "&Weights file", self.weights, self.browse_weights, ADVANCED),
-            _switch("allow_fallback", "Fallbac&k", self.fallback, ADVANCED),
-            _choice("foreground", "Fore&ground", self.foreground, ADVANCED),
-            _switch("temporal", "&Video", self.temporal, ADVANCED),
+            choice_row("method", "Me&thod", self.method, ADVANCED),
+            number_row("input_size", "Input si&ze", self.input_size, ADVANCED),
+            choice_row("cuda", "Comp&ute on", self.cuda, ADVANCED),
+            choice_row("precision", "Pre&cision", self.precision, ADVANCED),
+            text_row("model_weight_file", "&Weights file", self.weights, self.browse_weights, ADVANCED),
+            switch_row("allow_fallback", "Fallbac&k", self.fallback, ADVANCED),
+            choice_row("foreground", "Fore&ground", self.foreground, ADVANCED),
+            switch_row("temporal", "&Video", self.temporal, ADVANCED),
         )
         self.lines = {row.field: Line(row.label, row.controls) for row in self.rows}
-        self.sections = {title: Section(title, note) for title, note in _SECTION_NOTES.items()}
+        self.sections = {title: Section(title, note) for title, note in SECTION_NOTES.items()}
         layout = QtWidgets.QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         for row in self.rows:
@@ -353,11 +293,11 @@ class ParameterForm(QtWidgets.QWidget):
 
     def _read_background(self) -> str:
         entry = self.background.currentData()
-        return self.color.text() if entry == _COLOR else entry
+        return self.color.text() if entry == COLOR else entry
 
     def _write_background(self, background: str) -> None:
         named = background in BACKGROUNDS
-        _choose(self.background, background if named else _COLOR)
+        choose(self.background, background if named else COLOR)
         self.set_color("#ffffff" if named else background)
 
     def _on_change(self) -> None:
@@ -369,7 +309,7 @@ class ParameterForm(QtWidgets.QWidget):
     def _refresh(self) -> None:
         settings, default = self._readable(), Settings()
         self._problems, hints = self.problems(), self.hints()
-        self.color.setVisible(self.background.currentData() == _COLOR)
+        self.color.setVisible(self.background.currentData() == COLOR)
         idle, changed = settings.idle(), dict.fromkeys(self.sections, 0)
         for row in self.rows:
             line = self.lines[row.field]
@@ -433,32 +373,6 @@ def _missing_cache() -> str:
     except ValueError as error:
         return f"{CACHE_VARIABLE}: {error}."
     return ""
-
-
-def _choice(field: str, label: str, combo: QtWidgets.QComboBox, section: str = "") -> Row:
-    def write(value: str) -> None:
-        _choose(combo, value)
-
-    return Row(field, label, (combo,), combo.currentData, write, (combo.currentIndexChanged,), section)
-
-
-def _switch(field: str, label: str, check: QtWidgets.QCheckBox, section: str = "") -> Row:
-    return Row(field, label, (check,), check.isChecked, check.setChecked, (check.toggled,), section)
-
-
-def _number(field: str, label: str, spin: QtWidgets.QSpinBox | QtWidgets.QDoubleSpinBox, section: str = "") -> Row:
-    return Row(field, label, (spin,), spin.value, spin.setValue, (spin.valueChanged,), section)
-
-
-def _text(
-    field: str, label: str, line: QtWidgets.QLineEdit, button: QtWidgets.QPushButton | None = None, section: str = ""
-) -> Row:
-    controls = (line,) if button is None else (line, button)
-    return Row(field, label, controls, lambda: line.text().strip(), line.setText, (line.textChanged,), section)
-
-
-def _choose(combo: QtWidgets.QComboBox, value: str) -> None:
-    combo.setCurrentIndex(combo.findData(value))
 
 
 def _button(text: str, note: str) -> QtWidgets.QPushButton:

@@ -9,7 +9,7 @@ from picture_widget import HEIGHT, WIDTH, dark_palette
 
 from infer_p3m_portrait_matting.infer_p3m_portrait_matting_process import InferP3mPortraitMattingParam
 from infer_p3m_portrait_matting.infer_p3m_portrait_matting_widget import InferP3mPortraitMattingWidgetFactory
-from infer_p3m_portrait_matting.plugin.form import ADVANCED
+from infer_p3m_portrait_matting.plugin.form_notes import ADVANCED
 from infer_p3m_portrait_matting.plugin.form_parts import CONTRAST, contrast
 
 QtCore = pytest.importorskip("PyQt6.QtCore")
