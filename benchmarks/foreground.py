@@ -14,6 +14,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from benchmarks.measure import evenly_chosen
 from infer_p3m_portrait_matting.p3m import composite, crop_to_fill, estimate_foreground, to_uint8
 from infer_p3m_portrait_matting.p3m.imaging.files import list_images, read_rgb, read_rgba
 from training.portraits import multi_level_estimator
@@ -95,8 +96,7 @@ def main() -> int:
     cutouts = list_images(args.cutouts)
     if not cutouts:
         parser.error(f"no images in {args.cutouts}")
-    chosen = np.linspace(0, len(cutouts) - 1, min(args.count, len(cutouts))).round().astype(int)
-    cutouts = [cutouts[i] for i in chosen]
+    cutouts = evenly_chosen(cutouts, args.count)
     pictures = list_images(args.pictures)
     taken = seconds(WAYS, args.rounds)
     share = 0.0

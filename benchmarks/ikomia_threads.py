@@ -16,7 +16,7 @@ from pathlib import Path
 
 import torch
 
-from benchmarks.vs_published import photo
+from benchmarks.measure import photo
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 

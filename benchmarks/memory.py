@@ -6,7 +6,7 @@ import sys
 
 import numpy as np
 
-from benchmarks.vs_published import resident_bytes
+from benchmarks.measure import resident_bytes
 from infer_p3m_portrait_matting.p3m import PortraitMatting
 from infer_p3m_portrait_matting.plugin.pictures import make_pictures
 from infer_p3m_portrait_matting.plugin.settings import Settings

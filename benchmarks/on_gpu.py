@@ -18,7 +18,7 @@ import numpy as np
 import torch
 from skimage.data import astronaut
 
-from benchmarks.vs_published import photo
+from benchmarks.measure import photo
 from infer_p3m_portrait_matting.p3m import PortraitMatting, normalize
 from infer_p3m_portrait_matting.p3m.model.convolution import FusedConv2d
 from infer_p3m_portrait_matting.p3m.own_settings import computing_settings

@@ -20,6 +20,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from benchmarks.measure import evenly_chosen
 from infer_p3m_portrait_matting.p3m import OBFUSCATIONS, Face, face_area, find_faces, hide_faces
 from infer_p3m_portrait_matting.p3m.imaging.faces import load_detector
 from infer_p3m_portrait_matting.p3m.imaging.files import list_images, read_rgba
@@ -224,9 +225,7 @@ def main() -> int:
     parser.add_argument("--photos", type=int, help="take so many of them, evenly chosen")
     arguments = parser.parse_args()
     photos = read(arguments.faces)
-    names = list(photos)
-    chosen = np.linspace(0, len(names) - 1, min(arguments.photos or len(names), len(names))).round().astype(int)
-    photos = {names[i]: photos[names[i]] for i in chosen}
+    photos = dict(evenly_chosen(list(photos.items()), arguments.photos))
 
     images = [image for image, _ in photos.values()]
     compare(images)

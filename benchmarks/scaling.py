@@ -16,13 +16,7 @@ import cv2
 import numpy as np
 import torch
 
-from benchmarks.vs_published import (
-    HEIGHT,
-    WIDTH,
-    in_fresh_process,
-    photo,
-    resident_bytes,
-)
+from benchmarks.measure import HEIGHT, WIDTH, in_fresh_process, photo, resident_bytes
 from infer_p3m_portrait_matting.p3m import (
     PortraitMatting,
     composite,

@@ -13,13 +13,8 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from benchmarks.vs_published import (
-    HEIGHT,
-    WIDTH,
-    in_fresh_process,
-    measure_memory,
-    write_random_weights,
-)
+from benchmarks.measure import HEIGHT, WIDTH, in_fresh_process, measure_memory
+from benchmarks.published import write_random_weights
 from infer_p3m_portrait_matting.p3m import PortraitMatting
 from infer_p3m_portrait_matting.p3m.model.encoders import vitae_s
 

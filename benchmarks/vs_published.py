@@ -7,158 +7,22 @@ long as our mobile. With ``--device cuda`` it runs on an NVIDIA GPU instead (:mo
 
 import argparse
 import json
-import re
-import resource
 import statistics
-import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from unittest.mock import patch
 
-import cv2
 import numpy as np
 import torch
-from skimage.data import astronaut
-from torch import Tensor, nn
-from torch.nn import functional as F
 
-from infer_p3m_portrait_matting.p3m import (
-    FOREGROUND,
-    IMAGENET_MEAN,
-    IMAGENET_STD,
-    UNKNOWN,
-    PortraitMatting,
-    create_model,
-    find_weights,
-    load_weights,
-    save_weights,
-)
-from infer_p3m_portrait_matting.p3m.model import decoders
-from infer_p3m_portrait_matting.p3m.model.encoders import resnet34, vitae_s
+from benchmarks.measure import HEIGHT, WIDTH, Matte, in_fresh_process, measure_memory, photo
+from benchmarks.published import INPUT_SIZE, MODELS, PublishedProcedure, published_input, write_random_weights
+from infer_p3m_portrait_matting.p3m import PortraitMatting, find_weights
 
-REPOSITORY = Path(__file__).resolve().parents[1]
-
-HEIGHT, WIDTH = 1620, 1080
-INPUT_SIZE = 1024
 WARM_UPS, MIN_ROUNDS = 1, 5
 #: What the ratios of the last line must reach, in half precision and in float32.
 BARS = {"auto": {"resnet34": 5.0, "mobile": 4.5, "vitae-s": 3.0}, "float32": {"resnet34": 3.0}}
-MODELS = ("resnet34", "vitae-s", "mobile")
-
-Matte = Callable[[np.ndarray], np.ndarray]
-
-
-def photo(scale: float = 1) -> np.ndarray:
-    """The photo of all benchmarks: scikit-image's public-domain portrait, uint8 RGB [1620, 1080, 3] times ``scale``."""
-    picture = astronaut()
-    width = picture.shape[0] * WIDTH // HEIGHT
-    left = (picture.shape[1] - width) // 2
-    size = round(WIDTH * scale), round(HEIGHT * scale)
-    return cv2.resize(picture[:, left : left + width], size, interpolation=cv2.INTER_CUBIC)
-
-
-def write_random_weights(model_name: str, path: Path) -> None:
-    """Save seeded random weights under which the network behaves like a trained one.
-
-    Activations keep a sensible size through all layers (batch-norm statistics are taken from the photo), and the
-    segmentation sees all three classes, so that both passes have work to do.
-
-    Args:
-        model_name: a model of the core.
-        path: the file, with suffix ``.safetensors``.
-    """
-    torch.manual_seed(0)
-    model = create_model(model_name)
-    for module in model.modules():
-        if isinstance(module, nn.Conv2d):
-            nn.init.kaiming_normal_(module.weight, nonlinearity="relu")
-        elif isinstance(module, nn.BatchNorm2d):
-            # Average over all batches seen, instead of a moving one: a single batch sets the statistics.
-            module.momentum = None
-    x = _published_input(photo(), 320, 192)
-    with torch.no_grad():
-        model.train()(x)
-        # The classes' logits, scaled to one mean and spread: each class wins somewhere.
-        logits = model.eval()(x).logits
-        mean, std = logits.mean((0, 2, 3)), logits.std((0, 2, 3))
-        head = model.segmentation.head[-1]
-        head.weight.div_(std.view(-1, 1, 1, 1))
-        head.bias.sub_(mean).div_(std)
-    save_weights(model, path)
-
-
-class PublishedProcedure:
-    """HYBRID as the published code runs it, rebuilt from its description.
-
-    Both passes compute all six outputs, in contiguous float32 memory, with separate batch normalisation and PyTorch's
-    own max-unpooling; each side of an image is capped by itself, images shrink without anti-aliasing, and numpy works
-    between the passes.
-
-    Args:
-        model_name: a model of the core.
-        weights: its weights file.
-        device: where the network runs; numpy's part stays on the CPU.
-        input_size: cap of each side in pixels.
-    """
-
-    def __init__(self, model_name: str, weights: Path, device: str = "cpu", input_size: int = INPUT_SIZE) -> None:
-        self.model = create_model(model_name)
-        load_weights(self.model, weights)
-        self.model.eval().to(device)
-        self.device, self.input_size = device, input_size
-
-    def matte(self, image: np.ndarray) -> np.ndarray:
-        """Estimate the alpha of uint8 RGB [H, W, 3]: float32 [H, W] in [0, 1]."""
-        height, width = image.shape[:2]
-        logits, _ = self.run(image, *(self.cap(side // 2) for side in (height, width)))
-        classes = logits.argmax(0)
-        trimap = np.zeros(classes.shape, np.float32)
-        trimap[classes == UNKNOWN] = 128
-        trimap[classes == FOREGROUND] = 255
-        trimap = cv2.resize(trimap, (width, height))
-        _, alpha = self.run(image, *(self.cap(side) for side in (height, width)))
-        alpha = cv2.resize(alpha, (width, height))
-        alpha[trimap == 0] = 0
-        alpha[trimap == 255] = 1
-        return alpha
-
-    def run(self, image: np.ndarray, height: int, width: int) -> tuple[np.ndarray, np.ndarray]:
-        """All outputs at one size; the logits [3, height, width] and the local alpha [height, width] are used."""
-        with torch.no_grad(), _published_unpooling():
-            output = self.model(_published_input(image, height, width).to(self.device))
-        return output.logits[0].cpu().numpy(), output.local_alpha[0, 0].cpu().numpy()
-
-    def cap(self, side: int) -> int:
-        """Side in pixels at which the published code runs a photo's side."""
-        return min(side // 32 * 32, self.input_size)
-
-
-@contextmanager
-def _published_unpooling() -> Iterator[None]:
-    """Let the networks pool and unpool by PyTorch's own kernels."""
-
-    def pool(x: Tensor, kernel: int, padding: int, with_indices: bool) -> tuple[Tensor, Tensor]:
-        return F.max_pool2d(x, kernel, 2, padding, return_indices=True)
-
-    def max_unpool(x: Tensor, indices: Tensor, overlapping: bool) -> Tensor:
-        return F.max_unpool2d(x, indices, 2, 2)
-
-    with (
-        patch.object(resnet34, "pool", pool),
-        patch.object(vitae_s, "pool", pool),
-        patch.object(decoders, "max_unpool", max_unpool),
-    ):
-        yield
-
-
-def _published_input(image: np.ndarray, height: int, width: int) -> torch.Tensor:
-    x = cv2.resize(image, (width, height)).astype(np.float32) / 255
-    x = (x - np.float32(IMAGENET_MEAN)) / np.float32(IMAGENET_STD)
-    return torch.from_numpy(np.ascontiguousarray(x.transpose(2, 0, 1))[None])
 
 
 def open_side(side: str, folder: Path) -> Matte:
@@ -168,42 +32,6 @@ def open_side(side: str, folder: Path) -> Matte:
     if way == "published":
         return PublishedProcedure(model_name, weights).matte
     return PortraitMatting(model_name, "cpu", weights, precision=way).matte
-
-
-def resident_bytes() -> tuple[int, int]:
-    """Memory of this process in bytes: resident now, and resident at most since the program started.
-
-    On Linux the kernel's own counters of this program are read, because what ``getrusage`` gives there may be the
-    peak of the process that started it. Elsewhere (macOS, in bytes) ``getrusage`` gives both.
-    """
-    status = Path("/proc/self/status")
-    if status.exists():
-        found = dict(re.findall(r"^(VmRSS|VmHWM):\s*(\d+) kB", status.read_text(), re.MULTILINE))
-        return int(found["VmRSS"]) * 1024, int(found["VmHWM"]) * 1024
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak, peak
-
-
-def measure_memory(matte: Matte) -> dict[str, float]:
-    """Matte the photo once: the process's memory in bytes before ("loaded") and at most ("peak"), and the seconds."""
-    image = photo()
-    loaded, _ = resident_bytes()
-    start = time.perf_counter()
-    matte(image)
-    seconds = time.perf_counter() - start
-    return {"loaded": loaded, "peak": resident_bytes()[1], "seconds": seconds}
-
-
-def in_fresh_process(script: str, *arguments: str) -> dict[str, float]:
-    """Run a benchmark's script in a process of its own and read what :func:`measure_memory` gave there.
-
-    Args:
-        script: path of the script, which prints the figures as JSON in its last line.
-        arguments: its command line.
-    """
-    command = [sys.executable, "-m", f"benchmarks.{Path(script).stem}", *arguments]
-    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True, cwd=REPOSITORY)
-    return json.loads(done.stdout.splitlines()[-1])
 
 
 def measure_seconds(mattes: dict[str, Matte], rounds: int) -> dict[str, list[float]]:
@@ -237,7 +65,7 @@ def describe_agreement(weights: Path) -> str:
     difference = np.abs(published.matte(image) - ours.matte(image)).mean()
     logits, _ = published.run(image, *(published.cap(side // 2) for side in image.shape[:2]))
     shares = np.bincount(logits.argmax(0).ravel(), minlength=3) / logits[0].size
-    x = _published_input(image, 480, 320)
+    x = published_input(image, 480, 320)
     with torch.inference_mode():
         reference = published.model(x)
         x = x.to(memory_format=torch.channels_last)
@@ -282,6 +110,7 @@ def main() -> int:
         for model_name in ("resnet34", "vitae-s"):
             write_random_weights(model_name, folder / f"{model_name}.safetensors")
         if args.device == "cuda":
+            # Here, as the profiler that it imports would count in the memory of each side.
             from benchmarks.vs_published_cuda import ROUNDS, compare
 
             return compare(folder, rounds=args.rounds or ROUNDS)

@@ -14,7 +14,8 @@ import torch
 from torch.profiler import ProfilerActivity, profile
 from torch.utils.flop_counter import FlopCounterMode
 
-from benchmarks.vs_published import MODELS, Matte, PublishedProcedure, photo
+from benchmarks.measure import Matte, photo
+from benchmarks.published import MODELS, PublishedProcedure
 from infer_p3m_portrait_matting.p3m import PortraitMatting, find_weights
 from infer_p3m_portrait_matting.p3m.model.convolution import FusedConv2d
 from infer_p3m_portrait_matting.p3m.own_settings import computing_settings

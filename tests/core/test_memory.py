@@ -11,7 +11,7 @@ ROOT = Path(__file__).parents[2]
 CODE = """
 import sys
 import numpy as np
-from benchmarks.vs_published import photo, resident_bytes
+from benchmarks.measure import photo, resident_bytes
 from infer_p3m_portrait_matting.p3m import PortraitMatting
 
 name, weights, precision = sys.argv[1:]
