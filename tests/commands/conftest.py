@@ -1,0 +1,30 @@
+"""Fixtures of the tests of the command ``p3m``."""
+
+import numpy as np
+import pytest
+from command_line import SETTINGS
+from PIL import Image
+
+from infer_p3m_portrait_matting.commands.matting import Matting
+
+
+@pytest.fixture(scope="session")
+def photo(astronaut):
+    return np.ascontiguousarray(astronaut[:192, 96:352])
+
+
+@pytest.fixture(scope="module")
+def matting():
+    return Matting(SETTINGS)
+
+
+@pytest.fixture
+def expected(matting, photo):
+    return matting.pictures(photo, "photo")
+
+
+@pytest.fixture
+def source(photo, tmp_path):
+    path = tmp_path / "photo.png"
+    Image.fromarray(photo).save(path)
+    return path

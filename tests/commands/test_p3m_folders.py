@@ -1,0 +1,301 @@
+"""The command line on folders: what is found, several processes, runs that are killed."""
+
+import fcntl
+import os
+import pty
+import re
+import signal
+import struct
+import subprocess
+import sys
+import termios
+import time
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from command_line import ROOT, SMALL, names, read, run, start, wait_for
+from PIL import Image
+
+from infer_p3m_portrait_matting.commands import walk
+from infer_p3m_portrait_matting.p3m import PortraitMatting
+
+
+@pytest.fixture
+def folder(photo, tmp_path):
+    """Nine photos of many kinds in three folders, three broken files, and two of neither kind."""
+    photos = tmp_path / "photos"
+    (photos / "sub" / "with space").mkdir(parents=True)
+    for name in ("a.jpg", "a.png", "UPPER.JPG", "sub/a.jpg", "sub/with space/2024-01-05 12.30.11.webp", ".hidden.jpg"):
+        Image.fromarray(photo).save(photos / name)
+    Image.fromarray(photo).save(photos / "web.avif")
+    Image.fromarray(photo).save(photos / "without_suffix", format="PNG")
+    Image.fromarray(photo).convert("L").save(photos / "sub" / "grey.tif")
+    (photos / "broken.jpg").write_bytes(b"no picture")
+    (photos / "sub" / "empty.png").write_bytes(b"")
+    (photos / "sub" / "cut.png").write_bytes((photos / "a.png").read_bytes()[:5000])
+    (photos / "notes.txt").write_text("hello")
+    (photos / "._a.jpg").write_bytes(b"of macOS")
+    (photos / "sub" / "around").symlink_to(photos, target_is_directory=True)
+    return photos
+
+
+RESULTS = [
+    ".hidden_cutout.png",
+    "UPPER_cutout.png",
+    "a_jpg_cutout.png",
+    "a_png_cutout.png",
+    "sub/a_cutout.png",
+    "sub/grey_cutout.png",
+    "sub/with space/2024-01-05 12.30.11_cutout.png",
+    "web_cutout.png",
+    "without_suffix_cutout.png",
+]
+
+
+def check_failures(text):
+    failed = text[text.index("failed:\n") :]
+    for name in ("broken.jpg", "empty.png", "cut.png"):
+        assert len(re.findall(rf"{name}.*cannot be read as an image", failed)) == 1, text
+    assert "passed over, neither photo nor video: ._a.jpg, notes.txt" in text
+
+
+@pytest.mark.slow
+def test_a_folder_with_its_subfolders(folder, expected, capsys):
+    results = folder.parent / "results"
+    assert run(folder, results) == 1
+    assert names(results) == RESULTS
+    np.testing.assert_array_equal(read(results / "a_png_cutout.png"), expected.cutout)
+    text = capsys.readouterr().err
+    assert "9 done, 3 failed" in text
+    check_failures(text)
+    # Again: nothing is made twice.
+    before = {path: path.stat().st_mtime_ns for path in results.rglob("*.png")}
+    (results / "a_jpg_cutout.png").unlink()
+    os.utime(folder / "UPPER.JPG", (time.time() + 5, time.time() + 5))
+    assert run(folder, results) == 1
+    assert "2 done, 7 were there already (--force makes them again), 3 failed" in capsys.readouterr().err
+    changed = {path.name for path in results.rglob("*.png") if path.stat().st_mtime_ns != before[path]}
+    assert changed == {"a_jpg_cutout.png", "UPPER_cutout.png"}
+    assert run(folder, results, "--force") == 1
+    assert "9 done, 3 failed" in capsys.readouterr().err
+
+
+def test_results_inside_the_folder_are_not_matted_again(folder):
+    for _ in range(2):
+        assert run(folder, folder / "results") == 1
+    assert names(folder / "results") == RESULTS
+
+
+@pytest.mark.parametrize("limit", [40, 100, None])
+def test_a_photo_without_a_suffix_is_found_however_large_it_is(limit, tmp_path, monkeypatch):
+    """Pillow's limit, at twice of which it refuses, is not ours."""
+    Image.new("RGB", (10, 10)).save(tmp_path / "photo", "PNG")
+    (tmp_path / "notes").write_text("no photo")
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", limit)
+    found = walk.find(tmp_path, tmp_path / "results")
+    assert found.media == [(tmp_path / "photo", False)]
+    assert found.others == [tmp_path / "notes"]
+
+
+def test_what_is_no_photo_by_its_name_is_passed_over(tmp_path):
+    """A raw file's preview, and what macOS writes beside a file on a foreign disk."""
+    Image.new("RGB", (10, 10)).save(tmp_path / "a.nef", "TIFF", tiffinfo={254: 1})
+    Image.new("RGB", (10, 10)).save(tmp_path / "Dr. Smith", "TIFF")
+    Image.new("RGB", (10, 10)).save(tmp_path / "b.jp2", "JPEG2000")
+    (tmp_path / "._clip.mp4").write_bytes(b"notes")
+    found = walk.find(tmp_path, tmp_path / "results")
+    assert [path.name for path, _ in found.media] == ["Dr. Smith", "b.jp2"]
+    assert [path.name for path in found.others] == ["._clip.mp4", "a.nef"]
+
+
+def test_a_link_that_leads_nowhere_does_not_end_the_run_of_a_folder(source, tmp_path, capsys):
+    photos, results = tmp_path / "photos", tmp_path / "results"
+    photos.mkdir()
+    source.rename(photos / "a.png")
+    (photos / "b.png").symlink_to(photos / "a.png")
+    assert run(photos, results) == 0
+    (photos / "b.png").unlink()
+    (photos / "b.png").symlink_to(tmp_path / "nowhere")
+    (results / "a_cutout.png").unlink()
+    assert run(photos, results) == 1
+    assert (results / "a_cutout.png").exists()
+    assert "nowhere" in (text := capsys.readouterr().err) or "b.png" in text
+
+
+def test_what_the_system_refuses_is_one_line(source, tmp_path, capsys):
+    assert run(source, tmp_path / f"{'long' * 100}.png") == 2
+    assert capsys.readouterr().err.startswith("p3m: error: ")
+
+
+def test_a_folder_without_failures_has_status_0_and_an_empty_one_1(source, tmp_path, capsys):
+    photos = tmp_path / "photos"
+    photos.mkdir()
+    assert run(photos, tmp_path / "out") == 1
+    assert "there is no photo and no video in" in capsys.readouterr().err
+    source.rename(photos / "photo.png")
+    assert run(photos, tmp_path / "out") == 0
+    assert run(photos, tmp_path / "out") == 0
+
+
+def test_a_folder_that_cannot_be_written_to_is_a_failure(source, tmp_path):
+    photos = tmp_path / "photos"
+    photos.mkdir()
+    source.rename(photos / "photo.png")
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "photo_cutout.png").mkdir()
+    os.utime(tmp_path / "out" / "photo_cutout.png", (1, 1))
+    assert run(photos, tmp_path / "out") == 1
+
+
+def children_of(pid) -> list[int]:
+    return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+
+def is_running(pid) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_a_run_that_is_killed_goes_on_where_it_was(photo, tmp_path, capsys, jobs):
+    photos, results = tmp_path / "photos", tmp_path / "results"
+    photos.mkdir()
+    for i in range(24):
+        Image.fromarray(np.roll(photo, i, 1)).save(photos / f"{i:02}.png")
+
+    def done():
+        return len(list(results.glob("*.png")))
+
+    for wanted in (3, 8):
+        process = start(photos, results, "--jobs", jobs)
+        wait_for(lambda: done() >= wanted)  # noqa: B023 - called at once
+        workers = children_of(process.pid)
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+        # The workers go with their parent.
+        wait_for(lambda: not any(map(is_running, workers)), 30)  # noqa: B023
+        for path in results.glob("*.png"):
+            assert read(path).shape == (192, 256, 4)
+    kept = {path: path.stat().st_mtime_ns for path in results.glob("*.png")}
+    assert 8 <= len(kept) < 24, "killed too late to show anything"
+    status, text = run(photos, results, "--jobs", jobs), capsys.readouterr().err
+    assert status == 0, text
+    assert f"{24 - len(kept)} done, {len(kept)} were there already" in text
+    # A kill in the midst of a file leaves that one hidden and unfinished, and nothing under its name.
+    assert [name for name in names(results) if not name.startswith(".")] == [f"{i:02}_cutout.png" for i in range(24)]
+    assert all(path.stat().st_mtime_ns == at for path, at in kept.items())
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
+def test_ctrl_c_ends_the_run_and_its_workers(photo, tmp_path):
+    photos, results = tmp_path / "photos", tmp_path / "results"
+    photos.mkdir()
+    for i in range(40):
+        Image.fromarray(photo).save(photos / f"{i:02}.png")
+    process = start(photos, results, "--jobs", 2)
+    wait_for(lambda: len(list(results.glob("*.png"))) >= 2)
+    workers = children_of(process.pid)
+    os.killpg(process.pid, signal.SIGINT)
+    text = process.communicate(timeout=60)[1].decode()
+    assert process.returncode == 130, text
+    assert "stopped" in text
+    assert "Traceback" not in text
+    wait_for(lambda: not any(map(is_running, workers)), 30)
+    assert [path for path in results.iterdir() if path.suffix != ".png"] == []
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
+def test_a_worker_that_dies_costs_no_other_photo(photo, tmp_path):
+    photos, results = tmp_path / "photos", tmp_path / "results"
+    photos.mkdir()
+    for i in range(12):
+        Image.fromarray(np.roll(photo, i, 1)).save(photos / f"{i:02}.png")
+    process = start(photos, results, "--jobs", 2)
+    wait_for(lambda: len(list(results.glob("*.png"))) >= 2)
+    commands = {child: Path(f"/proc/{child}/cmdline").read_bytes() for child in children_of(process.pid)}
+    os.kill(next(child for child, command in commands.items() if b"spawn_main" in command), signal.SIGKILL)
+    text = process.communicate(timeout=300)[1].decode()
+    assert process.returncode == 0, text
+    assert names(results) == [f"{i:02}_cutout.png" for i in range(12)]
+
+
+@pytest.mark.slow
+def test_a_second_run_keeps_out_of_the_same_results(source, tmp_path, capsys):
+    photos, results = tmp_path / "photos", tmp_path / "results"
+    photos.mkdir()
+    for i in range(30):
+        (photos / f"{i}.png").write_bytes(source.read_bytes())
+    process = start(photos, results)
+    try:
+        wait_for(lambda: len(list(results.glob("*.png"))) >= 1)
+        process.send_signal(signal.SIGSTOP)
+        assert run(photos, results) == 2
+        assert "another p3m is writing" in capsys.readouterr().err
+    finally:
+        process.kill()
+        process.communicate()
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform == "win32", reason="needs a pseudo-terminal")
+def test_the_progress_bar_shows_rate_and_time_left(folder):
+    leader, follower = pty.openpty()
+    fcntl.ioctl(follower, termios.TIOCSWINSZ, struct.pack("4H", 24, 100, 0, 0))
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    command = [sys.executable, "-m", "infer_p3m_portrait_matting", str(folder), str(folder.parent / "out"), *SMALL]
+    process = subprocess.Popen(command, env=environment, stderr=follower, stdout=subprocess.DEVNULL)
+    os.close(follower)
+    shown = b""
+    while True:
+        try:
+            piece = os.read(leader, 4096)
+        except OSError:
+            break
+        if not piece:
+            break
+        shown += piece
+    process.wait()
+    os.close(leader)
+    assert re.search(rb"12/12 \[\d\d:\d\d<\d\d:\d\d, +[\d.]+(file/s|s/file)\]", shown), shown.decode()
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_photos_that_share_a_batch_become_the_same_files_as_alone(fails, matting, photo, tmp_path, monkeypatch, capsys):
+    """On a GPU several photos go through the network at once; here it is a CPU that is told to."""
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    for number, size in enumerate([(256, 192), (256, 192), (200, 192), (256, 192), (256, 60)]):
+        assert cv2.imwrite(str(folder / f"{number}.png"), cv2.resize(photo, size)[..., ::-1])
+    (folder / "broken.jpg").write_bytes(b"no photo")
+    alone, together = tmp_path / "alone", tmp_path / "together"
+    assert run(folder, alone, "--output", "matte,cutout") == 1
+    told = capsys.readouterr()
+    batches = []
+    in_one_run = PortraitMatting._run
+
+    def watch(session, images, *arguments):
+        batches.append(len(images))
+        if fails and len(images) > 1:
+            raise RuntimeError("no batch today")
+        return in_one_run(session, images, *arguments)
+
+    # The command shares the loaded model.
+    monkeypatch.setattr(matting._session, "batch_size", 3)
+    monkeypatch.setattr(PortraitMatting, "_run", watch)
+    assert run(folder, together, "--output", "matte,cutout") == 1
+    assert max(batches) == 3
+    again = capsys.readouterr()
+    assert "broken.jpg" in again.err
+    assert again.err.replace(str(together), str(alone)) == told.err
+    files = sorted(path.relative_to(alone) for path in alone.rglob("*") if path.is_file())
+    assert len(files) == 10
+    for file in files:
+        np.testing.assert_array_equal(cv2.imread(str(together / file), -1), cv2.imread(str(alone / file), -1))
