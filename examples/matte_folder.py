@@ -32,13 +32,19 @@ def main() -> int:
     matting = wf.add_task(
         ik.infer_p3m_portrait_matting(model_name=args.model, background=args.background), auto_connect=True
     )
-    # A file that fails is reported by Ikomia, and the rest goes on.
-    wf.run_on(folder=str(args.folder))
+    # A file that fails is reported by Ikomia, and the rest goes on; but some files, cut-off PNGs for one, end the run.
+    ended_by = ""
+    try:
+        wf.run_on(folder=str(args.folder))
+    except RuntimeError as error:
+        ended_by = str(error)
     done = len(set(args.output.rglob("*_cutout.png")) - before)
     print(f"{done} of {len(files) - len(passed_over)} photos done, results are in {args.output}")
+    if ended_by:
+        print(f"the run ended early: {ended_by}", file=sys.stderr)
     if passed_over:
         names = ", ".join(str(path.relative_to(args.folder)) for path in passed_over)
-        print(f"Ikomia reads no such files: {names}", file=sys.stderr)
+        print(f"not counted, as Ikomia opens them as no photos: {names}", file=sys.stderr)
     # What could not be saved is among the failures too.
     if matting.failures:
         print(f"{len(matting.failures)} failed:", file=sys.stderr)

@@ -31,8 +31,8 @@ class Matting:
         for photo in batch["photo"]:
             try:
                 images[photo] = read_rgb(Path(photo))
-            except ValueError:
-                errors[photo] = "cannot be read as an image"
+            except ValueError as error:
+                errors[photo] = str(error)
             except Exception as error:  # one photo must not end the run of thousands
                 errors[photo] = _text(error)
         mattes = self.mattes(images, errors)
@@ -132,7 +132,8 @@ def main() -> int:
     failures = [row for row in done.iter_rows() if row["error"]]
     print(f"{len(rows) - len(failures)} of {len(rows)} photos done, results in {args.output}")
     for row in failures:
-        print(f"failed: {row['photo']}: {row['error']}", file=sys.stderr)
+        named = row["error"] if row["error"].startswith(row["photo"]) else f"{row['photo']}: {row['error']}"
+        print(f"failed: {named}", file=sys.stderr)
     return 1 if failures or unnamed else 0
 
 

@@ -10,11 +10,12 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-from ikomia.dataio import CDataVideoIO
+from ikomia.dataio import CDataImageIO, CDataVideoIO
 from ikomia.dataprocess.workflow import Workflow
 from ikomia.utils import ik
 
 from infer_p3m_portrait_matting.p3m.atomic_write import write_whole
+from infer_p3m_portrait_matting.p3m.imaging.files import read_rgb
 from infer_p3m_portrait_matting.p3m.imaging.images import as_rgb, to_uint8
 from infer_p3m_portrait_matting.p3m.imaging.png import encode_png
 
@@ -85,14 +86,16 @@ def main() -> int:
             auto_connect=True,
         )
         started = time.perf_counter()
-        if args.photo:
+        if args.photo and CDataImageIO.is_image_format(Path(args.photo).suffix):
             wf.run_on(path=args.photo)
+        elif args.photo:
+            wf.run_on(array=read_rgb(Path(args.photo)))  # HEIC, AVIF and others, which Ikomia does not open
         else:
             from skimage.data import astronaut
 
             wf.run_on(array=astronaut())
         seconds = time.perf_counter() - started
-    except (RuntimeError, ValueError) as error:
+    except (RuntimeError, ValueError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
 

@@ -1,4 +1,9 @@
-"""The losses of P3M-Net (Li et al. 2021, section 4.3)."""
+"""The losses of P3M-Net (Li et al. 2021, section 4.3), and two of our own.
+
+Parts and weights are those of the paper. The published code differs in its details: it weighs the levels of the
+Laplacian alike, keeps the last low-pass as a sixth, and adds the composition's error over the colours, where ours is
+their mean.
+"""
 
 from typing import NamedTuple
 
@@ -27,7 +32,7 @@ class Losses(NamedTuple):
 def p3m_loss(
     output: P3MOutput, alpha: Tensor, trimap: Tensor, contrast: Tensor, segmentation_weight: float = 1.0
 ) -> Losses:
-    """Weigh segmentation, local alpha, fused alpha and composition as published.
+    """Weigh segmentation, local alpha, fused alpha and composition as in the paper.
 
     Args:
         output: the network's output for [N, 3, H, W].
@@ -52,7 +57,9 @@ def p3m_loss(
 def local_loss(local_alpha: Tensor, alpha: Tensor, trimap: Tensor, contrast: Tensor) -> Tensor:
     """Weigh the local alpha only inside the unknown area: L1, Laplacian and composition, a scalar.
 
-    Use it in stages that keep the segmentation. Every term is a mean over the unknown area, whatever its size.
+    Use it in stages that keep the segmentation. L1 and composition are means over the unknown area, whatever its size.
+    So is the Laplacian down to a tenth of the batch; below, it fades, so that a few pixels do not dominate. L1 weighs
+    twice the Laplacian, unlike in :func:`p3m_loss`.
 
     Args:
         local_alpha: float [N, 1, H, W] in [0, 1], predicted.

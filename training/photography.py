@@ -147,7 +147,7 @@ def jpeg(x: Tensor, quality: Tensor) -> Tensor:
 
 def _table(entries: str, scale: Tensor) -> Tensor:
     table = torch.tensor([float(entry) for entry in entries.split()], device=scale.device).view(1, 1, 1, 8, 1, 8)
-    return ((table * scale.view(-1, 1, 1, 1, 1, 1)).floor().clamp(1, 255)) / 255
+    return ((table * scale.view(-1, 1, 1, 1, 1, 1) + 0.5).floor().clamp(1, 255)) / 255
 
 
 def _quantise(x: Tensor, table: Tensor) -> Tensor:

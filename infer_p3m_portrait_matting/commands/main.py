@@ -46,7 +46,8 @@ def main(arguments: list[str] | None = None) -> int:
         _say(f"p3m: error: {words_of(error)}")
         return 2
     except KeyboardInterrupt:
-        _say("p3m: stopped; the same command goes on where it was")
+        goes_on = "; the same command goes on where it was" if Path(request.input).is_dir() else ""
+        _say(f"p3m: stopped{goes_on}")
         return 130
 
 

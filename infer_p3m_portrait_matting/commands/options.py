@@ -80,6 +80,9 @@ def parse(arguments: list[str]) -> Request:
         parser.error("--background image needs --background-file PICTURE")
     if settings.subject == BOX and not settings.box:
         parser.error("--subject box needs --box x,y,w,h")
+    for name, needed in settings.idle().items():
+        if values.get(name):
+            parser.error(f"--{name.replace('_', '-')} has no effect without {needed}")
     if given["jobs"] < 1:
         parser.error(f"--jobs must be at least 1, got {given['jobs']}")
     return Request(
@@ -134,7 +137,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     files.add_argument("--force", action="store_true", help="make again what is there already")
     files.add_argument("--jobs", type=int, default=1, metavar="N", help="processes for a folder (default: 1)")
-    files.add_argument("--quiet", action="store_true", help="say nothing but what went wrong, and show no progress")
+    files.add_argument("--quiet", action="store_true", help="show only warnings and failures, and no progress")
     group = parser.add_argument_group("parameters, as in the Ikomia task")
     types, about = get_type_hints(Settings), _attribute_texts(Settings)
     for field in fields(Settings):

@@ -15,7 +15,7 @@ _EXACT = 1e-5
 
 
 def fuse_passes(classes: Tensor, local: Tensor, height: int, width: int) -> Tensor:
-    """Fuse both passes at a photo's size (Li et al. 2021, section 4.4).
+    """Fuse both passes at a photo's size, as the published code does.
 
     Args:
         classes: int64 [1, 1, h, w] of the global pass; 0 background, 1 unknown, 2 foreground.

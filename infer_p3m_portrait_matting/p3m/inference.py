@@ -26,8 +26,8 @@ from .strips import is_long, matte_in_pieces
 
 logger = logging.getLogger(__name__)
 
-#: HYBRID: trimap from a global pass at low resolution, alpha from a local pass at high resolution.
-#: RESIZE: one pass at low resolution, whose fused alpha is enlarged.
+#: HYBRID: trimap from a global pass at half the photo's size, alpha from a local pass at its size.
+#: RESIZE: one pass at half the photo's size, whose fused alpha is enlarged. The input size bounds each pass.
 METHODS = ("HYBRID", "RESIZE")
 
 #: Mattes photos of one pass size: takes the network, the photos, the input size, and what to call after each pass.
@@ -120,7 +120,7 @@ class PortraitMatting:
         input_size: int = 1024,
         after_pass: Callable[[], None] | None = None,
     ) -> np.ndarray:
-        """Estimate a photo's alpha matte (Li et al. 2021, section 4.4).
+        """Estimate a photo's alpha matte, by one of the two procedures of the published code.
 
         Args:
             image: uint8, uint16 or float in [0, 1]; [H, W], [H, W, 1], [H, W, 3] (RGB) or [H, W, 4] (RGBA, whose
@@ -134,8 +134,9 @@ class PortraitMatting:
             float32 [H, W] in [0, 1], in memory of its own.
 
         Raises:
-            TypeError: the image is no array or of an unknown dtype.
-            ValueError: the image, the method or the input size is out of range.
+            TypeError: the image is no :data:`~.imaging.photos.Photo`, or an array of an unknown dtype.
+            OSError: the file cannot be read.
+            ValueError: the image, the method or the input size is out of range, or a file is no image.
             WeightsError: the weights make the network give NaN or infinite values.
             torch.OutOfMemoryError: the GPU has too little memory; everything that was allocated is free again.
         """
@@ -226,7 +227,7 @@ class PortraitMatting:
             float32 [H, W] in [0, 1]; meaningless outside the unknown area.
 
         Raises:
-            TypeError, ValueError, WeightsError, torch.OutOfMemoryError: as for :meth:`matte`.
+            TypeError, OSError, ValueError, WeightsError, torch.OutOfMemoryError: as for :meth:`matte`.
         """
         check_image(image)
         _check_request("HYBRID", input_size)

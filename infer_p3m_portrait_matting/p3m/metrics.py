@@ -1,7 +1,7 @@
 """Errors of a matte: the metrics of the matting literature, as the P3M papers report them.
 
-SAD, MSE, MAD, GRAD and CONN follow Rhemann et al., "A Perceptually Motivated Online Benchmark for Image Matting" (CVPR
-2009), section 3. As in Li et al. 2021, section 5.1, some are also computed inside the unknown area of a trimap.
+SAD, MSE, GRAD and CONN follow Rhemann et al., "A Perceptually Motivated Online Benchmark for Image Matting" (CVPR
+2009), section 3. MAD, and the figures inside the unknown area of a trimap, are those of Li et al. 2021, section 5.1.
 """
 
 from typing import NamedTuple
@@ -88,7 +88,9 @@ def score(predicted: np.ndarray, true: np.ndarray, trimap: np.ndarray) -> Scores
 
 
 def trimap_of(matte: np.ndarray, diameter: int = BAND) -> np.ndarray:
-    """Draw a trimap from a matte: every pixel within an ellipse of a value that is neither 0 nor 1 is unknown.
+    """Draw a trimap from a matte: unknown is what an ellipse around it does not show to be all 0 or all 1.
+
+    That is every soft pixel, every hard edge, and a band around both.
 
     Args:
         matte: float [H, W] in [0, 1].
@@ -130,8 +132,9 @@ def gradient_error(predicted: np.ndarray, true: np.ndarray) -> float:
 def connectivity_error(predicted: np.ndarray, true: np.ndarray) -> float:
     """Compute CONN: the sum of differences in connectedness, divided by 1000.
 
-    The connectedness of a pixel says how far its alpha lies above the level at which the pixel is connected to the
-    largest region that both mattes share.
+    The connectedness of a pixel is 1 minus the distance of its alpha from the highest level at which it belongs to the
+    largest region that both mattes share; distances below 0.15 count as 0. Where no pixel of both reaches a level, all
+    that are left leave there, so that a lost person counts; the published code counts them as connected.
 
     Args:
         predicted: float [H, W] in [0, 1].

@@ -8,8 +8,8 @@ MODEL_NOTES = {
     "mobile": "Small and quick; its weights ship with the plugin.",
 }
 METHOD_NOTES = {
-    "HYBRID": "Finds the person at low resolution, the edges at high resolution: finest hair.",
-    "RESIZE": "One pass at low resolution: faster, softer edges.",
+    "HYBRID": "Finds the person in a copy of half the size, and the edges at the input size: finest hair.",
+    "RESIZE": "One pass, at half the photo's size and at most the input size: faster, often with softer edges.",
 }
 PRECISION_NOTES = {
     "auto": "Half precision where the processor or the GPU computes it itself, float32 elsewhere.",

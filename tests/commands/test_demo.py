@@ -12,6 +12,8 @@ import pytest
 from check_python import problem
 from ikomia_plugin import NAME, ROOT
 from link_plugin import MARK, put
+from PIL import Image
+from pillow_heif import register_heif_opener
 from setup_environment import cpu_pair, has_nvidia_gpu, offered_versions
 
 
@@ -102,6 +104,19 @@ def test_demo_runs_without_a_photo(installed_home, tmp_path):
 
 
 @pytest.mark.slow
+def test_demo_reads_what_ikomia_does_not_open(installed_home, tmp_path, astronaut):
+    register_heif_opener()
+    Image.fromarray(astronaut[:200]).save(tmp_path / "IMG_0001.HEIC", "HEIF")
+    done = run("tools/demo.py", tmp_path / "IMG_0001.HEIC", "--output", tmp_path / "out", home=installed_home)
+    assert done.returncode == 0, done.stderr
+    assert cv2.imread(str(tmp_path / "out" / "matte.png"), cv2.IMREAD_UNCHANGED).shape == (200, 512)
+    (tmp_path / "IMG_0001.MOV").write_bytes(b"moving")
+    done = run("tools/demo.py", tmp_path / "IMG_0001.MOV", "--output", tmp_path / "none", home=installed_home)
+    assert done.returncode == 1
+    assert "IMG_0001.MOV cannot be read as an image" in done.stderr
+
+
+@pytest.mark.slow
 def test_demo_says_what_is_wrong_in_one_line(installed_home, tmp_path):
     (tmp_path / "broken.jpg").write_bytes(b"no picture")
     done = run("tools/demo.py", tmp_path / "broken.jpg", "--output", tmp_path / "out", home=installed_home)
@@ -118,9 +133,12 @@ def test_demo_says_what_is_wrong_in_one_line(installed_home, tmp_path):
     [
         (((3, 11), "Linux", "x86_64", ("glibc", "2.36")), ""),
         (((3, 13), "Windows", "AMD64", ("", "")), ""),
-        (((3, 9), "Linux", "x86_64", ("glibc", "2.36")), "Python 3.10 to 3.13, this is Python 3.9"),
+        (
+            ((3, 9), "Linux", "x86_64", ("glibc", "2.36")),
+            "3.10 to 3.13, this is Python 3.9: make PYTHON=python3.11",
+        ),
         (((3, 14), "Linux", "x86_64", ("glibc", "2.36")), "Python 3.10 to 3.13, this is Python 3.14"),
-        (((3, 11), "Darwin", "arm64", ("", "")), "no wheel for macOS"),
+        (((3, 11), "Darwin", "arm64", ("", "")), "no wheel for macOS: the library and the command p3m need no Ikomia"),
         (((3, 11), "Linux", "aarch64", ("glibc", "2.36")), "no Linux wheel for aarch64"),
         (((3, 11), "Linux", "x86_64", ("glibc", "2.31")), "need glibc 2.35 or newer, this is 2.31"),
     ],

@@ -35,7 +35,7 @@ def test_a_folder_through_ikomia_ends_with_a_summary(installed_home, photos, tmp
     done = run("matte_folder.py", photos, tmp_path / "out", "--model", "mobile", HOME=str(installed_home))
     assert done.returncode == 1, done.stderr
     assert "5 of 6 photos done" in done.stdout
-    assert "Ikomia reads no such files: notes.txt" in done.stderr
+    assert "Ikomia opens them as no photos: notes.txt" in done.stderr
     assert "1 failed:" in done.stderr
     assert "broken.jpg could not be read as an image" in done.stderr
     assert len(list((tmp_path / "out").rglob("*_cutout.png"))) == 5
@@ -48,7 +48,7 @@ def test_a_cluster_of_two_workers_mattes_restarts_and_lists_failures(photos, tmp
     done = run("matte_with_ray.py", *arguments, **environment)
     assert done.returncode == 1, done.stderr
     assert "5 of 6 photos done" in done.stdout
-    assert "broken.jpg: cannot be read as an image" in done.stderr
+    assert "broken.jpg cannot be read as an image" in done.stderr
     results = sorted(path.relative_to(out).as_posix() for path in out.rglob("*") if path.is_file())
     assert results == ["a.jpg.png", "a.png.png", "b.png.png", "c.png.png", "sub/a.png.png"]
     photo = np.ascontiguousarray(cv2.imread(str(photos / "b.png"))[..., ::-1])

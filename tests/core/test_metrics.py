@@ -31,6 +31,14 @@ def test_a_matte_is_no_different_from_itself(pairs):
     assert score(true, true, trimap) == pytest.approx(Scores(*[0] * len(Scores._fields)), abs=1e-9)
 
 
+def test_a_lost_person_is_unconnected():
+    true = np.zeros((64, 64), np.float32)
+    true[16:48, 16:48] = 1
+    assert connectivity_error(np.zeros_like(true), true) == pytest.approx(32 * 32 / 1000)
+    # What is too faint at every place lacks that much connectedness, as it lacks that much alpha.
+    assert connectivity_error(true * np.float32(0.7), true) == pytest.approx(0.3 * 32 * 32 / 1000, rel=1e-5)
+
+
 def test_areas_add_up(pairs):
     scores = score(*pairs["pair1"])
     assert scores.sad_t + scores.sad_fg + scores.sad_bg == pytest.approx(scores.sad, rel=1e-6)

@@ -48,7 +48,7 @@ def test_laplacian_of_the_difference_is_the_difference_of_the_pyramids():
     assert laplacian(a - a).item() == 0
 
 
-def test_loss_is_the_published_sum():
+def test_loss_is_the_sum_of_the_paper():
     output, truth, trimap, contrast = random_output()
     losses = p3m_loss(output, truth, trimap, contrast)
     sides = sum(cross_entropy(side, trimap) for side in output.side_logits)

@@ -49,7 +49,8 @@ def cutout(foreground: np.ndarray, alpha: np.ndarray) -> np.ndarray:
 
     Raises:
         ValueError: the sizes differ, or the matte lies outside [0, 1].
-        TypeError: the matte is not floating point.
+        TypeError: the foreground is no :data:`~.photos.Photo`, or the matte is not floating point.
+        OSError: the foreground's file cannot be read.
     """
     check_matte(foreground, alpha)
     rgb = as_rgb(foreground)
@@ -76,7 +77,9 @@ def composite(
 
     Raises:
         ValueError: the sizes differ, the matte lies outside [0, 1], or the background has another shape.
-        TypeError: the matte is not floating point, or the background is no colour and not uint8.
+        TypeError: the foreground is no :data:`~.photos.Photo`, the matte is not floating point, or the background is no
+            colour and not uint8.
+        OSError: the foreground's file cannot be read.
     """
     check_matte(foreground, alpha)
     background = _checked_background(background, alpha.shape)

@@ -39,7 +39,8 @@ def estimate_foreground(image: np.ndarray, alpha: np.ndarray) -> np.ndarray:
 
     Raises:
         ValueError: the image is invalid, or the sizes differ.
-        TypeError: the matte is not floating point.
+        TypeError: the image is no :data:`~.photos.Photo`, or the matte is not floating point.
+        OSError: the image's file cannot be read.
     """
     check_matte(image, alpha)
     rgb = as_rgb(image)
