@@ -1,11 +1,9 @@
 """The command line: ``p3m INPUT [OUTPUT]``."""
 
-import hashlib
 import os
 import sys
-import tempfile
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 
 # Threads of OpenMP that spin while they wait starve the other processes; read when torch loads.
@@ -13,12 +11,12 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 # We report what is wrong with a photo ourselves.
 os.environ.setdefault("OPENCV_LOG_LEVEL", "SILENT")
 
-from filelock import FileLock, Timeout
 from tqdm import tqdm
 
 from ..p3m.errors import words_of
 from ..plugin.notices import Notice
 from . import options, walk
+from .locks import only_one_run
 from .options import Request
 from .targets import COMPOSITE, STANDARD, Item, UsageError, many, single
 
@@ -65,10 +63,7 @@ def _run(request: Request) -> int:
     there = [] if request.force else item.existing()
     if there:
         raise UsageError(f"{', '.join(map(str, there))}: there already; --force replaces it")
-    with ExitStack() as locks:
-        for target in item.targets.values() if is_video else ():
-            locks.enter_context(_only_one_run(target))
-        return _make([item], request, jobs=1)
+    return _make([item], request, jobs=1)
 
 
 def _folder(request: Request, folder: Path) -> int:
@@ -81,7 +76,7 @@ def _folder(request: Request, folder: Path) -> int:
         raise UsageError(
             f"the results must not lie among the photos, or they are matted too: name a folder in {folder}"
         )
-    with _only_one_run(results):
+    with only_one_run(results):
         found = walk.find(folder, leave_out=results)
         items = many(found.media, folder, results, request.wanted)
         for item in items:
@@ -194,22 +189,6 @@ def _substituted(notices: list[Notice]) -> None:
     for notice in notices:
         if notice.is_warning or notice.short:
             _say(f"warning: {notice.text}")
-
-
-@contextmanager
-def _only_one_run(results: Path) -> Iterator[None]:
-    """Keep a second run out of the same results; the lock ends with its process, however that ends."""
-    user = os.getuid() if hasattr(os, "getuid") else ""  # one user's file is closed to another
-    digest = hashlib.sha256(str(results.resolve()).encode(errors="surrogateescape")).hexdigest()[:16]
-    lock = FileLock(Path(tempfile.gettempdir(), f"p3m-{user}-{digest}.lock"), timeout=0)
-    try:
-        lock.acquire()
-    except Timeout:
-        raise UsageError(f"another p3m is writing {results}: wait for it, or name another place") from None
-    try:
-        yield
-    finally:
-        lock.release()
 
 
 @contextmanager

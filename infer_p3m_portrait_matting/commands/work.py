@@ -3,7 +3,7 @@
 import logging
 import sys
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -19,6 +19,7 @@ from ..p3m.video.sequence import is_sequence
 from ..p3m.video.sound import Sound
 from ..p3m.video.writers import Writer, open_writer
 from ..plugin.pictures import Pictures
+from .locks import only_one_run
 from .matting import Matting
 from .targets import STANDARD, Item
 
@@ -56,7 +57,11 @@ def make(item: Item, matting: Matting, progress: Progress = lambda done, total: 
     with _reported() as outcome:
         _make_folders(item)
         if item.is_video:
-            _video(item, matting, progress)
+            with ExitStack() as locks:
+                # Two runs would write into the same unfinished file.
+                for path in item.targets.values():
+                    locks.enter_context(only_one_run(path))
+                _video(item, matting, progress)
         else:
             _write(item, matting.pictures(_read(item), item.name))
     return outcome.report()

@@ -1,6 +1,7 @@
 """The command line on videos."""
 
 import os
+import signal
 import sys
 from dataclasses import replace
 
@@ -241,6 +242,29 @@ def test_a_killed_video_leaves_no_half_file_under_its_name(clip, tmp_path):
         # The next run clears up.
         assert run(clip, tmp_path / name) == 0
         assert not (tmp_path / part).exists()
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform == "win32", reason="needs a process that is stopped")
+def test_a_second_run_keeps_out_of_the_same_video(clip, tmp_path, capsys):
+    (tmp_path / "photos").mkdir()
+    source = tmp_path / "photos" / "clip.mkv"
+    source.write_bytes(clip.read_bytes())
+    target = tmp_path / "results" / "clip_cutout.mov"
+    process = start(source, target)
+    try:
+        wait_for(lambda: target.with_name("clip_cutout.mov.part").exists())
+        process.send_signal(signal.SIGSTOP)
+        # Whether it comes alone or in a folder.
+        assert run(source, target) == 1
+        assert run(tmp_path / "photos", tmp_path / "results") == 1
+        assert capsys.readouterr().err.count(f"another p3m is writing {target}") == 2
+        process.send_signal(signal.SIGCONT)
+        assert process.wait(300) == 0
+    finally:
+        process.kill()
+        process.communicate()
+    assert len(frames_of(target)) == 10
 
 
 def size_of(path) -> int:
