@@ -132,7 +132,7 @@ def jpeg(x: Tensor, quality: Tensor) -> Tensor:
 
     Args:
         x: RGB; height and width multiples of 16.
-        quality: [N, 1, 1, 1], 1 to 100, as libjpeg counts.
+        quality: [N, 1, 1, 1], 1 to 100, as libjpeg counts, but for tables that are rounded down: a little finer.
     """
     red, green, blue = x.unbind(1)
     y = 0.299 * red + 0.587 * green + 0.114 * blue
@@ -147,7 +147,7 @@ def jpeg(x: Tensor, quality: Tensor) -> Tensor:
 
 def _table(entries: str, scale: Tensor) -> Tensor:
     table = torch.tensor([float(entry) for entry in entries.split()], device=scale.device).view(1, 1, 1, 8, 1, 8)
-    return ((table * scale.view(-1, 1, 1, 1, 1, 1) + 0.5).floor().clamp(1, 255)) / 255
+    return ((table * scale.view(-1, 1, 1, 1, 1, 1)).floor().clamp(1, 255)) / 255
 
 
 def _quantise(x: Tensor, table: Tensor) -> Tensor:
