@@ -71,5 +71,5 @@ def in_fresh_process(script: str, *arguments: str) -> dict[str, float]:
 
 def evenly_chosen(items: Sequence[T], count: int | None) -> list[T]:
     """Choose so many items, evenly spread over all; None and too many give all."""
-    count = len(items) if count is None else min(count, len(items))
+    count = min(count or len(items), len(items))
     return [items[place] for place in np.linspace(0, len(items) - 1, count).round().astype(int)]

@@ -55,9 +55,8 @@ class InferP3mPortraitMattingParam(core.CWorkflowTaskParam):
 
     def warn_of_idle(self, names: Collection[str]) -> None:
         """Log a WARNING for each of the names whose parameter is set but changes nothing beside the others."""
-        for name, needed in self.settings.idle().items():
-            if name in names and getattr(self.settings, name):
-                logger.warning("infer_p3m_portrait_matting: %s has no effect without %s", name, needed)
+        for name, needed in self.settings.without_effect(names).items():
+            logger.warning("infer_p3m_portrait_matting: %s has no effect without %s", name, needed)
 
     def get_values(self) -> dict[str, str]:
         """Return all parameters as strings."""

@@ -80,9 +80,8 @@ def parse(arguments: list[str]) -> Request:
         parser.error("--background image needs --background-file PICTURE")
     if settings.subject == BOX and not settings.box:
         parser.error("--subject box needs --box x,y,w,h")
-    for name, needed in settings.idle().items():
-        if values.get(name):
-            parser.error(f"--{name.replace('_', '-')} has no effect without {needed}")
+    for name, needed in settings.without_effect(values).items():
+        parser.error(f"--{name.replace('_', '-')} has no effect without {needed}")
     if given["jobs"] < 1:
         parser.error(f"--jobs must be at least 1, got {given['jobs']}")
     return Request(

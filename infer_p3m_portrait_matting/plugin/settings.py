@@ -1,6 +1,6 @@
 """Parse and check the plugin's parameters, and convert them to Ikomia's strings. Needs neither Ikomia nor Qt."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, get_type_hints
@@ -168,6 +168,10 @@ class Settings:
             "anonymize_strict": "" if self.anonymize != "none" else 'anonymize "blur" or "pixelate"',
         }
         return {name: other for name, other in needed.items() if other}
+
+    def without_effect(self, given: Collection[str]) -> dict[str, str]:
+        """Find which of the given parameters are set in vain (:meth:`idle`); say what each has no effect without."""
+        return {name: other for name, other in self.idle().items() if name in given and getattr(self, name)}
 
     def to_strings(self) -> dict[str, str]:
         """Convert all parameters to the strings that Ikomia stores."""
