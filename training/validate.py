@@ -88,6 +88,7 @@ def main() -> None:
     parser.add_argument("--input-size", type=int, default=1024)
     parser.add_argument("--global-bound", type=int, help="instead of the model's own bound of the global pass")
     parser.add_argument("--unknown-above", type=float, help="instead of the model's own rule for the unknown area")
+    parser.add_argument("--largest-regained", type=float, help="instead of the model's own limit of a lost part")
     parser.add_argument("--true-trimap", action="store_true", help="take the unknown area from the true matte")
     parser.add_argument("--scale", type=float, default=1.0, help="enlarge held-out photos so many times")
     pictures = parser.add_mutually_exclusive_group()
@@ -101,7 +102,11 @@ def main() -> None:
         parser.error("name the pictures by --data or by --folder")
 
     session = PortraitMatting(
-        args.model, weights=args.weights, global_bound=args.global_bound, unknown_above=args.unknown_above
+        args.model,
+        weights=args.weights,
+        global_bound=args.global_bound,
+        unknown_above=args.unknown_above,
+        largest_regained=args.largest_regained,
     )
     if args.output:
         args.output.mkdir(parents=True, exist_ok=True)

@@ -60,6 +60,13 @@ def network_input(image, size):
     return torch.from_numpy(np.stack(planes).astype(np.float32))[None]
 
 
+@pytest.fixture
+def published(mobile, monkeypatch):
+    """The bundled model with the published rule, which regains nothing."""
+    monkeypatch.setattr(mobile, "largest_regained", 0)
+    return mobile
+
+
 def hybrid_by_hand(model, image, global_size, local_size):
     """The published procedure: where the scaled trimap is exactly 0 or 255 it decides, elsewhere the local alpha."""
     with torch.inference_mode():
@@ -73,38 +80,40 @@ def hybrid_by_hand(model, image, global_size, local_size):
 
 
 @pytest.mark.slow
-def test_hybrid_is_the_published_fusion(mobile, astronaut):
-    expected, background, foreground = hybrid_by_hand(mobile.model, astronaut, (256, 256), (512, 512))
-    alpha = mobile.matte(astronaut)
+def test_hybrid_is_the_published_fusion(published, astronaut):
+    expected, background, foreground = hybrid_by_hand(published.model, astronaut, (256, 256), (512, 512))
+    alpha = published.matte(astronaut)
     np.testing.assert_allclose(alpha, expected, rtol=0, atol=1e-4)
     assert background.any()
     assert not (background | foreground).all()
 
 
 @pytest.mark.slow
-def test_hybrid_keeps_the_aspect_ratio_of_a_shrunk_photo(mobile, astronaut):
+def test_hybrid_keeps_the_aspect_ratio_of_a_shrunk_photo(published, astronaut):
     image = astronaut[:, 60:385]
-    expected, _, _ = hybrid_by_hand(mobile.model, image, (256, 160), (256, 160))
-    np.testing.assert_allclose(mobile.matte(image, input_size=256), expected, rtol=0, atol=1e-4)
+    expected, _, _ = hybrid_by_hand(published.model, image, (256, 160), (256, 160))
+    np.testing.assert_allclose(published.matte(image, input_size=256), expected, rtol=0, atol=1e-4)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("size", "input_size"), [((512, 384), 512), ((700, 520), 512), ((97, 130), 64), ((60, 48), 512)]
 )
-def test_hybrid_computes_the_local_alpha_wherever_a_class_asks_for_it(size, input_size, mobile, monkeypatch, astronaut):
+def test_hybrid_computes_the_local_alpha_wherever_a_class_asks_for_it(
+    size, input_size, published, monkeypatch, astronaut
+):
     """Few unknown pixels, and places where background meets foreground: most of the local alpha is not computed."""
     image = np.stack([enlarge(astronaut[:500, :400, c], size) for c in range(3)], -1).round().astype(np.uint8)
-    passes = [pass_size(*size, input_size, halve, mobile.global_bound if halve else None) for halve in (True, False)]
+    passes = [pass_size(*size, input_size, halve, published.global_bound if halve else None) for halve in (True, False)]
     dice = torch.Generator().manual_seed(0)
     classes = torch.zeros(passes[0], dtype=torch.int64)
     classes[passes[0][0] // 2 :, : passes[0][1] // 4] = 2
     classes[torch.rand(passes[0], generator=dice) > 0.999] = 1
     logits = F.one_hot(classes, 3).permute(2, 0, 1)[None].float()
-    monkeypatch.setattr(mobile.model, "segment", lambda _: logits)
-    expected, background, foreground = hybrid_by_hand(mobile.model, image, *passes)
+    monkeypatch.setattr(published.model, "segment", lambda _: logits)
+    expected, background, foreground = hybrid_by_hand(published.model, image, *passes)
     assert (background | foreground).mean() > 0.5
-    np.testing.assert_allclose(mobile.matte(image, input_size=input_size), expected, rtol=0, atol=1e-4)
+    np.testing.assert_allclose(published.matte(image, input_size=input_size), expected, rtol=0, atol=1e-4)
 
 
 def test_unknown_everywhere_gives_the_local_alpha(mobile, monkeypatch, astronaut):
@@ -334,7 +343,15 @@ def test_a_device_that_does_not_exist_is_refused_before_anything_is_loaded(devic
 
 
 @pytest.mark.parametrize(
-    ("name", "value"), [("global_bound", 31), ("global_bound", -5), ("unknown_above", 1.0), ("unknown_above", -0.1)]
+    ("name", "value"),
+    [
+        ("global_bound", 31),
+        ("global_bound", -5),
+        ("unknown_above", 1.0),
+        ("unknown_above", -0.1),
+        ("largest_regained", 1.1),
+        ("largest_regained", -0.1),
+    ],
 )
 def test_bounds_and_probabilities_that_cannot_be_are_refused(name, value):
     with pytest.raises(ValueError, match=f"{name} must .*got {value}"):
