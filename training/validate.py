@@ -88,7 +88,9 @@ def main() -> None:
     parser.add_argument("--input-size", type=int, default=1024)
     parser.add_argument("--global-bound", type=int, help="instead of the model's own bound of the global pass")
     parser.add_argument("--unknown-above", type=float, help="instead of the model's own rule for the unknown area")
-    parser.add_argument("--largest-regained", type=float, help="instead of the model's own limit of a lost part")
+    parser.add_argument(
+        "--second-look", type=float, nargs=2, metavar=("LOST", "CLOSED"), help="instead of the model's own limits"
+    )
     parser.add_argument("--true-trimap", action="store_true", help="take the unknown area from the true matte")
     parser.add_argument("--scale", type=float, default=1.0, help="enlarge held-out photos so many times")
     pictures = parser.add_mutually_exclusive_group()
@@ -106,7 +108,7 @@ def main() -> None:
         weights=args.weights,
         global_bound=args.global_bound,
         unknown_above=args.unknown_above,
-        largest_regained=args.largest_regained,
+        second_look=args.second_look,
     )
     if args.output:
         args.output.mkdir(parents=True, exist_ok=True)

@@ -15,13 +15,13 @@ from .errors import WeightsError
 from .fusion import fuse_passes, shrinks, undecided
 from .imaging.images import check_image
 from .imaging.photos import Photo, load_photo, takes_photo
-from .lost_parts import doubtful_background, regain
 from .model.network import FOREGROUND, UNKNOWN, P3MNet, classify
 from .model.registry import create_model, get_variant
 from .own_settings import computing_settings, loading_settings
 from .precision import choose_dtype, trouble_with_gpu, wider_than_float16
 from .prepare import prepare_for_inference
 from .preprocess import normalize, resize, shrink, to_tensor
+from .second_look import SecondLook, doubtful, reconsider
 from .sizes import STRIDE, pass_size
 from .strips import is_long, matte_in_pieces
 
@@ -56,8 +56,8 @@ class PortraitMatting:
         global_bound: upper limit of the long side in pixels for the global pass and RESIZE; None takes the model's own.
         unknown_above: HYBRID treats a pixel as unknown where that is more probable than this (see
             :func:`~.model.network.classify`); None takes the model's own rule.
-        largest_regained: HYBRID gives back parts of the person that the global pass lost, up to this share of the
-            person's area (see :func:`~.lost_parts.regain`); 0 gives back none, None takes the model's own limit.
+        second_look: how large a mistake of the global pass HYBRID lets the local alpha correct, a
+            :class:`~.second_look.SecondLook`; (0, 0) corrects nothing, None takes the model's own limits.
         precision: number format of the network, one of :data:`~.precision.PRECISIONS`: "auto" takes half precision
             where the device computes it natively. What is sensitive to rounding is always computed in float32: the
             encoder's first layers, whose maxima decide where unpooling puts its values, the segmentation's head, the
@@ -82,20 +82,20 @@ class PortraitMatting:
         global_bound: int | None = None,
         precision: str = "auto",
         unknown_above: float | None = None,
-        largest_regained: float | None = None,
+        second_look: tuple[float, float] | None = None,
     ) -> None:
         variant = get_variant(model_name)
         self.model_name = model_name.lower()
         self.device = _check_device(device)
         self.global_bound = variant.global_bound if global_bound is None else global_bound
         self.unknown_above = variant.unknown_above if unknown_above is None else unknown_above
-        self.largest_regained = variant.largest_regained if largest_regained is None else largest_regained
+        self.second_look = SecondLook(*(variant.second_look if second_look is None else second_look))
         if self.global_bound is not None and self.global_bound < STRIDE:
             raise ValueError(f"global_bound must be at least {STRIDE}, got {self.global_bound}")
         if self.unknown_above is not None and not 0 <= self.unknown_above < 1:
             raise ValueError(f"unknown_above must lie in [0, 1), got {self.unknown_above}")
-        if not 0 <= self.largest_regained <= 1:
-            raise ValueError(f"largest_regained must lie in [0, 1], got {self.largest_regained}")
+        if not all(0 <= share <= 1 for share in self.second_look):
+            raise ValueError(f"second_look must lie in [0, 1], got {tuple(self.second_look)}")
         self.batch_size = _BATCH_ON_GPU if self.device.type == "cuda" else 1
         dtype = choose_dtype(precision, self.device)
         if weights is None:
@@ -309,11 +309,10 @@ class PortraitMatting:
         plain = {i: low for i, (low, high) in enumerate(extremes) if low == high != UNKNOWN}
         others = [i for i in range(len(photos)) if i not in plain]
         if others:
-            doubtful = doubtful_background(logits, classes) if self.largest_regained else None
+            doubt = doubtful(logits, classes) if any(self.second_look) else None
             wanted = None
             if fine.device.type == "cpu" and not any(shrinks((x, fine), *photo.shape[:2]) for photo in photos):
-                open_question = classes if doubtful is None else classes.masked_fill(doubtful, UNKNOWN)
-                wanted = undecided(open_question[others])
+                wanted = undecided((classes if doubt is None else classes.masked_fill(doubt, UNKNOWN))[others])
             local = model.local_alpha(fine[others] if plain else fine, wanted)
             self._check_range(local, model)
             done()
@@ -325,8 +324,8 @@ class PortraitMatting:
                 mattes.append(np.full(size, plain[i] == FOREGROUND, np.float32))
                 continue
             found, alpha = classes[i : i + 1], next(rows)[None]
-            if doubtful is not None:
-                found = regain(found, doubtful[i : i + 1], alpha, self.largest_regained)
+            if doubt is not None:
+                found = reconsider(found, doubt[i : i + 1], alpha, self.second_look)
             mattes.append(_download(fuse_passes(found, alpha, *size)))
         return mattes
 

@@ -1,5 +1,7 @@
 """Mattes of whole photos with the bundled model."""
 
+import re
+
 import numpy as np
 import pytest
 import torch
@@ -8,6 +10,7 @@ from hypothesis import strategies as st
 from torch.nn import functional as F
 
 from infer_p3m_portrait_matting.p3m import PortraitMatting, WeightsError
+from infer_p3m_portrait_matting.p3m.second_look import SecondLook
 from infer_p3m_portrait_matting.p3m.sizes import pass_size
 
 MEAN, STD = np.array([0.485, 0.456, 0.406]), np.array([0.229, 0.224, 0.225])
@@ -62,8 +65,8 @@ def network_input(image, size):
 
 @pytest.fixture
 def published(mobile, monkeypatch):
-    """The bundled model with the published rule, which regains nothing."""
-    monkeypatch.setattr(mobile, "largest_regained", 0)
+    """The bundled model with the published rule, without a second look."""
+    monkeypatch.setattr(mobile, "second_look", SecondLook(0, 0))
     return mobile
 
 
@@ -349,12 +352,12 @@ def test_a_device_that_does_not_exist_is_refused_before_anything_is_loaded(devic
         ("global_bound", -5),
         ("unknown_above", 1.0),
         ("unknown_above", -0.1),
-        ("largest_regained", 1.1),
-        ("largest_regained", -0.1),
+        ("second_look", (1.1, 0)),
+        ("second_look", (0, -0.1)),
     ],
 )
 def test_bounds_and_probabilities_that_cannot_be_are_refused(name, value):
-    with pytest.raises(ValueError, match=f"{name} must .*got {value}"):
+    with pytest.raises(ValueError, match=rf"{name} must .*got {re.escape(str(value))}"):
         PortraitMatting("mobile", **{name: value})
 
 

@@ -20,8 +20,8 @@ class Variant:
         channels: the decoders' channel table.
         global_bound: upper limit of the long side in pixels for the global pass and RESIZE, or None for no limit.
         unknown_above: HYBRID's rule for the unknown area (see :func:`~.network.classify`); it belongs to the weights.
-        largest_regained: area of the largest lost part that HYBRID gives back, as a share of the person's (see
-            :func:`~..lost_parts.regain`); 0 gives back none, as published.
+        second_look: how large a mistake HYBRID lets the local alpha correct (:class:`~..second_look.SecondLook`); zeros
+            correct nothing, as published.
         published_file: name of the checkpoint that the paper's authors published, or None.
         published_layout: the published checkpoint's :func:`~.published.layout_digest`, or None.
         published_sha256: of the published checkpoint, once somebody has it; ``tools/pin_weights.py --published FOLDER``
@@ -35,7 +35,7 @@ class Variant:
     channels: Channels
     global_bound: int | None = None
     unknown_above: float | None = None
-    largest_regained: float = 0.0
+    second_look: tuple[float, float] = (0.0, 0.0)
     published_file: str | None = None
     published_layout: str | None = None
     published_sha256: str | None = None
@@ -90,7 +90,7 @@ _VARIANTS = {
         MobileEncoder,
         Channels((16, 16, 24, 40, 112, 320), _MOBILE, (3,), _MOBILE_MATTING, (16, 16, 1), head_sees_e0=True),
         global_bound=384,
-        largest_regained=0.02,
+        second_look=(0.02, 0.01),
         bundled_file="p3m_mobile.safetensors",
         bundled_sha256="ce9548902edfbe49c32ecacc483e60edfe9892f109669ed59081e2f93f04c858",
         # The rounding of these thin layers adds up to several 1/255 in hair. The matting decoder and the layer that

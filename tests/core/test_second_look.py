@@ -1,0 +1,168 @@
+"""Small mistakes of the global pass are corrected where the local alpha sees them."""
+
+import numpy as np
+import pytest
+import torch
+from torch.nn import functional as F
+
+from infer_p3m_portrait_matting.p3m import PortraitMatting
+from infer_p3m_portrait_matting.p3m.model.network import BACKGROUND, FOREGROUND, UNKNOWN
+from infer_p3m_portrait_matting.p3m.model.registry import get_variant, list_models
+from infer_p3m_portrait_matting.p3m.second_look import SecondLook, doubtful, reconsider
+
+#: Rows and columns of a mistake of 80 pixels on the right of the outline of a square of 1024 pixels.
+MISTAKE = (slice(20, 28), slice(48, 58))
+LIMIT = 80 / 1024
+
+
+@pytest.fixture
+def lost():
+    """Classes, doubt and a local alpha four times as fine: a person's part is called background."""
+    classes = torch.full((1, 1, 64, 96), BACKGROUND)
+    classes[..., 16:48, 16:48] = FOREGROUND
+    doubt = torch.zeros(1, 1, 64, 96, dtype=torch.bool)
+    doubt[0, 0][MISTAKE] = True
+    local = torch.zeros(1, 1, 256, 384)
+    local[..., 64:192, 64:192] = 1
+    local[..., 80:112, 192:232] = 1
+    return classes, doubt, local
+
+
+def closed(lost):
+    """The same with background and foreground exchanged: a gap of 80 pixels in a person of 5120 is closed."""
+    classes, doubt, local = lost
+    return FOREGROUND - classes, doubt, 1 - local
+
+
+def corrected(classes, doubt, local, limits):
+    """What becomes unknown, bool [64, 96]; the rest must stay as it is."""
+    before = classes.clone()
+    after = reconsider(classes, doubt, local, SecondLook(*limits))
+    assert torch.equal(classes, before)
+    changed = (after != before)[0, 0]
+    assert (after[0, 0][changed] == UNKNOWN).all()
+    return changed
+
+
+def test_a_lost_part_becomes_unknown(lost):
+    found = corrected(*lost, (LIMIT, 0))
+    assert found[MISTAKE].all()
+    assert found.sum() == 80
+
+
+def test_a_closed_gap_becomes_unknown(lost):
+    found = corrected(*closed(lost), (0, 80 / 5120))
+    assert found[MISTAKE].all()
+    assert found.sum() == 80
+
+
+def test_each_limit_counts_for_its_own_mistakes(lost):
+    assert not corrected(*lost, (0, 1)).any()
+    assert not corrected(*closed(lost), (1, 0)).any()
+
+
+def test_larger_mistakes_stay(lost):
+    assert not corrected(*lost, (LIMIT * 0.999, 1)).any()
+    assert not corrected(*closed(lost), (1, 79.9 / 5120)).any()
+
+
+def test_half_of_the_unknown_area_counts_as_the_person(lost):
+    classes, doubt, local = lost
+    classes[..., 46:48] = torch.where(classes[..., 46:48] == FOREGROUND, UNKNOWN, BACKGROUND)
+    assert corrected(classes, doubt, local, (80 / 992, 0)).sum() == 80
+    assert not corrected(classes, doubt, local, (79.9 / 992, 0)).any()
+
+
+def test_what_lies_away_from_the_outline_stays(lost):
+    classes, doubt, local = lost
+    doubt[..., 48] = False
+    assert not corrected(classes, doubt, local, (1, 1)).any()
+    assert not corrected(*closed((classes, doubt, local)), (1, 1)).any()
+
+
+def test_adjoining_at_a_corner_is_enough(lost):
+    classes, doubt, local = lost
+    classes[..., 20:29, 46:48] = BACKGROUND
+    classes[..., 28, 47] = FOREGROUND
+    assert corrected(classes, doubt, local, (1, 0)).sum() == 80
+
+
+def test_what_is_beyond_doubt_stays_whatever_the_local_alpha_sees(lost):
+    classes, doubt, local = lost
+    for alpha in (torch.zeros_like(local), torch.ones_like(local)):
+        assert reconsider(classes, torch.zeros_like(doubt), alpha, SecondLook(1, 1)) is classes
+
+
+@pytest.mark.parametrize(("alpha", "count"), [(0.49, 0), (0.51, 80)])
+def test_the_local_alpha_must_show_the_person(lost, alpha, count):
+    classes, doubt, local = lost
+    assert corrected(classes, doubt, local * alpha, (1, 0)).sum() == count
+
+
+def test_what_the_local_pass_did_not_compute_has_no_influence(lost):
+    classes, doubt, local = lost
+    fine = doubt.repeat_interleave(4, 2).repeat_interleave(4, 3)
+    expected = corrected(*lost, (LIMIT, 0))
+    for elsewhere in (0.0, 1.0):
+        assert torch.equal(corrected(classes, doubt, torch.where(fine, local, elsewhere), (LIMIT, 0)), expected)
+
+
+@pytest.mark.parametrize(
+    ("known", "probability", "expected"),
+    [
+        (BACKGROUND, 0.89, True),
+        (BACKGROUND, 0.91, False),
+        (FOREGROUND, 0.79, True),
+        (FOREGROUND, 0.81, False),
+        (UNKNOWN, 0.4, False),
+    ],
+)
+def test_doubt_is_a_low_probability_of_a_known_class(known, probability, expected):
+    logits = torch.full((1, 3, 16, 16), (1 - probability) / 2)
+    logits[:, known] = probability
+    assert (doubtful(logits.log() + 3, torch.full((1, 1, 16, 16), known)) == expected).all()
+
+
+def test_thin_doubt_does_not_count():
+    logits = torch.zeros(2, 3, 64, 96)
+    logits[:, BACKGROUND] = 9
+    logits[0, UNKNOWN, 10:16] = logits[0, UNKNOWN, 30:37, 20:27] = logits[1, UNKNOWN, 40:60] = 8
+    found = doubtful(logits, logits.argmax(1, keepdim=True))
+    assert not found[0, :, :25].any()
+    assert found[0, 0, 33, 23]
+    assert not found[0, 0, :, :20].any()
+    assert found[1, 0, 40:60].all()
+
+
+def hybrid(monkeypatch, **options):
+    """Matte a photo whose global pass loses a part; the local alpha is 0.75 wherever it is computed."""
+    logits = torch.zeros(1, 3, 64, 96)
+    logits[:, BACKGROUND] = 9
+    logits[:, FOREGROUND, 16:48, 16:48] = 18
+    logits[0, UNKNOWN][MISTAKE] = 8
+    seen = []
+
+    def local_alpha(x, wanted):
+        seen.append(wanted[0, 0])
+        return 0.75 * F.interpolate(wanted.float(), x.shape[2:])
+
+    session = PortraitMatting("mobile", **options)
+    monkeypatch.setattr(session.model, "segment", lambda x: logits)
+    monkeypatch.setattr(session.model, "local_alpha", local_alpha)
+    return session.matte(np.zeros((128, 192, 3), np.uint8), input_size=192), seen[0]
+
+
+def test_the_matte_shows_a_lost_part(monkeypatch):
+    matte, wanted = hybrid(monkeypatch, second_look=(LIMIT, 0))
+    assert (matte[41:55, 97:115] == 0.75).all()
+    assert wanted[MISTAKE].all()
+
+
+def test_without_a_second_look_the_matte_is_the_published_one(monkeypatch):
+    matte, wanted = hybrid(monkeypatch, second_look=(0, 0))
+    assert not matte[:, 99:].any()
+    assert not wanted[:, 52:].any()
+
+
+def test_the_published_networks_take_no_second_look():
+    assert [name for name in list_models() if any(get_variant(name).second_look)] == ["mobile"]
