@@ -46,7 +46,8 @@ class PortraitMatting:
     """A loaded network that mattes photos. Create it once and use it often.
 
     The same photo gives the same bits on every run, on a CPU and on a GPU. A GPU receives each photo once, in the
-    photo's own number format, and sends its matte back once.
+    photo's own number format, and sends its matte back once; a model that takes a second look needs the maps of both
+    passes on the CPU, too.
 
     Args:
         model_name: one of :func:`~.registry.list_models`, in any case.
