@@ -71,7 +71,7 @@ def reconsider(classes: Tensor, doubt: Tensor, local: Tensor, limits: SecondLook
         limits: how large mistakes may be.
 
     Returns:
-        int64 [1, 1, h, w]; ``classes`` itself where nothing is corrected.
+        int64 [1, 1, h, w]; ``classes`` itself where nothing is doubtful.
     """
     h, w = classes.shape[2:]
     found, doubted = classes[0, 0].cpu().numpy(), doubt[0, 0].cpu().numpy()
