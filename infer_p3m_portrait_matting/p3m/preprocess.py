@@ -113,7 +113,7 @@ def normalize(x: Tensor) -> Tensor:
         A new tensor of the same shape and dtype.
     """
     mean, std = _statistics(x.device, x.dtype)
-    return (x - mean) / std
+    return (x - mean).div_(std)
 
 
 @cache

@@ -89,7 +89,7 @@ class P3MNet(nn.Module):
         _check(x)
         features = self.encoder(x)
         segmentation = self.segmentation(features.e4, sides=True)
-        local_alpha = self._matte(features, segmentation.pyramid)
+        local_alpha = self.matting(*self._for_matting(features, segmentation.pyramid))
         logits = segmentation.logits
         return P3MOutput(logits, local_alpha, fuse(logits, local_alpha), segmentation.side_logits)
 
@@ -114,20 +114,24 @@ class P3MNet(nn.Module):
         _check(x)
         features = self.encoder(x)
         pyramid, _ = self.segmentation.pyramid(features.e4)
-        return self._matte(features, pyramid, wanted)
+        # Under the same names, so that nothing keeps the maps in their former format.
+        features, pyramid = self._for_matting(features, pyramid)
+        return self.matting(features, pyramid, wanted)
 
     def fused_alpha(self, x: Tensor) -> Tensor:
         """Predict only the fused alpha, float [N, 1, H, W] in [0, 1]: the single pass of RESIZE."""
         _check(x)
         features = self.encoder(x)
         pyramid, logits, _ = self.segmentation(features.e4)
-        return fuse(logits, self._matte(features, pyramid, classify(logits) == UNKNOWN))
+        features, pyramid = self._for_matting(features, pyramid)
+        return fuse(logits, self.matting(features, pyramid, classify(logits) == UNKNOWN))
 
-    def _matte(self, features: Features, pyramid: Pyramid, wanted: Tensor | None = None) -> Tensor:
-        if self.dtype is not None:
-            d4, d3, d2, d1 = (x.to(self.dtype) for x in pyramid)
-            features, pyramid = features.to(self.dtype), (d4, d3, d2, d1)
-        return self.matting(features, pyramid, wanted)
+    def _for_matting(self, features: Features, pyramid: Pyramid) -> tuple[Features, Pyramid]:
+        """What the matting decoder takes, in its number format."""
+        if self.dtype is None:
+            return features, pyramid
+        d4, d3, d2, d1 = (x.to(self.dtype) for x in pyramid)
+        return features.to(self.dtype), (d4, d3, d2, d1)
 
 
 def _check(x: Tensor) -> None:
