@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from infer_p3m_portrait_matting.p3m.model.integration import DBFI, SBFI, TFI
+from infer_p3m_portrait_matting.p3m.model.integration import DBFI, SBFI, TFI, upsample
 
 
 def draw(module, seed=0):
@@ -83,3 +83,18 @@ def test_dbfi_side_logits_come_at_the_input_size(scale):
 @pytest.mark.parametrize("module", [TFI(8), SBFI(8, 6, 2), DBFI(8, 10, 4)], ids=["TFI", "SBFI", "DBFI"])
 def test_no_convolution_has_a_bias(module):
     assert [m for m in module.modules() if isinstance(m, torch.nn.Conv2d) and m.bias is not None] == []
+
+
+def test_an_enlarged_map_that_was_joined_gets_its_gradient_in_one_piece():
+    x = noise(2, 8, 6, 10).to(memory_format=torch.channels_last).requires_grad_()
+    other = noise(2, 8, 12, 20, seed=2).to(memory_format=torch.channels_last)
+    weight = noise(2, 16, 12, 20, seed=3).to(memory_format=torch.channels_last)
+    enlarged, seen = upsample(x, 2), []
+    enlarged.register_hook(seen.append)
+    (torch.cat([enlarged, other], 1) * weight).sum().backward()
+    assert seen[0].is_contiguous(memory_format=torch.channels_last)
+
+    plain = x.detach().contiguous().requires_grad_()
+    enlarged = F.interpolate(plain, scale_factor=2, mode="bilinear", align_corners=False)
+    (enlarged * weight[:, :8].contiguous()).sum().backward()
+    torch.testing.assert_close(x.grad, plain.grad, rtol=0, atol=1e-12)

@@ -7,7 +7,11 @@ from torch.nn import functional as F
 
 def upsample(x: Tensor, factor: int) -> Tensor:
     """Enlarge a map bilinearly (align_corners=False): float [N, C, H, W] to [N, C, factor * H, factor * W]."""
-    return F.interpolate(x, scale_factor=factor, mode="bilinear", align_corners=False)
+    y = F.interpolate(x, scale_factor=factor, mode="bilinear", align_corners=False)
+    if y.requires_grad and y.is_contiguous(memory_format=torch.channels_last):
+        # Where maps are joined, the gradient is a slice, and on a CPU PyTorch's backward is far slower on a slice.
+        y.register_hook(lambda gradient: gradient.contiguous(memory_format=torch.channels_last))
+    return y
 
 
 def _add(x: Tensor, fresh: Tensor) -> Tensor:
