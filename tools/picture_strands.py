@@ -1,7 +1,7 @@
 """Write docs/strands.png: loose hair whose alpha is known, and what two versions of the bundled model make of it.
 
 The photo is scikit-image's astronaut (NASA, public domain), enlarged twice, with hair drawn behind the head by
-training/strands.py. To compare with an earlier version, write the photo, let that version matte it, and name its matte:
+training/strands.py. The head's outline was traced by hand, so that no version's own matte counts as true. To compare with an earlier version, write the photo, let that version matte it, and name its matte:
 
     python -m tools.picture_strands --photo loose_hair.png
     p3m loose_hair.png --output matte --model mobile        (in a checkout of that version)
@@ -31,6 +31,15 @@ ROOT = Path(__file__).resolve().parent.parent
 SHOWN = (slice(0, 420), slice(110, 770))
 #: Rows of the photo above which strands take root.
 NECK = 230
+#: The person, (x, y) around head, collar and shoulders, traced on the enlarged photo. Below what is shown it is rough.
+OUTLINE = (
+    *((459, 31), (424, 43), (383, 60), (378, 70), (345, 87), (317, 111), (306, 138), (311, 199), (319, 215), (338, 234)),
+    *((348, 256), (364, 265), (368, 297), (330, 300), (290, 313), (264, 332), (250, 352), (230, 373), (230, 393)),
+    *((226, 410), (181, 453), (152, 471), (122, 503), (108, 534), (91, 559), (80, 588), (60, 660), (0, 1023)),
+    *((760, 1023), (714, 639), (702, 573), (680, 524), (639, 486), (608, 468), (599, 439), (589, 421), (555, 383)),
+    *((509, 354), (515, 321), (527, 302), (534, 274), (550, 269), (561, 253), (577, 239), (593, 214), (603, 171)),
+    *((592, 117), (568, 75), (552, 62), (506, 40), (481, 32)),
+)
 
 _LONG = Style(
     count=700,
@@ -60,15 +69,14 @@ def loose_hair() -> tuple[np.ndarray, np.ndarray]:
         Photo, uint8 [1024, 900, 3] RGB, and its alpha, float32 [1024, 900] in [0, 1]: exact where hair was drawn.
     """
     photo = cv2.resize(astronaut(), None, fx=2, fy=2, interpolation=cv2.INTER_CUBIC)[:1024, :900]
-    # Only the head's outline matters here: the hair is drawn behind it.
-    person = PortraitMatting("mobile", precision="float32").matte(photo)
-    hair = hair_map(photo, np.rint(person * 255).astype(np.uint8)) / 255.0
+    person = cv2.fillPoly(np.zeros(photo.shape[:2], np.uint8), [np.array(OUTLINE)], 255, cv2.LINE_AA)
+    hair = hair_map(photo, person) / 255.0
     hair[NECK:] = 0
 
     def batch(picture: np.ndarray) -> torch.Tensor:
         return torch.from_numpy(np.atleast_3d(picture).transpose(2, 0, 1).copy()).float().unsqueeze(0)
 
-    front, behind, roots = batch(person), batch(photo / 255.0), batch(hair)
+    front, behind, roots = batch(person / 255.0), batch(photo / 255.0), batch(hair)
     rng = np.random.default_rng(3)
     sides = (_LONG.stream, _LONG.stream + 0.5, _LONG.stream - 0.5)
     styles = [replace(_LONG, stream=angle) for angle in sides]
