@@ -6,7 +6,9 @@ from pathlib import Path, PurePath
 from typing import NamedTuple
 
 from ..p3m.imaging.encode import PHOTO_FORMATS
+from ..p3m.imaging.files import SUFFIXES
 from ..p3m.video.formats import FORMATS as VIDEO_FORMATS
+from ..p3m.video.reader import VIDEO_SUFFIXES
 from ..p3m.video.sequence import is_sequence, number_in, numbered_files
 
 #: The pictures that can be written.
@@ -14,6 +16,9 @@ OUTPUTS = MATTE, CUTOUT, COMPOSITE = ("matte", "cutout", "composite")
 
 #: The name that stands for a standard stream instead of a file.
 STANDARD = "-"
+
+#: How the names of results end that include their photo's or video's suffix, before the picture's name.
+_ENDS = tuple(f"_{suffix[1:]}" for suffix in (*SUFFIXES, *VIDEO_SUFFIXES))
 
 
 class UsageError(ValueError):
@@ -40,23 +45,27 @@ class Item(NamedTuple):
 
     def is_done(self) -> bool:
         """Tell whether all files exist, and none is older than the source."""
-        files = [number_in(path, 1) if is_sequence(path) else path for path in self.targets.values()]
-        if self.source is None or STANDARD in map(str, files) or not all(file.exists() for file in files):
+        files = [number_in(path, 1) if self._is_sequence(path) else path for path in self.targets.values()]
+        if self.source is None or STANDARD in map(str, files):
             return False
         try:
             return min(file.stat().st_mtime_ns for file in files) >= self.source.stat().st_mtime_ns
         except OSError:
-            return False  # what reads the source says what is wrong with it
+            return False  # a file is missing; what reads or writes it says so if it cannot be there
 
     def existing(self) -> list[Path]:
         """List the files that are there already; of a sequence, its first one."""
         found: list[Path] = []
         for path in self.targets.values():
-            if is_sequence(path):
+            if self._is_sequence(path):
                 found += numbered_files(path)[:1]
             elif str(path) != STANDARD and path.exists():
                 found.append(path)
         return found
+
+    def _is_sequence(self, path: Path) -> bool:
+        # A photo's name may hold %20d, as addresses on the web do.
+        return self.is_video and is_sequence(path)
 
 
 class Wanted(NamedTuple):
@@ -112,7 +121,7 @@ def single(source: Path | None, output: str, wanted: Wanted, is_video: bool) -> 
     if len(chosen) == 1:
         return Item(source, {chosen[0]: target}, is_video)
     stem = target.stem
-    if is_sequence(target):
+    if is_video and is_sequence(target):
         return Item(source, {name: target.with_name(f"{name}_{target.name}") for name in chosen}, is_video)
     return Item(source, {name: target.with_name(f"{stem}_{name}{target.suffix}") for name in chosen}, is_video)
 
@@ -121,7 +130,8 @@ def many(sources: Iterable[tuple[Path, bool]], folder: Path, results: Path, want
     """Name the files for the photos and videos of a folder; the results keep the folder's structure.
 
     If names in one folder differ only in their suffix (a.jpg, a.png), every result's name includes the suffix
-    (a_jpg_cutout.png), so that a name never passes to another photo when one is added.
+    (a_jpg_cutout.png), and so does that of a name which looks like such a result's (a_jpg.webp), so that a name never
+    passes to another photo when one is added.
 
     Args:
         sources: each photo or video, and whether it is a video.
@@ -135,7 +145,8 @@ def many(sources: Iterable[tuple[Path, bool]], folder: Path, results: Path, want
     items = []
     for path, is_video in sources:
         place = results / path.parent.relative_to(folder)
-        stem = path.stem if stems[_key(path.with_suffix(""))] == 1 else f"{path.stem}_{path.suffix[1:]}"
+        is_plain = stems[_key(path.with_suffix(""))] == 1 and not path.stem.casefold().endswith(_ENDS)
+        stem = path.stem if is_plain else f"{path.stem}_{path.suffix[1:]}"
         number = 2
         unique = stem
         while _key(place / unique) in taken:

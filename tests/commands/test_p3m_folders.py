@@ -19,6 +19,7 @@ from command_line import ROOT, SMALL, names, read, run, start, wait_for
 from PIL import Image
 
 from infer_p3m_portrait_matting.commands import walk
+from infer_p3m_portrait_matting.commands.targets import Wanted, many
 from infer_p3m_portrait_matting.p3m import PortraitMatting
 
 
@@ -299,3 +300,50 @@ def test_photos_that_share_a_batch_become_the_same_files_as_alone(fails, matting
     assert len(files) == 10
     for file in files:
         np.testing.assert_array_equal(cv2.imread(str(together / file), -1), cv2.imread(str(alone / file), -1))
+
+
+@pytest.mark.slow
+def test_a_name_from_an_address_is_no_sequence(source, tmp_path, capsys):
+    photos, results = tmp_path / "photos", tmp_path / "results"
+    photos.mkdir()
+    photo = photos / "My%20dad.png"
+    source.rename(photo)
+    mine = photos / "My%20dad_cutout.png"
+    mine.write_bytes(b"mine")
+    assert run(photo) == 2
+    assert "My%20dad_cutout.png: there already" in capsys.readouterr().err
+    assert mine.read_bytes() == b"mine"
+    mine.unlink()
+    assert run(photo, photos / "%05d.png", "--output", "matte,cutout") == 0
+    assert {"%05d_matte.png", "%05d_cutout.png"} < set(names(photos))
+    for name in ("%05d_matte.png", "%05d_cutout.png"):
+        (photos / name).unlink()
+    assert run(photos, results) == 0
+    assert names(results) == ["My%20dad_cutout.png"]
+    before = (results / "My%20dad_cutout.png").stat().st_mtime_ns
+    assert run(photos, results) == 0
+    assert (results / "My%20dad_cutout.png").stat().st_mtime_ns == before
+
+
+@pytest.mark.slow
+def test_a_name_that_leaves_no_room_for_the_result_s_ends_no_run(source, tmp_path, capsys):
+    photos, results = tmp_path / "photos", tmp_path / "results"
+    photos.mkdir()
+    (photos / f"{'n' * 250}.png").write_bytes(source.read_bytes())
+    source.rename(photos / "a.png")
+    for count in ("1 done, 1 failed", "0 done, 1 were there already (--force makes them again), 1 failed"):
+        assert run(photos, results) == 1
+        assert count in capsys.readouterr().err
+    assert names(results) == ["a_cutout.png"]
+
+
+def test_no_name_passes_to_a_photo_that_is_added(tmp_path):
+    def targets(*photos):
+        wanted = Wanted(("matte",), False, True)
+        items = many([(tmp_path / name, False) for name in photos], tmp_path, tmp_path / "results", wanted)
+        return {item.source.name: item.targets["matte"].name for item in items}
+
+    alone, together = targets("a_jpg.webp"), targets("a_jpg.webp", "a.jpg", "a.png")
+    assert together["a.jpg"] == "a_jpg_matte.png"
+    assert alone["a_jpg.webp"] == together["a_jpg.webp"] == "a_jpg_webp_matte.png"
+    assert len(set(together.values())) == 3
