@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
-from infer_p3m_portrait_matting.evaluate.dataset import Pair, two_folders
+from infer_p3m_portrait_matting.evaluate.dataset import Pair, check_names, check_output, two_folders
 from infer_p3m_portrait_matting.p3m import OBFUSCATIONS, find_faces, hide_faces
 from infer_p3m_portrait_matting.p3m.atomic_write import write_whole
 from infer_p3m_portrait_matting.p3m.imaging.files import list_images
@@ -28,9 +28,11 @@ def photos_with_mattes(photos: Path, mattes: Path | None) -> Iterator[tuple[str,
 
     Raises:
         FileNotFoundError: a folder or a matte is missing.
-        ValueError: a file is not an image, or has no alpha.
+        ValueError: a file is not an image, or has no alpha, or two have the same name.
     """
-    pairs = two_folders(photos, mattes) if mattes is not None else [Pair(p.stem, p) for p in list_images(photos)]
+    files = list_images(photos)
+    check_names(files)
+    pairs = two_folders(photos, mattes) if mattes is not None else [Pair(path.stem, path) for path in files]
     for pair in pairs:
         try:
             photo, matte = pair.read_8bit()
@@ -51,6 +53,7 @@ def main(arguments: list[str] | None = None) -> int:
 
     faceless, count = [], 0
     try:
+        check_output(args.output, filter(None, (args.photos, args.mattes)))
         args.output.mkdir(parents=True, exist_ok=True)
         for name, photo, matte in tqdm(photos_with_mattes(args.photos, args.mattes), unit="photo"):
             faces = find_faces(photo)

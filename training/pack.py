@@ -17,6 +17,7 @@ import cv2
 import numpy as np
 from PIL import Image
 
+from infer_p3m_portrait_matting.evaluate.dataset import check_names, check_output
 from infer_p3m_portrait_matting.p3m.atomic_write import write_whole
 from infer_p3m_portrait_matting.p3m.imaging.decode import BROKEN
 from infer_p3m_portrait_matting.p3m.imaging.files import read_rgb
@@ -143,17 +144,24 @@ def main() -> None:
     args = parser.parse_args()
 
     jobs = []
-    for folder, listed, make in (("train", list_photos, _photo), ("backgrounds", list_backgrounds, _background)):
-        output = args.output / folder
-        output.mkdir(parents=True, exist_ok=True)
-        paths = [p for held_out in (False, True) for p in listed(args.data / folder, held_out)]
-        made = partial(make, quality=args.quality, long_side=args.long_side)
-        jobs.append((partial(_pack, output=output, make=made), paths))
+    try:
+        check_output(args.output, [args.data])
+        for folder, listed, make in (("train", list_photos, _photo), ("backgrounds", list_backgrounds, _background)):
+            paths = [p for held_out in (False, True) for p in listed(args.data / folder, held_out)]
+            check_names(paths)
+            jobs.append((args.output / folder, paths, make))
+    except (OSError, ValueError) as error:
+        parser.error(str(error))
+    args.output.mkdir(parents=True, exist_ok=True)
+    # First: without it, an interrupted pack would be read as photos.
+    (args.output / MARK).write_text("RGBA: the person's colour where there is any person, else the photo's.\n")
     # Forked children of a process that has used OpenMP would be killed.
     with ProcessPoolExecutor(args.workers, multiprocessing.get_context("spawn")) as pool:
-        for pack, paths in jobs:
+        for output, paths, make in jobs:
+            output.mkdir(exist_ok=True)
+            made = partial(make, quality=args.quality, long_side=args.long_side)
+            pack = partial(_pack, output=output, make=made)
             print(f"{len(list(pool.map(pack, paths, chunksize=8)))} files", flush=True)
-    (args.output / MARK).write_text("RGBA: the person's colour where there is any person, else the photo's.\n")
 
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 import torch
 
-from infer_p3m_portrait_matting.evaluate.dataset import pair_of, two_folders
+from infer_p3m_portrait_matting.evaluate.dataset import MATTES, PHOTOS, check_output, pair_of, two_folders
 from infer_p3m_portrait_matting.p3m import METHODS, PortraitMatting, score, trimap_of
 from infer_p3m_portrait_matting.p3m.atomic_write import write_whole
 from infer_p3m_portrait_matting.p3m.imaging.png import encode_png
@@ -103,6 +103,14 @@ def main() -> None:
     if (args.data is None) == (args.folder is None):
         parser.error("name the pictures by --data or by --folder")
 
+    if args.output:
+        try:
+            train = args.data and args.data / "train"
+            check_output(
+                args.output, [args.folder] if args.folder else [train, *(train / name for name in (*PHOTOS, MATTES))]
+            )
+        except ValueError as error:
+            parser.error(str(error))
     session = PortraitMatting(
         args.model,
         weights=args.weights,

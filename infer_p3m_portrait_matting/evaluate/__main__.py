@@ -24,7 +24,7 @@ from ..p3m.atomic_write import write_whole
 from ..p3m.imaging.files import printable, read_grey
 from ..p3m.imaging.png import encode_png
 from .contact_sheet import contact_sheet
-from .dataset import Pair, p3m_10k, two_folders
+from .dataset import Pair, check_output, p3m_10k, two_folders
 
 FIELDS = ("name", *Scores._fields)
 
@@ -43,20 +43,24 @@ class Run:
         pairs: what is to be measured: what was measured on other files, or on files that were replaced, is forgotten.
 
     Raises:
-        ValueError: the folder has the results of other settings.
+        ValueError: the folder has the results of other settings, or its files are read.
     """
 
     def __init__(self, folder: Path, settings: dict[str, object], pairs: list[Pair]) -> None:
         self.folder, self.table, self._log = folder, folder / "scores.csv", folder / "measured.jsonl"
+        read = {path.parent for pair in pairs for path in (pair.photo, pair.matte, pair.trimap) if path is not None}
+        for output in (folder, folder / "mattes"):
+            check_output(output, read)
         (folder / "mattes").mkdir(parents=True, exist_ok=True)
         note = folder / "settings.json"
-        if not note.exists():
-            write_whole(note, json.dumps(settings, indent=1).encode())
-        elif json.loads(note.read_text()) != settings:
-            other = ", ".join(_different(json.loads(note.read_text()), settings))
+        has_results = self._log.exists() and self._log.stat().st_size > 0
+        before = json.loads(note.read_text()) if has_results else settings
+        if before != settings:
+            other = ", ".join(_different(before, settings))
             raise ValueError(
                 f"{folder} holds results of other settings ({other}; see {note.name}): choose another --output"
             )
+        write_whole(note, json.dumps(settings, indent=1).encode())
         self._files = {pair.name: _files(pair) for pair in pairs}
         self.scores = self._read()
         text = io.StringIO(newline="")
@@ -203,6 +207,8 @@ def main(arguments: list[str] | None = None) -> int:
     args = options.parse_args(arguments)
     if args.photos and not args.mattes:
         options.error("--photos needs --mattes")
+    if args.data and (args.mattes or args.trimaps or args.suffix):
+        options.error("--mattes, --trimaps and --suffix go with --photos: --data finds its own mattes and trimaps")
     try:
         pairs = p3m_10k(args.data) if args.data else two_folders(args.photos, args.mattes, args.trimaps, args.suffix)
         session = PortraitMatting(args.model, args.device, args.weights, precision=args.precision)

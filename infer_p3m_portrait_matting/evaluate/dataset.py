@@ -1,5 +1,7 @@
 """Read photos with mattes: RGBA images, two folders, or the layout of P3M-10k. Training uses this module too."""
 
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -99,8 +101,7 @@ def two_folders(photos: Path, mattes: Path, trimaps: Path | None = None, suffix:
         files = [path for path in files if not path.stem.endswith(suffix) and _partner(mattes, path, suffix).is_file()]
     if not files:
         raise FileNotFoundError(f"{photos} holds no photos" + (f" with a matte NAME{suffix}.png" if suffix else ""))
-    if len({path.stem for path in files}) < len(files):
-        raise ValueError(f"{photos} holds photos of one name and different formats: keep one of each")
+    check_names(files)
     pairs = [
         Pair(path.stem, path, _partner(mattes, path, suffix), trimaps and _partner(trimaps, path, suffix))
         for path in files
@@ -110,6 +111,30 @@ def two_folders(photos: Path, mattes: Path, trimaps: Path | None = None, suffix:
             if not path.is_file():
                 raise FileNotFoundError(f"{pair.photo} has no {path}")
     return pairs
+
+
+def check_names(files: Sequence[Path]) -> None:
+    """Raise a ValueError if two photos have the same name: their results would be one file."""
+    twice = [stem for stem, count in Counter(path.stem for path in files).items() if count > 1]
+    if twice:
+        names = ", ".join(twice[:3])
+        raise ValueError(
+            f"{files[0].parent} holds photos of one name and different formats ({names}): keep one of each"
+        )
+
+
+def check_output(output: Path, folders: Iterable[Path]) -> None:
+    """Raise a ValueError if results would come among the files that they are made from, or replace them.
+
+    Args:
+        output: the folder for the results.
+        folders: what is read.
+    """
+    for folder in folders:
+        if output.resolve() == folder.resolve():
+            raise ValueError(
+                f"{output} holds files that are read, which results could replace: choose another --output"
+            )
 
 
 def list_photos(folder: Path) -> list[Path]:

@@ -166,7 +166,7 @@ def test_what_is_missing_is_named(tmp_path, capsys):
 
 def two_photos(astronaut, folder, *names):
     for room in ("photos", "mattes"):
-        (folder / room).mkdir(exist_ok=True)
+        (folder / room).mkdir(parents=True, exist_ok=True)
     for name in names:
         (folder / "photos" / f"{name}.png").write_bytes(encode_png(np.ascontiguousarray(astronaut[:96, :96])))
         (folder / "mattes" / f"{name}.png").write_bytes(encode_png(np.ascontiguousarray(astronaut[:96, :96, 0])))
@@ -243,3 +243,27 @@ def test_the_alpha_channel_of_a_true_matte_is_the_matte(astronaut, tmp_path):
     (tmp_path / "mattes" / "a.png").write_bytes(encode_png(rgba))
     assert main([*arguments[:-1], str(tmp_path / "rgba")]) == 0
     assert read(tmp_path / "rgba") == read(tmp_path / "out")
+
+
+@pytest.mark.parametrize("output", ["own", "own/photos", "own/mattes"])
+def test_true_mattes_and_photos_are_never_replaced(astronaut, tmp_path, output, capsys):
+    arguments = two_photos(astronaut, tmp_path / "own", "a")
+    before = {path: path.read_bytes() for path in tmp_path.rglob("*.*")}
+    assert main([*arguments, "--output", str(tmp_path / output)]) == 1
+    assert "holds files that are read, which results could replace: choose another --output" in capsys.readouterr().err
+    assert {path: path.read_bytes() for path in tmp_path.rglob("*.*")} == before
+
+
+def test_options_that_a_test_set_does_not_take_are_refused(dataset, tmp_path, capsys):
+    with pytest.raises(SystemExit):
+        run(dataset, tmp_path / "out", "--trimaps", tmp_path)
+    assert "--mattes, --trimaps and --suffix go with --photos" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+
+
+def test_settings_that_measured_nothing_do_not_bind(astronaut, tmp_path, capsys):
+    arguments = two_photos(astronaut, tmp_path, "a")
+    assert main([*arguments, "--input-size", "16"]) == 1
+    assert "input_size must be at least 32" in capsys.readouterr().err
+    assert main(arguments) == 0
+    assert json.loads((tmp_path / "out" / "settings.json").read_text())["input_size"] == 64

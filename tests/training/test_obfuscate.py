@@ -25,3 +25,23 @@ def test_faces_of_a_folder_are_hidden_for_training(astronaut, tmp_path, capsys, 
     area = face_area(find_faces(astronaut)[0], 512, 512)
     assert (image[area][:, 2::-1] != astronaut[area]).any(-1).mean() > 0.9
     np.testing.assert_array_equal(image[~area][:, 2::-1], astronaut[~area])
+
+
+@pytest.mark.parametrize("output", ["photos", "mattes"])
+def test_the_originals_are_never_replaced(astronaut, tmp_path, output, capsys):
+    for folder in ("photos", "mattes"):
+        (tmp_path / folder).mkdir()
+        cv2.imwrite(str(tmp_path / folder / "face.png"), astronaut[..., ::-1])
+    before = {path: path.read_bytes() for path in tmp_path.rglob("*.png")}
+    arguments = ["--photos", tmp_path / "photos", "--mattes", tmp_path / "mattes", "--output", tmp_path / output]
+    assert obfuscate([str(a) for a in arguments]) == 1
+    assert "holds files that are read" in capsys.readouterr().err
+    assert {path: path.read_bytes() for path in tmp_path.rglob("*.png")} == before
+
+
+def test_photos_of_one_name_are_refused(astronaut, tmp_path, capsys):
+    (tmp_path / "photos").mkdir()
+    for suffix in ("png", "webp"):
+        cv2.imwrite(str(tmp_path / "photos" / f"face.{suffix}"), astronaut)
+    assert obfuscate(["--photos", str(tmp_path / "photos"), "--output", str(tmp_path / "out")]) == 1
+    assert "photos of one name and different formats (face)" in capsys.readouterr().err

@@ -81,3 +81,40 @@ def test_what_is_no_packed_portrait_is_refused():
     _, code = cv2.imencode(".png", np.zeros((8, 8, 3), np.uint8))
     with pytest.raises(ValueError, match="photo is no packed portrait"):
         decode("photo", code.tobytes())
+
+
+def test_an_interrupted_pack_is_known_as_one(tmp_path, monkeypatch):
+    """Its files hold the person's own colours, so that they are no photos."""
+    monkeypatch.setattr("sys.argv", ["pack", "--data", str(data_of(tmp_path)), "--output", str(tmp_path / "pack")])
+
+    def interrupt(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("training.pack.ProcessPoolExecutor", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        pack()
+    assert is_pack(tmp_path / "pack")
+
+
+@pytest.mark.parametrize(
+    ("twin", "output", "message"),
+    [("drawn.webp", "pack", "of one name and different formats (drawn)"), (None, "data", "holds files that are read")],
+)
+def test_photos_that_would_be_lost_are_named_before_any_is_packed(tmp_path, monkeypatch, capsys, twin, output, message):
+    data = data_of(tmp_path)
+    if twin:
+        cv2.imwrite(str(data / "train" / twin), cv2.imread(str(data / "train" / "drawn.png"), -1))
+    monkeypatch.setattr("sys.argv", ["pack", "--data", str(data), "--output", str(tmp_path / output)])
+    with pytest.raises(SystemExit):
+        pack()
+    assert message in capsys.readouterr().err
+    assert not is_pack(tmp_path / output)
+
+
+def data_of(folder):
+    (folder / "data/train").mkdir(parents=True)
+    (folder / "data/backgrounds").mkdir()
+    portrait = draw_portrait(3, 90, 60)
+    image = np.dstack([portrait.photo()[..., ::-1], portrait.alpha])
+    cv2.imwrite(str(folder / "data/train/drawn.png"), image)
+    return folder / "data"

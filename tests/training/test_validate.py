@@ -134,3 +134,15 @@ def test_a_folder_of_photos_beside_their_mattes_is_measured(tmp_path, monkeypatc
     with pytest.raises(SystemExit):
         run(monkeypatch, capsys, "--input-size", "64")
     assert "--data or by --folder" in capsys.readouterr().err
+
+
+def test_the_photos_are_never_replaced_by_mattes(tmp_path, monkeypatch, capsys, astronaut):
+    for name in ("a.png", "a.ours.png"):
+        cv2.imwrite(str(tmp_path / name), astronaut[..., ::-1])
+    before = (tmp_path / "a.png").read_bytes()
+    for source in (("--folder", tmp_path, "--suffix", ".ours"), ("--data", tmp_path.parent)):
+        where = tmp_path if source[0] == "--folder" else tmp_path.parent / "train" / "mask"
+        with pytest.raises(SystemExit):
+            run(monkeypatch, capsys, *source, "--output", where)
+        assert "holds files that are read" in capsys.readouterr().err
+    assert (tmp_path / "a.png").read_bytes() == before
