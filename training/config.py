@@ -100,9 +100,9 @@ class Config:
     @classmethod
     def read(cls, path: Path) -> "Config":
         """Read a TOML file; raise a TypeError that names unknown and missing keys."""
-        values = tomllib.loads(path.read_text())
-        stages = tuple(Stage.read(stage) for stage in values["stages"])
-        return cls(**{**values, "aspects": tuple(values["aspects"]), "stages": stages})
+        values = {k: tuple(v) if isinstance(v, list) else v for k, v in tomllib.loads(path.read_text()).items()}
+        stages = {"stages": tuple(map(Stage.read, values["stages"]))} if "stages" in values else {}
+        return cls(**{**values, **stages})
 
     def scaled(self, factor: float) -> "Config":
         """Return the same training with every stage, its warm-up and its cool-down, longer or shorter."""

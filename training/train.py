@@ -3,17 +3,22 @@
 import argparse
 import math
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import torch
 
 from infer_p3m_portrait_matting.p3m import save_weights
+from infer_p3m_portrait_matting.p3m.atomic_write import write_whole
 
 from .augment import Sampler
 from .config import Config
 from .gallery import load_gallery
 from .source import Source, prefetch
 from .trainer import Shown, Trainer
+
+#: Name of the file, in the folder of a training, from which it resumes.
+CHECKPOINT = "last.pt"
 
 
 def measure(trainer: Trainer, sampler: Sampler, steps: int = 12) -> float:
@@ -52,6 +57,69 @@ def _wait_for(device: torch.device) -> None:
         torch.cuda.synchronize(device)
 
 
+def fitted(config: Config, plan: Path, minutes: float, seconds: Callable[[], float], started: float) -> Config:
+    """Scale a training so that it ends after so many minutes, and write the factor to a file.
+
+    Args:
+        config: the training at its own length.
+        plan: the file.
+        minutes: how long all may take from ``started`` on.
+        seconds: measures how long the steps take.
+        started: when the program began, by the monotonic clock.
+
+    Raises:
+        ValueError: measuring alone took as long.
+    """
+    all_steps = seconds()
+    left = 60 * minutes - (time.monotonic() - started)
+    if left <= 0:
+        raise ValueError(
+            f"--fit {minutes:g} is too short: reading and measuring alone took {minutes - left / 60:.1f} minutes"
+        )
+    write_whole(plan, str(left / all_steps).encode())
+    print(f"{all_steps / 60:.1f} minutes for all steps, scaled to {left / 60:.1f}", flush=True)
+    return config.scaled(left / all_steps)
+
+
+def train(trainer: Trainer, sampler: Sampler, out: Path, stop_at: float, save_every: float) -> None:
+    """Take the steps that are left, and save the trainer and its averaged weights now and then, and at the end.
+
+    Args:
+        trainer: takes the steps.
+        sampler: what draws their samples.
+        out: folder of checkpoint and weights.
+        stop_at: time to stop at, by the monotonic clock.
+        save_every: seconds between two savings.
+
+    Raises:
+        FloatingPointError: a gradient is not finite; what was saved last is whole.
+    """
+    config, device = trainer.config, trainer.device
+
+    def save_weights_file() -> None:
+        save_weights(trainer.averaged(), out / f"p3m_{config.model}.safetensors")
+
+    if trainer.step >= config.steps:
+        save_weights_file()  # a kill may have come between the checkpoint and this file
+    saved, shown = time.monotonic(), time.monotonic()
+    sums, count, samples = torch.zeros(len(Shown._fields), device=device), 0, 0
+    for data in prefetch(Source(config, sampler), trainer.step, config.steps, device):
+        sums, count = sums + torch.stack(trainer.train_step(data)), count + 1
+        samples += sum(len(batch.image) for batch in data if batch is not None)
+        if trainer.step % 50 == 0:
+            means = " ".join(f"{n} {v:.4f}" for n, v in zip(Shown._fields, (sums / count).tolist(), strict=True))
+            print(f"step {trainer.step} {means} {samples / (time.monotonic() - shown):.1f} samples/s", flush=True)
+            sums, count, samples, shown = torch.zeros_like(sums), 0, 0, time.monotonic()
+        stop = time.monotonic() > stop_at or trainer.step == config.steps
+        if stop or time.monotonic() - saved > save_every:
+            trainer.save(out / CHECKPOINT)
+            save_weights_file()
+            saved = time.monotonic()
+        if stop:
+            break
+    print(f"at step {trainer.step} of {config.steps}", flush=True)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument(
@@ -76,55 +144,35 @@ def main() -> None:
     if args.new_encoder and config.model != "mobile":
         parser.error(f"--new-encoder has ImageNet weights for mobile alone, not for {config.model}")
     args.out.mkdir(parents=True, exist_ok=True)
-    checkpoint, plan = args.out / "last.pt", args.out / "scale.txt"
+    checkpoint, plan = args.out / CHECKPOINT, args.out / "scale.txt"
+    if args.fit and checkpoint.exists() and not plan.exists():
+        parser.error(f"--fit counts for a new training only, and {checkpoint} is of one that has begun")
     sampler = Sampler(*load_gallery(args.data, device, args.long_side))
     print(f"{len(sampler.portraits)} portraits, {args.device}, {time.monotonic() - started:.0f} s", flush=True)
 
     def trainer_of(config: Config) -> Trainer:
         return Trainer(config, device, args.start, args.new_encoder, args.bfloat16)
 
-    if args.fit and plan.exists():
-        print(f"the lengths stay as {plan} says, which an earlier --fit wrote: remove it to fit anew", flush=True)
-    elif args.fit:
-        seconds = measure(trainer_of(config), sampler)
-        left = 60 * args.fit - (time.monotonic() - started)
-        if left <= 0:
-            parser.error(
-                f"--fit {args.fit:g} is too short: reading and measuring alone took {args.fit - left / 60:.1f} minutes"
-            )
-        plan.write_text(str(left / seconds))
-        print(f"{seconds / 60:.1f} minutes for all steps, scaled to {left / 60:.1f}", flush=True)
     if plan.exists():
+        print(
+            f"all stages are scaled as {plan} says, which an earlier --fit wrote: remove it to change that", flush=True
+        )
         config = config.scaled(float(plan.read_text()))
+    elif args.fit:
+        try:
+            config = fitted(config, plan, args.fit, lambda: measure(trainer_of(config), sampler), started)
+        except ValueError as error:
+            parser.error(str(error))
     trainer = trainer_of(config)
     if checkpoint.exists():
         trainer.load(checkpoint)
         print(f"resumed {checkpoint} at step {trainer.step} of {config.steps}", flush=True)
         if args.start or args.new_encoder:
             print("--start and --new-encoder count for a new training only: name another --out folder", flush=True)
-
-    def save_weights_file() -> None:
-        save_weights(trainer.averaged(), args.out / f"p3m_{config.model}.safetensors")
-
-    if trainer.step >= config.steps:
-        save_weights_file()  # a kill may have come between the checkpoint and this file
-    saved, shown = time.monotonic(), time.monotonic()
-    sums, count, samples = torch.zeros(len(Shown._fields), device=device), 0, 0
-    for data in prefetch(Source(config, sampler), trainer.step, config.steps, device):
-        sums, count = sums + torch.stack(trainer.train_step(data)), count + 1
-        samples += sum(len(batch.image) for batch in data if batch is not None)
-        if trainer.step % 50 == 0:
-            means = " ".join(f"{n} {v:.4f}" for n, v in zip(Shown._fields, (sums / count).tolist(), strict=True))
-            print(f"step {trainer.step} {means} {samples / (time.monotonic() - shown):.1f} samples/s", flush=True)
-            sums, count, samples, shown = torch.zeros_like(sums), 0, 0, time.monotonic()
-        stop = time.monotonic() - started > 60 * args.minutes or trainer.step == config.steps
-        if stop or time.monotonic() - saved > 60 * args.save_every:
-            trainer.save(checkpoint)
-            save_weights_file()
-            saved = time.monotonic()
-        if stop:
-            break
-    print(f"at step {trainer.step} of {config.steps}", flush=True)
+    try:
+        train(trainer, sampler, args.out, started + 60 * args.minutes, 60 * args.save_every)
+    except FloatingPointError as error:
+        parser.exit(1, f"error: {error}; {args.out} keeps what was saved last\n")
 
 
 if __name__ == "__main__":

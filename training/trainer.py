@@ -67,7 +67,11 @@ class Trainer:
         )
 
     def train_step(self, data: StepData) -> Shown:
-        """Take one step; return the detached losses of its views and of its mattes."""
+        """Take one step; return the detached losses of its views and of its mattes.
+
+        Raises:
+            FloatingPointError: the gradient is not finite; the weights are as before.
+        """
         stage, _ = self.config.stage_at(self.step)
         self._keep(stage)
         self.optimizer.zero_grad(set_to_none=True)
@@ -81,7 +85,8 @@ class Trainer:
             loss = self._matting_loss(data.mattes, stage.mattes.segmentation)
             loss.backward()
             shown = shown._replace(mattes=loss.detach())
-        torch.nn.utils.clip_grad_norm_(self.model.parameters(), 2.0)
+        if not torch.nn.utils.clip_grad_norm_(self.model.parameters(), 2.0).isfinite():
+            raise FloatingPointError(f"the gradient of step {self.step} is not finite: try lower learning rates")
         self.optimizer.step()
         self.scheduler.step()
         self.ema.update_parameters(self.model)

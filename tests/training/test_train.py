@@ -1,6 +1,7 @@
 from dataclasses import replace
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 import torch
@@ -10,9 +11,10 @@ from torch import nn
 from infer_p3m_portrait_matting.p3m import create_model, save_weights
 from training.augment import Recipe
 from training.config import Config, Part, Stage
+from training.portraits import is_held_out
 from training.pretrained import load_imagenet
 from training.source import Source, prefetch, step_data
-from training.train import measure
+from training.train import main, measure
 from training.trainer import Trainer
 
 CPU = torch.device("cpu")
@@ -60,6 +62,8 @@ def test_a_config_with_unknown_or_missing_keys_is_refused(tmp_path):
         (text.replace("\nema", "\n# ema"), "ema"),
         (text.replace("strands = ", "strand = "), "strand"),
         (text.replace("cooldown", "cool_down"), "cool_down"),
+        (text[: text.index("# The segmentation.")], "stages"),
+        (text.replace("aspects", "# aspects"), "aspects"),
     ):
         assert wrong != text
         path.write_text(wrong)
@@ -297,3 +301,75 @@ def test_resumed_training_gives_the_weights_of_uninterrupted_training(sampler, t
     average = whole.averaged().state_dict()
     for other in (start, whole.model.state_dict()):
         assert "matting.head.1.weight" in differing(average, other)
+
+
+def test_weights_that_are_not_finite_are_never_taken_nor_saved(sampler):
+    trainer = Trainer(SMALL, CPU)
+    train(trainer, sampler, 1)
+    before = copy_of(trainer.model), copy_of(trainer.averaged())
+    data = step_data(SMALL, sampler, 1)
+    data = data._replace(mattes=data.mattes._replace(image=torch.full_like(data.mattes.image, torch.inf)))
+    with pytest.raises(FloatingPointError, match="gradient of step 1 is not finite"):
+        trainer.train_step(data)
+    assert trainer.step == 1
+    parameters = {name for name, _ in trainer.model.named_parameters()}
+    for old, model in zip(before, (trainer.model, trainer.averaged()), strict=True):
+        assert not differing(old, model.state_dict()) & parameters
+    assert not differing(before[1], trainer.averaged().state_dict())
+
+
+TINY = """
+model = "mobile"
+seed = 7
+encoder_lr = 1e-3
+decoder_lr = 2e-3
+weight_decay = 0.0
+warmup = 0
+ema = 0.5
+aspects = [1.0]
+[[stages]]
+steps = 2
+frozen = ["encoder.backbone", "segmentation"]
+[stages.mattes]
+size = 64
+count = 1
+segmentation = 0.0
+"""
+
+
+def test_the_program_trains_saves_and_says_how_long_a_training_is(tmp_path, monkeypatch, capsys):
+    (tmp_path / "data/train").mkdir(parents=True)
+    (tmp_path / "data/backgrounds").mkdir()
+    portrait, out = draw_portrait(3, 90, 60), tmp_path / "out"
+    name = next(name for name in map(str, range(99)) if not is_held_out(name))
+    cv2.imwrite(str(tmp_path / f"data/train/{name}.png"), np.dstack([portrait.photo(), portrait.alpha]))
+    (tmp_path / "tiny.toml").write_text(TINY)
+    save_weights(create_model("mobile"), tmp_path / "start.safetensors")
+
+    def run(*more):
+        places = ("--data", tmp_path / "data", "--config", tmp_path / "tiny.toml", "--out", out)
+        start = ("--start", tmp_path / "start.safetensors", "--device", "cpu")
+        monkeypatch.setattr("sys.argv", ["train", *map(str, (*places, *start, *more))])
+        main()
+        return capsys.readouterr().out
+
+    assert "at step 2 of 2" in run()
+    assert {path.name for path in out.iterdir()} == {"last.pt", "p3m_mobile.safetensors"}
+    # A length that is fitted to the time counts for a new training alone, and every later run says so.
+    with pytest.raises(SystemExit):
+        run("--fit", "5")
+    assert "--fit counts for a new training only" in capsys.readouterr().err
+    (out / "scale.txt").write_text("2.0")
+    said = run()
+    assert "all stages are scaled as" in said
+    assert "resumed" in said
+    assert said.rstrip().endswith("at step 4 of 4")
+    # A loss that is not finite ends it and leaves what was saved.
+    saved = (out / "last.pt").read_bytes()
+    (out / "scale.txt").write_text("4.0")
+    monkeypatch.setattr("training.trainer.local_loss", lambda alpha, *_: (alpha * torch.inf).sum())
+    with pytest.raises(SystemExit) as ended:
+        run("--save-every", "0")
+    assert ended.value.code == 1
+    assert "the gradient of step 4 is not finite" in capsys.readouterr().err
+    assert (out / "last.pt").read_bytes() == saved
