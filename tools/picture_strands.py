@@ -1,7 +1,8 @@
 """Write docs/strands.png: loose hair whose alpha is known, and what two versions of the bundled model make of it.
 
 The photo is scikit-image's astronaut (NASA, public domain), enlarged twice, with hair drawn behind the head by
-training/strands.py. The head's outline was traced by hand, so that no version's own matte counts as true. To compare with an earlier version, write the photo, let that version matte it, and name its matte:
+training/strands.py. The head's outline was traced by hand, so that no version's own matte counts as true. To compare
+with an earlier version, write the photo, let that version matte it, and name its matte:
 
     python -m tools.picture_strands --photo loose_hair.png
     p3m loose_hair.png --output matte --model mobile        (in a checkout of that version)
@@ -33,7 +34,18 @@ SHOWN = (slice(0, 420), slice(110, 770))
 NECK = 230
 #: The person, (x, y) around head, collar and shoulders, traced on the enlarged photo. Below what is shown it is rough.
 OUTLINE = (
-    *((459, 31), (424, 43), (383, 60), (378, 70), (345, 87), (317, 111), (306, 138), (311, 199), (319, 215), (338, 234)),
+    *(
+        (459, 31),
+        (424, 43),
+        (383, 60),
+        (378, 70),
+        (345, 87),
+        (317, 111),
+        (306, 138),
+        (311, 199),
+        (319, 215),
+        (338, 234),
+    ),
     *((348, 256), (364, 265), (368, 297), (330, 300), (290, 313), (264, 332), (250, 352), (230, 373), (230, 393)),
     *((226, 410), (181, 453), (152, 471), (122, 503), (108, 534), (91, 559), (80, 588), (60, 660), (0, 1023)),
     *((760, 1023), (714, 639), (702, 573), (680, 524), (639, 486), (608, 468), (599, 439), (589, 421), (555, 383)),

@@ -367,7 +367,9 @@ def _check_device(device: str | torch.device) -> torch.device:
     try:
         found = torch.device(device)
     except (RuntimeError, TypeError):
-        raise ValueError(f'unknown device {device!r}: choose "cpu", "cuda", or one GPU of several, "cuda:1"') from None
+        found = None
+    if found is None or found.type not in ("cpu", "cuda"):
+        raise ValueError(f'unknown device {device!r}: choose "cpu", "cuda", or one GPU of several, "cuda:1"')
     if found.type == "cuda":
         if (found.index or 0) >= torch.cuda.device_count():
             raise ValueError(f'PyTorch finds no NVIDIA GPU for device {device!r}: choose "cpu"')

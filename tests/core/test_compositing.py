@@ -175,6 +175,10 @@ def test_a_translucent_background_makes_rgba_that_looks_as_it_should_on_anything
     np.testing.assert_allclose(on_white, photo * a + behind * (1 - a), atol=1.5)
     nobody = composite(photo, np.zeros_like(alpha), (10, 200, 90, 0))
     assert nobody[..., 3].max() == 0
+    # What is rounded past 0 and 1 counts as 0 and 1.
+    rounded = np.where(alpha < 0.5, np.float32(-0.0009), np.float32(1.0009))
+    wanted = composite(photo, rounded.clip(0, 1), (255, 255, 255, 1))
+    np.testing.assert_array_equal(composite(photo, rounded, (255, 255, 255, 1)), wanted)
 
 
 @pytest.mark.parametrize("make", [composite, cutout])

@@ -339,7 +339,7 @@ def test_the_local_alpha_alone_is_guarded_as_the_matte_is(photo):
         matting.local_alpha(photo, 96)
 
 
-@pytest.mark.parametrize("device", ["gpu", "cuda:99", None])
+@pytest.mark.parametrize("device", ["gpu", "cuda:99", "mps", "meta", None])
 def test_a_device_that_does_not_exist_is_refused_before_anything_is_loaded(device, tmp_path):
     with pytest.raises(ValueError, match=f"device '?{device}"):
         PortraitMatting("mobile", device, tmp_path / "none.safetensors")

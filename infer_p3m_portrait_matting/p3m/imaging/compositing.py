@@ -123,6 +123,7 @@ def _checked_background(background: tuple[int, ...] | np.ndarray, size: tuple[in
 
 def _on_translucent(foreground: np.ndarray, alpha: np.ndarray, background: np.ndarray) -> np.ndarray:
     """The person over a colour float32 [4] with alpha (Porter and Duff 1984, "over")."""
+    alpha = alpha.clip(0, 1)
     behind = (1 - alpha) * (background[3] / 255)
     total = alpha + behind
     share = np.divide(alpha, total, out=np.zeros_like(total), where=total > 0)
