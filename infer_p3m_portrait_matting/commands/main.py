@@ -44,7 +44,9 @@ def main(arguments: list[str] | None = None) -> int:
         _say(f"p3m: error: {words_of(error)}")
         return 2
     except KeyboardInterrupt:
-        goes_on = "; the same command goes on where it was" if Path(request.input).is_dir() else ""
+        # --force makes all again, and without it the results of an earlier run would pass for this one's.
+        is_resumed = Path(request.input).is_dir() and not request.force
+        goes_on = "; the same command goes on where it was" if is_resumed else ""
         _say(f"p3m: stopped{goes_on}")
         return 130
 
@@ -74,7 +76,7 @@ def _folder(request: Request, folder: Path) -> int:
         raise UsageError(f"{results} is a file: the results of a folder need a folder")
     if results.resolve() == folder.resolve():
         raise UsageError(
-            f"the results must not lie among the photos, or they are matted too: name a folder in {folder}"
+            f"the results must not lie among the photos, or they are matted too: name another folder than {folder}"
         )
     with only_one_run(results):
         found = walk.find(folder, leave_out=results)
@@ -98,7 +100,7 @@ def _make(
 ) -> int:
     """Make the files of all items; return the exit status."""
     failures = dict(failures or {})
-    many_items = len(items) + done_before != 1
+    many_items = done_before > 0 or len(items) != 1
     done = 0
     if items:
         # Load it here even if other processes compute: a missing part is then reported once, and at once.

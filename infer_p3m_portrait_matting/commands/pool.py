@@ -51,8 +51,9 @@ def _until_one_dies(
         while waiting or running:
             # Keep the queue short: when a process dies, every item in it is a suspect.
             while waiting and len(running) < jobs:
-                item = waiting.popleft()
-                running[pool.submit(_work, item)] = item
+                # In this order: a pool that has broken meanwhile takes nothing, and what it was offered still waits.
+                future = pool.submit(_work, waiting[0])
+                running[future] = waiting.popleft()
             for future in wait(running, return_when=FIRST_COMPLETED).done:
                 report = future.result()
                 yield running.pop(future), report

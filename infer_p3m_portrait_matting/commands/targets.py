@@ -44,12 +44,14 @@ class Item(NamedTuple):
         return "standard input" if self.source is None else str(self.source)
 
     def is_done(self) -> bool:
-        """Tell whether all files exist, and none is older than the source."""
+        """Tell whether all files exist with content, and none is older than the source."""
         files = [number_in(path, 1) if self._is_sequence(path) else path for path in self.targets.values()]
         if self.source is None or STANDARD in map(str, files):
             return False
         try:
-            return min(file.stat().st_mtime_ns for file in files) >= self.source.stat().st_mtime_ns
+            stats = [file.stat() for file in files]
+            # A power cut can leave a file of no bytes.
+            return all(s.st_size and s.st_mtime_ns >= self.source.stat().st_mtime_ns for s in stats)
         except OSError:
             return False  # a file is missing; what reads or writes it says so if it cannot be there
 

@@ -38,8 +38,9 @@ def find(folder: Path, leave_out: Path) -> Found:
     """
     found = Found([], [], {})
     for path in _files(folder, leave_out.resolve(), found.failures):
-        if path.name.startswith("._"):
-            found.others.append(path)  # macOS writes these beside files on foreign disks
+        # macOS writes "._" files beside others on foreign disks; reading a pipe would wait for whoever writes to it.
+        if path.name.startswith("._") or (os.path.exists(path) and not os.path.isfile(path)):
+            found.others.append(path)
         elif is_video(path):
             found.media.append((path, True))
         elif _is_photo(path):

@@ -19,8 +19,10 @@ from command_line import ROOT, SMALL, names, read, run, start, wait_for
 from PIL import Image
 
 from infer_p3m_portrait_matting.commands import walk
-from infer_p3m_portrait_matting.commands.targets import Wanted, many
+from infer_p3m_portrait_matting.commands.pool import make_all
+from infer_p3m_portrait_matting.commands.targets import Item, Wanted, many
 from infer_p3m_portrait_matting.p3m import PortraitMatting
+from infer_p3m_portrait_matting.plugin.settings import Settings
 
 
 @pytest.fixture
@@ -347,3 +349,54 @@ def test_no_name_passes_to_a_photo_that_is_added(tmp_path):
     assert together["a.jpg"] == "a_jpg_matte.png"
     assert alone["a_jpg.webp"] == together["a_jpg.webp"] == "a_jpg_webp_matte.png"
     assert len(set(together.values())) == 3
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
+def test_a_photo_that_is_offered_to_dying_workers_is_made_all_the_same(photo, tmp_path):
+    items = []
+    for name in ("a", "b", "c", "d"):
+        Image.fromarray(photo).save(tmp_path / f"{name}.png")
+        items.append(Item(tmp_path / f"{name}.png", {"matte": tmp_path / f"{name}_matte.png"}))
+    reports = make_all(items, Settings(model_name="mobile", input_size=64), 2)
+    made = [next(reports)]
+    for child in children_of(os.getpid()):
+        if b"spawn_main" in Path(f"/proc/{child}/cmdline").read_bytes():
+            os.kill(child, signal.SIGKILL)
+    time.sleep(1)
+    made += reports
+    assert sorted(item.source.name for item, _ in made) == ["a.png", "b.png", "c.png", "d.png"]
+    assert [report.error for _, report in made] == [None] * 4
+
+
+def test_what_is_neither_file_nor_folder_is_passed_over(tmp_path):
+    """Reading a pipe would wait for ever."""
+    os.mkfifo(tmp_path / "pipe")
+    os.mkfifo(tmp_path / "pipe.jpg")
+    found = walk.find(tmp_path, tmp_path / "results")
+    assert (found.media, [path.name for path in found.others]) == ([], ["pipe", "pipe.jpg"])
+
+
+@pytest.mark.slow
+def test_a_folder_of_one_photo_says_that_it_is_done_already(source, tmp_path, capsys):
+    photos, results = tmp_path / "photos", tmp_path / "results"
+    photos.mkdir()
+    source.rename(photos / "a.png")
+    assert run(photos, results) == 0
+    capsys.readouterr()
+    assert run(photos, results, "--feather", "9") == 0
+    assert "0 done, 1 were there already (--force makes them again)" in capsys.readouterr().err
+    # A file that a power cut has left without content is none.
+    (results / "a_cutout.png").write_bytes(b"")
+    assert run(photos, results) == 0
+    assert read(results / "a_cutout.png").shape[2] == 4
+
+
+@pytest.mark.parametrize("forced", [True, False])
+def test_after_ctrl_c_only_what_is_resumed_is_said_to_be(forced, tmp_path, capsys, monkeypatch):
+    def interrupted(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("infer_p3m_portrait_matting.commands.main._run", interrupted)
+    assert run(tmp_path, tmp_path / "results", *(["--force"] if forced else [])) == 130
+    assert ("goes on where it was" in capsys.readouterr().err) is not forced

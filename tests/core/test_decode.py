@@ -216,3 +216,24 @@ def test_names_that_are_no_utf_8_can_be_printed(photo, tmp_path):
     with pytest.raises(ValueError, match="Andr") as caught:
         read_rgb(path)
     str(caught.value).encode()
+
+
+# What Pillow cannot write again: a height below the sea whose sign belongs to another tag, a time in letters.
+@pytest.mark.parametrize(("tag", "kind", "value"), [(6, 10, struct.pack(">ii", -5, 1)), (7, 2, b"12:30:11")])
+def test_a_turned_photo_is_read_whatever_else_its_exif_says(tag, kind, value, photo):
+    count = 1 if kind == 10 else len(value)
+    gps = struct.pack(">HHHII", 1, tag, kind, count, 56) + struct.pack(">I", 0)
+    main = struct.pack(">HHHIHH", 2, 0x0112, 3, 1, 6, 0) + struct.pack(">HHII", 0x8825, 4, 1, 38) + struct.pack(">I", 0)
+    exif = b"Exif\0\0MM\0*" + struct.pack(">I", 8) + main + gps + value
+    content = encoded(photo, "JPEG", exif=exif, quality=95)
+    with Image.open(io.BytesIO(content)) as image:
+        assert tag in image.getexif().get_ifd(0x8825)
+    got = decode_image(content, "a")
+    assert np.abs(got.astype(int) - np.rot90(photo, -1)).mean() < 4
+
+
+def test_a_photo_whose_exif_cannot_be_read_is_taken_as_upright(photo, caplog):
+    content = encoded(photo, "JPEG", quality=95, dpi=(72, 72), exif=b"Exif\0\0" + bytes(20))
+    got = decode_image(content, "holiday.jpg")
+    assert np.abs(got.astype(int) - photo).mean() < 4
+    assert "holiday.jpg: its EXIF data cannot be read" in caplog.text

@@ -172,3 +172,23 @@ def test_sound_that_changes_its_rate_and_channels_is_kept(tmp_path):
         writer.finish()
     ((_, seconds),) = heard_in(tmp_path / "out.webm")
     assert abs(seconds - heard_in(tmp_path / "in.mkv")[0][1]) < 0.05
+
+
+# Rates that neither AAC nor FFmpeg's MP4 takes: old cameras' AVI, old QuickTime, old FLV.
+@pytest.mark.parametrize(
+    ("made", "container", "rate", "suffix", "expected"),
+    [
+        ("pcm_s16le", "avi", 11024, ".mp4", "aac"),
+        ("pcm_s16le", "mov", 22254, ".mp4", "aac"),
+        ("libmp3lame", "mkv", 11025, ".mp4", "aac"),
+        ("libmp3lame", "mkv", 11025, ".mov", "mp3float"),
+        ("libmp3lame", "mkv", 44100, ".mp4", "mp3float"),
+    ],
+)
+def test_sound_of_any_rate_is_kept(made, container, rate, suffix, expected, tmp_path):
+    source = tmp_path / f"in.{container}"
+    make_video(source, count=30, sound=made, heard_at=rate, codec="mpeg4")
+    rewrite(source, tmp_path / f"out{suffix}", with_alpha=suffix != ".mp4")
+    ((name, seconds),) = heard_in(tmp_path / f"out{suffix}")
+    assert name == expected
+    assert abs(seconds - heard_in(source)[0][1]) < 0.15

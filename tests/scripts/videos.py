@@ -24,7 +24,9 @@ def pictures(count, height, width):
         yield picture
 
 
-def make_video(path, count=12, size=(48, 64), rate=NTSC, times=None, sound=None, rotation=0, codec="libx264"):
+def make_video(
+    path, count=12, size=(48, 64), rate=NTSC, times=None, sound=None, rotation=0, codec="libx264", heard_at=48000
+):
     """Write a video; returns the times of its frames in seconds."""
     with av.open(str(path), "w") as container:
         stream = container.add_stream(codec, rate=rate, options={"crf": "4"} if codec == "libx264" else {})
@@ -34,7 +36,7 @@ def make_video(path, count=12, size=(48, 64), rate=NTSC, times=None, sound=None,
             stream.codec_context.time_base = Fraction(1, 1000)
         if rotation:
             stream.set_display_rotation(rotation)
-        audio = container.add_stream(sound, rate=48000, layout="stereo") if sound else None
+        audio = container.add_stream(sound, rate=heard_at, layout="stereo") if sound else None
         for i, picture in enumerate(pictures(count, *size)):
             frame = av.VideoFrame.from_ndarray(picture, "rgb24")
             if times:
@@ -42,10 +44,10 @@ def make_video(path, count=12, size=(48, 64), rate=NTSC, times=None, sound=None,
             container.mux(stream.encode(frame))
         container.mux(stream.encode(None))
         if audio:
-            t = np.arange(int(48000 * count / rate))
+            t = np.arange(int(heard_at * count / rate))
             wave = np.repeat((np.sin(t / 20) * 8000).astype(np.int16), 2)[None]
             heard = av.AudioFrame.from_ndarray(wave, format="s16", layout="stereo")
-            heard.sample_rate = 48000
+            heard.sample_rate = heard_at
             container.mux(audio.encode(heard))
             container.mux(audio.encode(None))
     return [Fraction(t, 1000) for t in times] if times else [i / rate for i in range(count)]

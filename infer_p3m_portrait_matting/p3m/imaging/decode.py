@@ -2,6 +2,7 @@
 
 import io
 import logging
+import struct
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,7 +10,7 @@ from functools import cache
 
 import cv2
 import numpy as np
-from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
+from PIL import Image, ImageCms, UnidentifiedImageError
 
 from .images import MAX_PIXELS, as_rgb, check_pixels, to_uint8, too_many_pixels
 
@@ -21,14 +22,14 @@ _MODES_16 = ("I;16", "I;16L", "I;16B", "I;16N")
 _MODES_WITH_PROFILE = ("RGB", "RGBA", "P", "PA", "CMYK")
 
 #: What Pillow raises when a file is damaged or cut off.
-BROKEN = (OSError, SyntaxError, EOFError, IndexError, TypeError, ArithmeticError, RuntimeError)
+BROKEN = (OSError, SyntaxError, EOFError, IndexError, TypeError, ArithmeticError, RuntimeError, struct.error)
 
 _INSTALL_HEIF = 'pip install "pillow-heif>=1,<2"'
 #: What a HEIC file calls itself (ISO/IEC 23008-12, annex B), in a box of this type (ISO/IEC 14496-12) at its beginning.
 _HEIF_BRANDS, _BRANDS_BOX = (b"heic", b"heix", b"hevc", b"heim", b"heis", b"mif1", b"msf1"), b"ftyp"
 
 #: Tags of TIFF.
-_SUBFILE_TYPE, _DNG_VERSION = 254, 50706
+_SUBFILE_TYPE, _ORIENTATION, _DNG_VERSION = 254, 274, 50706
 #: What stands behind the header of a TIFF in Canon's raw files.
 _CR2 = b"CR"
 
@@ -62,7 +63,7 @@ def decode_image(content: bytes, name: str) -> np.ndarray:
                 raise ValueError(f"{name} is a camera's raw file, whose preview alone can be read: develop it first")
             if not _needs_opencv(image, content):
                 return from_pillow(image, name)
-            orientation, profile = image.getexif().get(0x0112, 1), image.info.get("icc_profile")
+            orientation, profile = _orientation(image, name), image.info.get("icc_profile")
     except UnidentifiedImageError:
         # Pillow does not identify files whose first bytes are damaged either; OpenCV knows some more formats.
         return _from_opencv(content, name)
@@ -157,8 +158,22 @@ def from_pillow(image: Image.Image, name: str) -> np.ndarray:
         OSError or another of :data:`BROKEN`: it is damaged or cut off.
     """
     image.load()
+    return _turned(_in_srgb(image, name), _orientation(image, name))
+
+
+def _orientation(image: Image.Image, name: str) -> int:
+    """Return the orientation that EXIF or XMP states, 1 to 8; 1, with a warning, where they cannot be read."""
+    # Pillow's exif_transpose writes EXIF anew, and fails on values that cameras write and Pillow only reads.
+    try:
+        return image.getexif().get(_ORIENTATION, 1)
+    except (*BROKEN, ValueError, KeyError, AssertionError) as error:
+        logger.warning("%s: its EXIF data cannot be read, so it is taken as upright: %s", name, error)
+        return 1
+
+
+def _in_srgb(image: Image.Image, name: str) -> np.ndarray:
+    """Convert a loaded PIL image, as :func:`from_pillow`, but leave it turned as it is."""
     profile = image.info.get("icc_profile")
-    image = ImageOps.exif_transpose(image)
     if image.mode in _MODES_16:
         return np.array(image).astype(np.uint16)
     if image.mode in ("1", "L"):

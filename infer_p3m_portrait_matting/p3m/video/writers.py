@@ -24,6 +24,8 @@ logger = logging.getLogger(__name__)
 
 #: A longer pause in the sound, in seconds, is a damaged time.
 _LONGEST_GAP = 60
+#: FFmpeg copies MP3 of a lower rate, in Hz, into no MP4.
+_LOWEST_MP3 = 16000
 
 # Values of FFmpeg's AVColorSpace and its kin (ISO/IEC 23091-2): BT.709, limited range.
 _BT709, _LIMITED_RANGE = 1, 1
@@ -187,11 +189,16 @@ class VideoWriter:
 
     def _add_audio(self, heard: "av.AudioStream") -> tuple["av.AudioStream", bool]:
         context = heard.codec_context
-        name, is_held = context.codec.canonical_name, context.codec.canonical_name in self._form.sound
+        name = context.codec.canonical_name
+        is_held = name in self._form.sound
+        if name == "mp3" and self._form.container == "mp4":
+            is_held = context.sample_rate >= _LOWEST_MP3
         if is_held and not name.startswith("pcm_"):
             return self._container.add_stream_from_template(heard), True
         codec = name if is_held else self._form.otherwise
-        rate = 48000 if codec == "libopus" else context.sample_rate
+        rates = self._av.Codec(codec, "w").audio_rates
+        takes_it = codec != "libopus" and (not rates or context.sample_rate in rates)
+        rate = context.sample_rate if takes_it else 48000
         return self._container.add_stream(codec, rate=rate, layout=layout_for(codec, context.layout)), False
 
     def _fill_gap(self, target: "av.AudioStream", heard: "av.AudioFrame") -> None:
