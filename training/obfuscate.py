@@ -30,9 +30,11 @@ def photos_with_mattes(photos: Path, mattes: Path | None) -> Iterator[tuple[str,
         FileNotFoundError: a folder or a matte is missing.
         ValueError: a file is not an image, or has no alpha, or two have the same name.
     """
-    files = list_images(photos)
-    check_names(files)
-    pairs = two_folders(photos, mattes) if mattes is not None else [Pair(path.stem, path) for path in files]
+    if mattes is not None:
+        pairs = two_folders(photos, mattes)
+    else:
+        check_names(files := list_images(photos))
+        pairs = [Pair(path.stem, path) for path in files]
     for pair in pairs:
         try:
             photo, matte = pair.read_8bit()

@@ -70,7 +70,7 @@ class Trainer:
         """Take one step; return the detached losses of its views and of its mattes.
 
         Raises:
-            FloatingPointError: the gradient is not finite; the weights are as before.
+            FloatingPointError: the gradient is not finite; no parameter has changed.
         """
         stage, _ = self.config.stage_at(self.step)
         self._keep(stage)

@@ -54,8 +54,8 @@ class Run:
         (folder / "mattes").mkdir(parents=True, exist_ok=True)
         note = folder / "settings.json"
         has_results = self._log.exists() and self._log.stat().st_size > 0
-        before = json.loads(note.read_text()) if has_results else settings
-        if before != settings:
+        before = json.loads(note.read_text()) if note.exists() else {}
+        if has_results and before != settings:
             other = ", ".join(_different(before, settings))
             raise ValueError(
                 f"{folder} holds results of other settings ({other}; see {note.name}): choose another --output"
