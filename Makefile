@@ -23,7 +23,7 @@ help:
 
 # What the demo needs, and on top of it what everything else needs.
 $(VENV)/demo-ready: pyproject.toml infer_p3m_portrait_matting/requirements.txt
-	@$(PYTHON) tools/check_python.py
+	@$(PYTHON) tools/check_python.py $(VENV)
 	$(PYTHON) -m venv $(VENV)
 	$(RUN) tools/setup_environment.py
 	@touch $@
@@ -35,7 +35,8 @@ $(VENV)/ready: $(VENV)/demo-ready
 demo: $(VENV)/demo-ready
 	@mkdir -p .home
 	@$(OWN_HOME) $(RUN) tools/link_plugin.py
-	@$(OWN_HOME) $(RUN) tools/demo.py --output "$(OUTPUT)" $(if $(PHOTO),"$(PHOTO)")
+	@P3M_WEIGHTS_DIR="$${P3M_WEIGHTS_DIR:-$$HOME/.cache/p3m_portrait_matting}" \
+		$(OWN_HOME) $(RUN) tools/demo.py --output "$(OUTPUT)" $(if $(PHOTO),"$(PHOTO)")
 
 test: $(VENV)/ready
 	@mkdir -p .home

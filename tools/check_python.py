@@ -1,9 +1,17 @@
-"""Say in one line whether this Python can run Ikomia, before anything is downloaded."""
+"""Say in one line whether this Python and computer can run Ikomia and OpenCV, before anything is downloaded.
 
+An argument names the virtual environment that will be used, if it is there already.
+"""
+
+import ctypes
 import platform
+import re
 import sys
+from pathlib import Path
 
 OLDEST, NEWEST = (3, 10), (3, 13)
+#: What the wheels of Ikomia and OpenCV take from the system, by Debian's packages.
+LIBRARIES = {"libGL.so.1": "libgl1", "libgthread-2.0.so.0": "libglib2.0-0"}
 _WITHOUT = "the library and the command p3m need no Ikomia, pip install . is enough for them"
 
 
@@ -28,7 +36,38 @@ def problem(version, system, machine, libc):
     return ""
 
 
+def other_version(environment, version):
+    """Say that a virtual environment is of another Python than this one; "" if it is not, or not there."""
+    try:
+        found = re.search(r"^version\w* *= *(\d+)\.(\d+)", (environment / "pyvenv.cfg").read_text(), re.MULTILINE)
+    except OSError:
+        return ""
+    if found is None or (int(found[1]), int(found[2])) == tuple(version):
+        return ""
+    this = ".".join(map(str, version))
+    return f"{environment} is of Python {found[1]}.{found[2]}, this is Python {this}: run make clean first"
+
+
+def missing_libraries(load=ctypes.CDLL):
+    """Say which libraries of the system OpenCV does not find, and how to install them; "" if it finds all."""
+    missing = []
+    for library in LIBRARIES:
+        try:
+            load(library)
+        except OSError:
+            missing.append(library)
+    if not missing:
+        return ""
+    packages = " ".join(LIBRARIES[library] for library in missing)
+    return f"OpenCV needs {', '.join(missing)}: on Debian and Ubuntu, apt-get install {packages}"
+
+
 if __name__ == "__main__":
-    text = problem(sys.version_info[:2], platform.system(), platform.machine(), platform.libc_ver())
+    version, system = sys.version_info[:2], platform.system()
+    text = problem(version, system, platform.machine(), platform.libc_ver())
+    if not text and sys.argv[1:]:
+        text = other_version(Path(sys.argv[1]), version)
+    if not text and system == "Linux":
+        text = missing_libraries()
     if text:
         sys.exit(f"error: {text}")

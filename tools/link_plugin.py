@@ -18,7 +18,8 @@ MARK = ".copied_from"
 def put(package: Path, home: Path) -> Path:
     """Make ``home``/Ikomia/Plugins/Python/<name> a link to the package, or a copy where it cannot be a link.
 
-    A link to this package and a copy of it are brought up to date. Anything else that is already there stays.
+    A link to this package and a copy of it are brought up to date, and a link that leads nowhere is replaced. Anything
+    else that is already there stays.
 
     Returns:
         The link or the copy.
@@ -30,6 +31,8 @@ def put(package: Path, home: Path) -> Path:
     target = home / "Ikomia" / "Plugins" / "Python" / NAME
     if target.exists() and target.resolve() == package:
         return target
+    if target.is_symlink() and not target.exists():
+        target.unlink()  # it led to a folder that is gone, such as an older version
     if target.is_symlink() or (target.exists() and not _is_copy(target, package)):
         raise FileExistsError(f"{target} is another plugin: move it away, then try again")
     target.parent.mkdir(parents=True, exist_ok=True)

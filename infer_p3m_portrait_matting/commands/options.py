@@ -99,6 +99,8 @@ def _with_defaults(strings: dict[str, str]) -> dict[str, str]:
     """Add the default that depends on the computer, where the task's own is fixed."""
     from ..p3m import find_weights
 
+    if "model_name" in strings:
+        return strings
     published = [name for name in ("resnet34", "vitae-s") if find_weights(name)]
     return {"model_name": published[0] if published else "mobile", **strings}
 

@@ -35,5 +35,6 @@ def clear_memory_errors(height: int, width: int, input_size: int, others: str = 
 def _is_memory(error: Exception) -> bool:
     if isinstance(error, cv2.error):
         return error.code == cv2.Error.StsNoMem
-    # torch has no exception class for a CPU out of memory, only these words.
-    return isinstance(error, MemoryError) or "can't allocate memory" in str(error)
+    # torch has no exception class for a CPU out of memory, only these words, on Linux and on Windows.
+    words = ("can't allocate memory", "not enough memory")
+    return isinstance(error, MemoryError) or any(part in str(error) for part in words)

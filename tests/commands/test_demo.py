@@ -9,7 +9,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from check_python import problem
+from check_python import LIBRARIES, missing_libraries, other_version, problem
 from ikomia_plugin import NAME, ROOT
 from link_plugin import MARK, put
 from PIL import Image
@@ -193,3 +193,35 @@ def test_a_gpu_is_what_the_driver_says(tmp_path, monkeypatch, status, output, fo
     program.write_text(f"#!/bin/sh\necho '{output}'\nexit {status}\n")
     program.chmod(0o755)
     assert has_nvidia_gpu() == found
+
+
+def test_a_link_to_a_folder_that_is_gone_is_replaced(tmp_path):
+    """An older version that was deleted, or a checkout that was moved."""
+    (tmp_path / "old" / NAME).mkdir(parents=True)
+    (tmp_path / "new" / NAME).mkdir(parents=True)
+    put(tmp_path / "old" / NAME, tmp_path)
+    with pytest.raises(FileExistsError):
+        put(tmp_path / "new" / NAME, tmp_path)
+    (tmp_path / "old").rename(tmp_path / "moved")
+    assert put(tmp_path / "new" / NAME, tmp_path).resolve() == tmp_path / "new" / NAME
+
+
+@pytest.mark.parametrize("key", ["version", "version_info"])
+def test_an_environment_of_another_python_is_named_before_anything_is_downloaded(tmp_path, key):
+    assert other_version(tmp_path / "none", (3, 11)) == ""
+    (tmp_path / "pyvenv.cfg").write_text(f"home = /usr/bin\n{key} = 3.14.0\n")
+    assert other_version(tmp_path, (3, 14)) == ""
+    said = other_version(tmp_path, (3, 11))
+    assert said == f"{tmp_path} is of Python 3.14, this is Python 3.11: run make clean first"
+
+
+def test_libraries_that_a_server_lacks_are_named_before_anything_is_downloaded():
+    assert missing_libraries() == ""
+
+    def load(name):
+        if name == "libGL.so.1":
+            raise OSError(name)
+
+    said = "OpenCV needs libGL.so.1: on Debian and Ubuntu, apt-get install libgl1"
+    assert missing_libraries(load) == said
+    assert list(LIBRARIES) == ["libGL.so.1", "libgthread-2.0.so.0"]

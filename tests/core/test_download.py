@@ -310,3 +310,20 @@ def test_what_is_no_connection_is_named(server, tmp_path, monkeypatch):
 def test_odd_folders_are_a_download_error(server, folder):
     with pytest.raises(DownloadError):
         download(f"{server.url}/good", Path(folder) / "file", check)
+
+
+def test_a_program_without_a_console_downloads_too(server, tmp_path, monkeypatch):
+    monkeypatch.setattr("sys.stderr", None)
+    target = download(f"{server.url}/good", tmp_path / "file", lambda _: None)
+    assert target.read_bytes() == CONTENT
+
+
+def test_a_file_system_without_locks_is_a_download_error(server, tmp_path, monkeypatch):
+    """What older filelocks raise there is a RuntimeError."""
+
+    def no_lock(*_, **__):
+        raise NotImplementedError("no locks here")
+
+    monkeypatch.setattr(download_module, "FileLock", no_lock)
+    with pytest.raises(DownloadError, match="could not be fetched"):
+        download(f"{server.url}/unlocked", tmp_path / "file", lambda _: None)

@@ -326,3 +326,15 @@ def test_pinning_published_files_adds_their_digests(checkpoints, tmp_path):
         assert f'published_sha256="{line.split()[0]}",' in new
     assert pin_weights.pin(new, "published", tmp_path)[0] == new
     compile(new, "registry", "exec")
+
+
+def test_without_a_home_folder_the_bundled_model_works_and_others_say_what_to_set(monkeypatch, astronaut):
+    """A service under a number that no account has."""
+
+    def no_home():
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.setattr(Path, "home", no_home)
+    assert PortraitMatting("mobile").matte(astronaut[:64, :64]).shape == (64, 64)
+    with pytest.raises(ValueError, match="no home folder: set P3M_WEIGHTS_DIR"):
+        PortraitMatting("resnet34")

@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -63,8 +64,9 @@ def download(url: str, target: Path, check: Callable[[Path], None]) -> Path:
                 os.replace(part, target)
             finally:
                 part.unlink(missing_ok=True)
-    # A ValueError is what an answer with odd headers or an odd path makes the libraries raise.
-    except (requests.RequestException, DownloadError, WeightsError, OSError, ValueError) as error:
+    # A ValueError is what an answer with odd headers or an odd path makes the libraries raise, a NotImplementedError
+    # what older filelocks make of a file system without locks.
+    except (requests.RequestException, DownloadError, WeightsError, OSError, ValueError, NotImplementedError) as error:
         _failed[url] = f"{url} could not be fetched: {_reason(error)}"
         raise DownloadError(_failed[url]) from error
     return target
@@ -114,7 +116,9 @@ def _fetch(url: str, part: Path) -> str:
         if answer.headers.get("Content-Encoding", "identity").lower() != "identity":
             raise DownloadError("the server sends the file packed, although it was asked not to")
         announced = _announced(answer)
-        with part.open("wb") as file, tqdm(total=announced, unit="B", unit_scale=True, desc=part.stem) as bar:
+        # Programs without a console have no standard error.
+        bar = tqdm(total=announced, unit="B", unit_scale=True, desc=part.stem, disable=sys.stderr is None)
+        with part.open("wb") as file, bar:
             for chunk in answer.iter_content(_CHUNK):
                 received += len(chunk)
                 if received > LARGEST:

@@ -35,10 +35,17 @@ def cache_folder() -> Path:
     """Return the folder of published checkpoints: ``$P3M_WEIGHTS_DIR``, or ~/.cache/p3m_portrait_matting.
 
     Raises:
-        ValueError: the environment variable names no possible folder.
+        ValueError: the environment variable names no possible folder, or there is neither it nor a home folder.
     """
     named = os.environ.get(CACHE_VARIABLE)
-    return user_path(named) if named else Path.home() / ".cache" / "p3m_portrait_matting"
+    if named:
+        return user_path(named)
+    try:
+        return Path.home() / ".cache" / "p3m_portrait_matting"
+    except RuntimeError:
+        raise ValueError(
+            f"this user has no home folder: set {CACHE_VARIABLE} to a folder for weights, or choose the model mobile"
+        ) from None
 
 
 def find_weights(name: str) -> Path | None:

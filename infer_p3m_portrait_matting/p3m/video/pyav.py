@@ -3,7 +3,10 @@
 from ..errors import MissingPackageError
 
 #: Installs PyAV; the same range as the extra "video".
-_INSTALL = 'pip install "av>=14,<19"'
+_INSTALL = 'pip install "av>=17.1,<19"'
+
+#: Flags of FFmpeg's scaler (libswscale/swscale.h). PyAV takes numbers; it has names for all only since version 18.
+BICUBIC, FULL_CHR_H_INT, FULL_CHR_H_INP, ACCURATE_RND = 0x4, 0x2000, 0x4000, 0x40000
 
 
 def import_av():

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from .clock import Continuing, Evenly, common_unit, standard_rate
-from .pyav import import_av
+from .pyav import ACCURATE_RND, BICUBIC, FULL_CHR_H_INT, import_av
 from .sound import Sound, is_readable
 
 if TYPE_CHECKING:
@@ -255,7 +255,6 @@ class VideoReader:
             # Players assume this if a file does not say.
             matrix = _BT709 if max(frame.width, frame.height) >= 1280 or frame.height > 576 else _BT601
         wide = frame.color_range or (2 if frame.format.name.startswith("yuvj") else _LIMITED_RANGE)
-        flags = self._av.video.reformatter.Interpolation
         if frame.format.is_rgb:
             return frame.to_ndarray(format="rgb24")
         return self._reformatter.reformat(
@@ -264,7 +263,7 @@ class VideoReader:
             src_colorspace=matrix,
             src_color_range=wide,
             dst_color_range=2,
-            interpolation=flags.BICUBIC | flags.ACCURATE_RND | flags.FULL_CHR_H_INT,
+            interpolation=BICUBIC | ACCURATE_RND | FULL_CHR_H_INT,
         ).to_ndarray()
 
     @cached_property

@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 
 from .formats import FORMATS, Format
-from .pyav import import_av
+from .pyav import ACCURATE_RND, BICUBIC, FULL_CHR_H_INP, import_av
 from .reader import Frame, VideoReader
 from .sequence import SequenceWriter, is_sequence
 from .sound import Sound, converted, copied_packet, kind_of, layout_for, silence
@@ -220,7 +220,6 @@ class VideoWriter:
         self._heard_until[index] = (start if gap > rate // 50 else until) + heard.samples
 
     def _to_yuv(self, picture: np.ndarray, pixels: str | None) -> "av.VideoFrame":
-        flags = self._av.video.reformatter.Interpolation
         rgb = self._av.VideoFrame.from_ndarray(picture, format="rgba" if picture.shape[2] == 4 else "rgb24")
         return self._reformatter.reformat(
             rgb,
@@ -228,7 +227,7 @@ class VideoWriter:
             dst_colorspace=_BT709,
             src_color_range=2,
             dst_color_range=_LIMITED_RANGE,
-            interpolation=flags.BICUBIC | flags.ACCURATE_RND | flags.FULL_CHR_H_INP,
+            interpolation=BICUBIC | ACCURATE_RND | FULL_CHR_H_INP,
         )
 
 
