@@ -95,7 +95,7 @@ def composite(
         blend = to_uint8(rgb[strip]).astype(np.float32)
         blend -= behind
         weight = np.ascontiguousarray(alpha[strip], np.float32)
-        blend *= cv2.merge((weight, weight, weight))
+        np.multiply(blend, cv2.merge((weight, weight, weight)), out=blend)
         blend += behind
         # The half rounds; conversion to uint8 then cuts off.
         blend += 0.5
