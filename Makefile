@@ -32,6 +32,7 @@ $(VENV)/ready: $(VENV)/demo-ready
 	$(RUN) tools/setup_environment.py --all
 	@touch $@
 
+# The demo has a home of its own, but its weights are where docs/weights.md says.
 demo: $(VENV)/demo-ready
 	@mkdir -p .home
 	@$(OWN_HOME) $(RUN) tools/link_plugin.py

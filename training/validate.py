@@ -104,11 +104,9 @@ def main() -> None:
         parser.error("name the pictures by --data or by --folder")
 
     if args.output:
+        read = [args.folder] if args.folder else [args.data / "train" / name for name in (".", *PHOTOS, MATTES)]
         try:
-            train = args.data and args.data / "train"
-            check_output(
-                args.output, [args.folder] if args.folder else [train, *(train / name for name in (*PHOTOS, MATTES))]
-            )
+            check_output(args.output, read)
         except ValueError as error:
             parser.error(str(error))
     session = PortraitMatting(

@@ -17,6 +17,7 @@ class Format(NamedTuple):
         otherwise: the audio codec for all other sound.
         container_options: options of the container.
         only_square: whether pixels that are not square cannot be told to players.
+        lowest_mp3: MP3 of a lower rate, in Hz, is not copied.
     """
 
     container: str
@@ -29,6 +30,7 @@ class Format(NamedTuple):
     otherwise: str
     container_options: dict[str, str]
     only_square: bool = False
+    lowest_mp3: int = 0
 
 
 _SOUND_OF_MP4 = frozenset({"aac", "mp3", "ac3", "eac3", "alac", "opus", "flac"})
@@ -71,5 +73,7 @@ FORMATS = {
         sound=_SOUND_OF_MP4,
         otherwise="aac",
         container_options={"movflags": "+faststart"},
+        # FFmpeg refuses the rest as not standard.
+        lowest_mp3=16000,
     ),
 }

@@ -24,8 +24,6 @@ logger = logging.getLogger(__name__)
 
 #: A longer pause in the sound, in seconds, is a damaged time.
 _LONGEST_GAP = 60
-#: FFmpeg copies MP3 of a lower rate, in Hz, into no MP4.
-_LOWEST_MP3 = 16000
 
 # Values of FFmpeg's AVColorSpace and its kin (ISO/IEC 23091-2): BT.709, limited range.
 _BT709, _LIMITED_RANGE = 1, 1
@@ -190,9 +188,7 @@ class VideoWriter:
     def _add_audio(self, heard: "av.AudioStream") -> tuple["av.AudioStream", bool]:
         context = heard.codec_context
         name = context.codec.canonical_name
-        is_held = name in self._form.sound
-        if name == "mp3" and self._form.container == "mp4":
-            is_held = context.sample_rate >= _LOWEST_MP3
+        is_held = name in self._form.sound and (name != "mp3" or context.sample_rate >= self._form.lowest_mp3)
         if is_held and not name.startswith("pcm_"):
             return self._container.add_stream_from_template(heard), True
         codec = name if is_held else self._form.otherwise
