@@ -15,7 +15,7 @@ from torch import Tensor
 from .gallery import ALPHA, BACKGROUND, FOREGROUND, HAIR, Layers, Window, cut
 from .photography import Dice, defocus, degrade, recolor, relight
 from .strands import Style, add_strands
-from .trimaps import odd_unknown, trimap
+from .trimaps import narrow_at_bodies, odd_unknown, trimap
 
 
 class Batch(NamedTuple):
@@ -56,7 +56,11 @@ class Recipe:
         blurred: share of samples that are blurred as a whole, as photos of few pixels or out of focus are: else what is
             blurred seems to be background.
         unknown: smallest and largest radius of the unknown band, in pixels at 512 px.
+        at_bodies: the same radii where the outline is not hair (:func:`~.trimaps.narrow_at_bodies`), or None: as wide
+            as at hair.
         blobs: share of samples whose unknown area extends into body and background.
+        far: share of composites whose person is small: down to a tenth of the picture's height.
+        lying: share of composites turned by a quarter.
     """
 
     close_ups: float = 0.0
@@ -71,7 +75,10 @@ class Recipe:
     relit: float = 0.35
     blurred: float = 0.0
     unknown: tuple[float, float] = (7.0, 15.0)
+    at_bodies: tuple[float, float] | None = None
     blobs: float = 0.0
+    far: float = 0.0
+    lying: float = 0.0
 
 
 #: Sources whose mattes are true down to single strands, by the prefix of their files' names.
@@ -138,12 +145,19 @@ class Sampler:
         if recipe.blurred:
             image = defocus(image, dice, recipe.blurred, 90)
         image = degrade(image, dice)
-        low, high = (r * max(height, width) / 512 for r in recipe.unknown)
-        radius = torch.from_numpy(rng.integers(round(low), round(high) + 1, count)).to(self.device)
-        classes = trimap(alpha, radius)
+        side = max(height, width)
+        classes = trimap(alpha, self._radii(recipe.unknown, count, side, rng))
+        if recipe.at_bodies is not None:
+            radius = self._radii(recipe.at_bodies, count, side, rng)
+            classes = narrow_at_bodies(classes, alpha, layers[:, HAIR], radius)
         if recipe.blobs:
             classes = odd_unknown(classes, recipe.blobs, generator)
         return Batch(image, alpha, classes, contrast)
+
+    def _radii(self, bounds: tuple[float, float], count: int, side: int, rng: np.random.Generator) -> Tensor:
+        """Draw radii of the unknown band, int [N]; the bounds are pixels at 512 px."""
+        low, high = (round(r * side / 512) for r in bounds)
+        return torch.from_numpy(rng.integers(low, high + 1, count)).to(self.device)
 
     def _flag(self, values: np.ndarray) -> Tensor:
         return torch.from_numpy(values).to(self.device, non_blocking=True).view(-1, 1, 1, 1)
@@ -198,9 +212,14 @@ class Sampler:
         h, w = portrait.size
         jitter = 0.35 if portrait.name.startswith(SQUEEZED) else 0.12
         aspect *= math.exp(rng.uniform(-jitter, jitter))
+        lying = extend and not close and recipe.lying > 0 and rng.random() < recipe.lying
+        if lying:
+            aspect = 1 / aspect
         top, left, bottom, right = 0.0, 0.0, float(h), float(w)
         if extend and not close:
             reach = 1.2 if rng.random() < 0.15 else 0.5
+            if recipe.far and rng.random() < recipe.far:
+                reach = rng.uniform(1.2, 5.0)
             room = rng.uniform(0, reach, 4) * max(h, w)
             touches = portrait.touches
             top -= 0 if touches[0] else room[0]
@@ -219,6 +238,11 @@ class Sampler:
                 row, column = places[rng.integers(len(places))] + rng.normal(0, 0.15, 2) * (crop_h, crop_w)
                 y = float(np.clip(row - crop_h / 2, top, max(bottom - crop_h, top)))
                 x = float(np.clip(column - crop_w / 2, left, max(right - crop_w, left)))
+        if lying:
+            # The rectangle turns about its centre, so its sides change places first.
+            y, x, crop_h, crop_w = y + (crop_h - crop_w) / 2, x + (crop_w - crop_h) / 2, crop_w, crop_h
+            turn = math.copysign(math.pi / 2, rng.random() - 0.5)
+            return Window(y, x, crop_h, crop_w, turn, bool(rng.random() < 0.5))
         angle = math.radians(rng.uniform(-TURN, TURN)) if extend and rng.random() < recipe.turned else 0.0
         return Window(y, x, crop_h, crop_w, angle, bool(rng.random() < 0.5))
 

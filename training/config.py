@@ -19,6 +19,7 @@ class Part:
         segmentation: weight of the samples in the segmentation loss; 1 for views. Close-ups do not show what is a
             person, and HYBRID never segments them.
         expected_error: weight of the matte's expected error beside the segmentation loss; for views.
+        thin: additional weight of limbs and gaps in that error.
     """
 
     size: int
@@ -26,6 +27,7 @@ class Part:
     recipe: Recipe
     segmentation: float = 1.0
     expected_error: float = 0.0
+    thin: float = 0.0
 
     @classmethod
     def read(cls, values: dict[str, Any]) -> "Part":

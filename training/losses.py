@@ -13,10 +13,14 @@ from torch.nn import functional as F
 
 from infer_p3m_portrait_matting.p3m import UNKNOWN, P3MOutput
 
+from .trimaps import thin_parts
+
 LEVELS = 5
 
 #: The mean error of the local alpha in the unknown area: some 0.02 where the truth is 0 or 1, more between.
 LOCAL_ERROR = 0.04
+#: Half of the width up to which parts are thin, as a share of the picture's longer side.
+THIN = 0.035
 
 
 class Losses(NamedTuple):
@@ -82,7 +86,7 @@ def segmentation_loss(logits: Tensor, side_logits: tuple[Tensor, ...], trimap: T
     return (sum(cross_entropy(level) for level in side_logits) + 3 * cross_entropy(logits)) / 6
 
 
-def expected_error(logits: Tensor, alpha: Tensor) -> Tensor:
+def expected_error(logits: Tensor, alpha: Tensor, thin: float = 0.0) -> Tensor:
     """Compute the matte's expected error, were each class drawn with its probability; a scalar.
 
     Cross-entropy counts a lost hand and a wrong edge of the unknown area alike; this counts what they cost the matte.
@@ -90,13 +94,17 @@ def expected_error(logits: Tensor, alpha: Tensor) -> Tensor:
     Args:
         logits: float [N, 3, H, W], of background, unknown and foreground.
         alpha: float [N, 1, H, W] in [0, 1], the true matte.
+        thin: additional weight of limbs and gaps (:func:`~.trimaps.thin_parts`).
 
     Returns:
         Mean over the pixels: background costs alpha, foreground 1 - alpha, unknown :data:`LOCAL_ERROR`.
     """
     background, unknown, foreground = logits.contiguous().softmax(1).unbind(1)
     truth = alpha[:, 0]
-    return (background * truth + foreground * (1 - truth) + unknown * LOCAL_ERROR).mean()
+    error = background * truth + foreground * (1 - truth) + unknown * LOCAL_ERROR
+    if thin:
+        error = error * (1 + thin * thin_parts(alpha, round(THIN * max(alpha.shape[2:])))[:, 0])
+    return error.mean()
 
 
 def laplacian(error: Tensor) -> Tensor:

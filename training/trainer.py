@@ -12,7 +12,7 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from infer_p3m_portrait_matting.p3m import P3MNet, P3MOutput, create_model, load_weights, normalize
 
 from .augment import Batch
-from .config import Config, Stage
+from .config import Config, Part, Stage
 from .losses import expected_error, local_loss, p3m_loss, segmentation_loss
 from .pretrained import load_imagenet
 from .source import StepData
@@ -78,7 +78,7 @@ class Trainer:
         shown = Shown(*torch.zeros(2, device=self.device))
         # One part after the other: their gradients add up, and only one graph is in memory.
         if data.views is not None and stage.views is not None:
-            loss = self._segmentation_loss(data.views, stage.views.expected_error)
+            loss = self._segmentation_loss(data.views, stage.views)
             loss.backward()
             shown = shown._replace(segmentation=loss.detach())
         if data.mattes is not None and stage.mattes is not None:
@@ -93,11 +93,13 @@ class Trainer:
         self.step += 1
         return shown
 
-    def _segmentation_loss(self, batch: Batch, weight: float) -> Tensor:
+    def _segmentation_loss(self, batch: Batch, part: Part) -> Tensor:
         with self._autocast():
             logits, *sides = (x.float() for x in self.model.segment_with_sides(self._input(batch)))
         loss = segmentation_loss(logits, tuple(sides), batch.trimap)
-        return loss + weight * expected_error(logits, batch.alpha) if weight else loss
+        if part.expected_error:
+            loss = loss + part.expected_error * expected_error(logits, batch.alpha, part.thin)
+        return loss
 
     def _matting_loss(self, batch: Batch, weight: float) -> Tensor:
         x = self._input(batch)

@@ -6,6 +6,10 @@ from torch.nn import functional as F
 
 #: A matte below the first counts as background, above the second as foreground: pseudo labels have a faint veil.
 LOW, HIGH = 8 / 255, 247 / 255
+#: A share of partial pixels around a pixel from which on the place counts as hair.
+DENSE = 0.35
+#: How far the wide band reaches from hair, in pixels.
+HAIR_REACH = 14
 
 
 def dilate(mask: Tensor, radius: Tensor) -> Tensor:
@@ -46,6 +50,45 @@ def trimap(alpha: Tensor, radius: Tensor) -> Tensor:
     foreground = 1 - dilate((alpha < HIGH).float(), radius)
     outside = dilate((alpha > LOW).float(), radius)
     return (foreground + outside)[:, 0].long()
+
+
+def narrow_at_bodies(wide: Tensor, alpha: Tensor, hair: Tensor, radius: Tensor) -> Tensor:
+    """Narrow the unknown area where alpha is 0 or 1 on both sides of the outline, as at clothes and limbs.
+
+    Hair keeps its width: places of the hair, and places where partial alpha is dense, such as strands.
+
+    Args:
+        wide: int64 [N, H, W], from :func:`trimap`.
+        alpha: float [N, 1, H, W] in [0, 1].
+        hair: float [N, 1, H, W] in [0, 1], how likely a pixel is hair.
+        radius: int [N], in pixels: of the band at bodies.
+
+    Returns:
+        int64 [N, H, W].
+    """
+    partial = ((alpha > LOW) & (alpha < HIGH)).float()
+    # An outline of two pixels fills less than a quarter of this window, a lock of strands half of it.
+    dense = F.avg_pool2d(partial, 9, 1, 4, count_include_pad=False) > DENSE
+    reach = torch.full_like(radius, HAIR_REACH)
+    soft = dilate((dense | ((hair > 0.25) & (alpha > LOW))).float(), reach)[:, 0] > 0
+    return torch.where(soft, wide, trimap(alpha, radius))
+
+
+def thin_parts(alpha: Tensor, radius: int) -> Tensor:
+    """Mark limbs and gaps: what an opening and a closing of the outline by a radius would remove.
+
+    Args:
+        alpha: float [N, 1, H, W] in [0, 1].
+        radius: in pixels.
+
+    Returns:
+        float [N, 1, H, W], 0 or 1.
+    """
+    person = (alpha > 0.5).float()
+    radii = torch.full((len(alpha),), radius, dtype=torch.int64, device=alpha.device)
+    opened = dilate(1 - dilate(1 - person, radii), radii)
+    closed = 1 - dilate(1 - dilate(person, radii), radii)
+    return ((person - opened).clamp(0, 1) + (closed - person).clamp(0, 1)).clamp(0, 1)
 
 
 def odd_unknown(classes: Tensor, share: float, generator: torch.Generator) -> Tensor:
