@@ -16,7 +16,7 @@ import numpy as np
 
 from benchmarks.measure import evenly_chosen
 from infer_p3m_portrait_matting.p3m import composite, crop_to_fill, estimate_foreground, to_uint8
-from infer_p3m_portrait_matting.p3m.imaging.files import list_images, read_rgb, read_rgba
+from infer_p3m_portrait_matting.p3m.files.read import list_images, read_rgb, read_rgba
 from training.portraits import multi_level_estimator
 
 Way = Callable[[np.ndarray, np.ndarray], np.ndarray]

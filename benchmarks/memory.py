@@ -8,8 +8,8 @@ import numpy as np
 
 from benchmarks.measure import resident_bytes
 from infer_p3m_portrait_matting.p3m import PortraitMatting
-from infer_p3m_portrait_matting.plugin.pictures import make_pictures
-from infer_p3m_portrait_matting.plugin.settings import Settings
+from infer_p3m_portrait_matting.pipeline.pictures import make_pictures
+from infer_p3m_portrait_matting.pipeline.settings import Settings
 
 STEPS = ("matte", "estimated", "original", "blur", "transparent")
 

@@ -20,8 +20,8 @@ from skimage.data import astronaut
 
 from benchmarks.measure import photo
 from infer_p3m_portrait_matting.p3m import PortraitMatting, normalize
-from infer_p3m_portrait_matting.p3m.model.convolution import FusedConv2d
-from infer_p3m_portrait_matting.p3m.own_settings import computing_settings
+from infer_p3m_portrait_matting.p3m.inference.torch_settings import computing_settings
+from infer_p3m_portrait_matting.p3m.model.kernels.convolution import FusedConv2d
 from tests.scripts import published_rule
 
 #: A check's outcome: whether it passed, and what was measured.

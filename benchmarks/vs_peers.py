@@ -18,7 +18,7 @@ import numpy as np
 import torch
 
 from infer_p3m_portrait_matting.p3m import PortraitMatting
-from infer_p3m_portrait_matting.p3m.imaging.files import read_matte, read_rgb
+from infer_p3m_portrait_matting.p3m.files.read import read_matte, read_rgb
 
 #: Long side in pixels at which Robust Video Matting finds the person, as its authors advise (256 to 512).
 COARSE = 512

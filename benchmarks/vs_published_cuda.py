@@ -17,8 +17,8 @@ from torch.utils.flop_counter import FlopCounterMode
 from benchmarks.measure import Matte, photo
 from benchmarks.published import MODELS, PublishedProcedure
 from infer_p3m_portrait_matting.p3m import PortraitMatting, find_weights
-from infer_p3m_portrait_matting.p3m.model.convolution import FusedConv2d
-from infer_p3m_portrait_matting.p3m.own_settings import computing_settings
+from infer_p3m_portrait_matting.p3m.inference.torch_settings import computing_settings
+from infer_p3m_portrait_matting.p3m.model.kernels.convolution import FusedConv2d
 
 SIZES = (1024, 2048)
 WARM_UPS, ROUNDS = 3, 20

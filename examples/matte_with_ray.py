@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-from infer_p3m_portrait_matting.p3m.imaging.files import SUFFIXES, read_rgb
+from infer_p3m_portrait_matting.p3m.files.read import SUFFIXES, read_rgb
 
 
 class Matting:

@@ -9,16 +9,16 @@ import numpy as np
 from ikomia import core, dataprocess, utils
 
 from infer_p3m_portrait_matting.p3m import Box, FaceTracker, PortraitMatting, TemporalFilter, matte_person
-from infer_p3m_portrait_matting.p3m.imaging.images import check_image
-from infer_p3m_portrait_matting.plugin import asked
-from infer_p3m_portrait_matting.plugin.memory import clear_memory_errors
-from infer_p3m_portrait_matting.plugin.notices import Notice, say
+from infer_p3m_portrait_matting.p3m.arrays import check_image
+from infer_p3m_portrait_matting.pipeline.models import open_session
+from infer_p3m_portrait_matting.pipeline.notices import Notice, say
+from infer_p3m_portrait_matting.pipeline.out_of_memory import clear_memory_errors
+from infer_p3m_portrait_matting.pipeline.person import choose_person
+from infer_p3m_portrait_matting.pipeline.pictures import look_for_faces, make_pictures, read_background
+from infer_p3m_portrait_matting.pipeline.settings import IMAGE, Settings
+from infer_p3m_portrait_matting.plugin import ikomia_frames as asked
 from infer_p3m_portrait_matting.plugin.openmp import all_threads
 from infer_p3m_portrait_matting.plugin.outputs import LosslessImageIO, Results, name_video_outputs, without_alpha
-from infer_p3m_portrait_matting.plugin.person import choose_person
-from infer_p3m_portrait_matting.plugin.pictures import look_for_faces, make_pictures, read_background
-from infer_p3m_portrait_matting.plugin.sessions import open_session
-from infer_p3m_portrait_matting.plugin.settings import IMAGE, Settings
 
 logger = logging.getLogger("infer_p3m_portrait_matting")
 

@@ -14,9 +14,9 @@ from ikomia.dataio import CDataImageIO, CDataVideoIO
 from ikomia.dataprocess.workflow import Workflow
 from ikomia.utils import ik
 
-from infer_p3m_portrait_matting.p3m.atomic_write import write_whole
-from infer_p3m_portrait_matting.p3m.imaging.files import read_rgb
-from infer_p3m_portrait_matting.p3m.imaging.images import as_rgb, to_uint8
+from infer_p3m_portrait_matting.p3m.arrays import as_rgb, to_uint8
+from infer_p3m_portrait_matting.p3m.files.read import read_rgb
+from infer_p3m_portrait_matting.p3m.files.write import write_whole
 from infer_p3m_portrait_matting.p3m.imaging.png import encode_png
 
 

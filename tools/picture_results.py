@@ -9,8 +9,8 @@ import numpy as np
 from skimage.data import astronaut
 
 from infer_p3m_portrait_matting.p3m import PortraitMatting
-from infer_p3m_portrait_matting.plugin.pictures import look_for_faces, make_pictures
-from infer_p3m_portrait_matting.plugin.settings import Settings
+from infer_p3m_portrait_matting.pipeline.pictures import look_for_faces, make_pictures
+from infer_p3m_portrait_matting.pipeline.settings import Settings
 from tools.labelled_sheet import labelled_sheet
 
 ROOT = Path(__file__).resolve().parent.parent

@@ -19,9 +19,9 @@ import torch
 from skimage.data import astronaut
 
 from infer_p3m_portrait_matting.p3m import PortraitMatting
-from infer_p3m_portrait_matting.p3m.atomic_write import write_whole
-from infer_p3m_portrait_matting.p3m.imaging.files import read_grey
-from infer_p3m_portrait_matting.p3m.imaging.images import check_matte, to_uint8
+from infer_p3m_portrait_matting.p3m.arrays import check_matte, to_uint8
+from infer_p3m_portrait_matting.p3m.files.read import read_grey
+from infer_p3m_portrait_matting.p3m.files.write import write_whole
 from infer_p3m_portrait_matting.p3m.imaging.png import encode_png
 from tools.labelled_sheet import labelled_sheet
 from training.people import hair_map

@@ -18,9 +18,9 @@ import numpy as np
 from PIL import Image
 
 from infer_p3m_portrait_matting.evaluate.dataset import check_names, check_output
-from infer_p3m_portrait_matting.p3m.atomic_write import write_whole
-from infer_p3m_portrait_matting.p3m.imaging.decode import BROKEN
-from infer_p3m_portrait_matting.p3m.imaging.files import read_rgb
+from infer_p3m_portrait_matting.p3m.files.decode import BROKEN
+from infer_p3m_portrait_matting.p3m.files.read import read_rgb
+from infer_p3m_portrait_matting.p3m.files.write import write_whole
 
 from .portraits import Portrait, list_backgrounds, list_photos, read_portrait, shrunk
 

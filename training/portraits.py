@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 
 from infer_p3m_portrait_matting.evaluate import dataset
-from infer_p3m_portrait_matting.p3m.imaging.files import list_images, read_rgb
+from infer_p3m_portrait_matting.p3m.files.read import list_images, read_rgb
 
 #: One photo in 16 is held out: for choosing settings and checkpoints, never for training.
 HELD_OUT = 16

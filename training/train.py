@@ -9,7 +9,7 @@ from pathlib import Path
 import torch
 
 from infer_p3m_portrait_matting.p3m import save_weights
-from infer_p3m_portrait_matting.p3m.atomic_write import write_whole
+from infer_p3m_portrait_matting.p3m.files.write import write_whole
 
 from .augment import Sampler
 from .config import Config

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from .targets import UsageError
+from .destinations import UsageError
 
 
 @contextmanager

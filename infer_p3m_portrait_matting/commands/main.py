@@ -14,11 +14,12 @@ os.environ.setdefault("OPENCV_LOG_LEVEL", "SILENT")
 from tqdm import tqdm
 
 from ..p3m.errors import words_of
-from ..plugin.notices import Notice
-from . import options, walk
+from ..pipeline.notices import Notice
+from . import find_media as walk
+from . import options
+from .destinations import COMPOSITE, STANDARD, Item, UsageError, many, single
 from .locks import only_one_run
 from .options import Request
-from .targets import COMPOSITE, STANDARD, Item, UsageError, many, single
 
 #: Number of files to name among those that are not photos.
 _NAMED = 10
@@ -104,7 +105,7 @@ def _make(
     done = 0
     if items:
         # Load it here even if other processes compute: a missing part is then reported once, and at once.
-        from .matting import Matting
+        from ..pipeline.pipeline import Matting
 
         try:
             matting = Matting(request.settings)
@@ -142,7 +143,7 @@ def _make(
 
 
 def _one_by_one(items: list[Item], matting, request: Request, show_frames: bool) -> Iterator:
-    from .work import make, make_photos
+    from .convert import make, make_photos
 
     if matting.batch_size > 1:
         yield from make_photos([item for item in items if not item.is_video], matting)

@@ -6,8 +6,8 @@ import re
 from dataclasses import MISSING, fields
 from typing import NamedTuple, get_type_hints
 
-from ..plugin.settings import BOX, IMAGE, Settings
-from .targets import OUTPUTS, Wanted
+from ..pipeline.settings import BOX, IMAGE, Settings
+from .destinations import OUTPUTS, Wanted
 
 _EXAMPLES = """\
 examples:

@@ -9,10 +9,10 @@ from collections.abc import Generator, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 
-from ..plugin.settings import Settings
-from .matting import Matting
-from .targets import Item
-from .work import Report, make
+from ..pipeline.pipeline import Matting
+from ..pipeline.settings import Settings
+from .convert import Report, make
+from .destinations import Item
 
 _DIED = "the process that worked on it died, twice; perhaps the computer has too little memory: lower --jobs"
 

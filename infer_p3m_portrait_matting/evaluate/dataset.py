@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from ..p3m import trimap_of
-from ..p3m.imaging.files import list_images, read_grey, read_matte, read_rgb, read_rgba
+from ..p3m.files.read import list_images, read_grey, read_matte, read_rgb, read_rgba
 
 #: Folders of P3M-10k's layout: photos (the first folder that exists), mattes, trimaps.
 PHOTOS, MATTES, TRIMAPS = ("blurred_image", "original_image"), "mask", "trimap"

@@ -6,17 +6,17 @@ Names that need torch are imported at their first use: the rest of the core (``.
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from .arrays import to_uint8
 from .errors import DownloadError, MissingPackageError, WeightsError
+from .faces.detect import Face, find_faces
+from .faces.hide import OBFUSCATIONS, face_area, hide_faces
+from .faces.track import FaceTracker
+from .files.photos import Photo, load_photo
 from .imaging.adjust import adjust, despeckle_matte, feather_matte, invert_matte, shift_matte
-from .imaging.anonymize import OBFUSCATIONS, face_area, hide_faces
 from .imaging.backgrounds import blurred_background, crop_to_fill
 from .imaging.compositing import composite, cutout, parse_color
 from .imaging.crop import person_window
-from .imaging.face_tracking import FaceTracker
-from .imaging.faces import Face, find_faces
 from .imaging.foreground import estimate_foreground
-from .imaging.images import to_uint8
-from .imaging.photos import Photo, load_photo
 from .imaging.subject import Box, body_box, keep_person, matte_person, parse_box
 from .imaging.temporal import TemporalFilter
 from .metrics import Scores, connectivity_error, gradient_error, score, trimap_of
@@ -32,21 +32,21 @@ if TYPE_CHECKING:
         load_weights,
         save_weights,
     )
-    from .inference import METHODS, PortraitMatting
+    from .inference.portrait_matting import METHODS, PortraitMatting
+    from .inference.precision import PRECISIONS
+    from .inference.preprocess import IMAGENET_MEAN, IMAGENET_STD, normalize
     from .model.network import BACKGROUND, FOREGROUND, UNKNOWN, P3MNet, P3MOutput, fuse
     from .model.registry import create_model, list_models
-    from .precision import PRECISIONS
-    from .preprocess import IMAGENET_MEAN, IMAGENET_STD, normalize
 
 #: The modules that need torch, and what each of them makes public: the imports above, for Python itself.
 _WITH_TORCH = {
     ".checkpoints.weights": "CACHE_VARIABLE cache_folder expected_weights fetch_weights find_weights "
     "load_published_checkpoint load_weights save_weights",
-    ".inference": "METHODS PortraitMatting",
+    ".inference.portrait_matting": "METHODS PortraitMatting",
     ".model.network": "BACKGROUND FOREGROUND UNKNOWN P3MNet P3MOutput fuse",
     ".model.registry": "create_model list_models",
-    ".precision": "PRECISIONS",
-    ".preprocess": "IMAGENET_MEAN IMAGENET_STD normalize",
+    ".inference.precision": "PRECISIONS",
+    ".inference.preprocess": "IMAGENET_MEAN IMAGENET_STD normalize",
 }
 
 __all__ = [

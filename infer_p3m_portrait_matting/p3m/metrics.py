@@ -9,7 +9,7 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 
-from .imaging.images import check_alpha
+from .arrays import check_alpha
 
 #: Values of a trimap.
 TRIMAP_BACKGROUND, TRIMAP_UNKNOWN, TRIMAP_FOREGROUND = 0, 128, 255
@@ -100,7 +100,7 @@ def trimap_of(matte: np.ndarray, diameter: int = BAND) -> np.ndarray:
         uint8 [H, W]; 0 background, 128 unknown, 255 foreground.
 
     Raises:
-        ValueError, TypeError: the matte is invalid; see :func:`~.imaging.images.check_alpha`.
+        ValueError, TypeError: the matte is invalid; see :func:`~.arrays.check_alpha`.
     """
     check_alpha(matte)
     kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (diameter, diameter))

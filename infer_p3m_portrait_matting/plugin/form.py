@@ -16,11 +16,29 @@ from infer_p3m_portrait_matting.p3m import (
     parse_color,
 )
 from infer_p3m_portrait_matting.p3m.errors import shown
-from infer_p3m_portrait_matting.p3m.imaging.faces import INSTALL
-from infer_p3m_portrait_matting.p3m.imaging.files import SUFFIXES
+from infer_p3m_portrait_matting.p3m.faces.detect import INSTALL
+from infer_p3m_portrait_matting.p3m.files.paths import trouble_with, user_path
+from infer_p3m_portrait_matting.p3m.files.read import SUFFIXES
+from infer_p3m_portrait_matting.p3m.inference.pass_sizes import floor_to_stride
 from infer_p3m_portrait_matting.p3m.model.registry import get_variant
-from infer_p3m_portrait_matting.p3m.paths import trouble_with, user_path
-from infer_p3m_portrait_matting.p3m.sizes import floor_to_stride
+from infer_p3m_portrait_matting.pipeline.settings import (
+    ANONYMIZE,
+    BACKGROUNDS,
+    BOX,
+    CUDA,
+    FOREGROUNDS,
+    IMAGE,
+    LARGEST,
+    MAX_FEATHER,
+    MAX_INPUT_SIZE,
+    MAX_MARGIN,
+    MAX_SHIFT,
+    MIN_INPUT_SIZE,
+    NO_CROP,
+    PRECISIONS,
+    SUBJECTS,
+    Settings,
+)
 from infer_p3m_portrait_matting.plugin.form_notes import (
     ADVANCED,
     ANONYMIZE_NOTES,
@@ -52,24 +70,6 @@ from infer_p3m_portrait_matting.plugin.form_parts import (
 )
 from infer_p3m_portrait_matting.plugin.form_rows import Row, choice_row, choose, number_row, switch_row, text_row
 from infer_p3m_portrait_matting.plugin.qt import QtCore, QtGui, QtWidgets
-from infer_p3m_portrait_matting.plugin.settings import (
-    ANONYMIZE,
-    BACKGROUNDS,
-    BOX,
-    CUDA,
-    FOREGROUNDS,
-    IMAGE,
-    LARGEST,
-    MAX_FEATHER,
-    MAX_INPUT_SIZE,
-    MAX_MARGIN,
-    MAX_SHIFT,
-    MIN_INPUT_SIZE,
-    NO_CROP,
-    PRECISIONS,
-    SUBJECTS,
-    Settings,
-)
 
 _DETECTOR = f"Finding faces needs a package that is not installed: {INSTALL}"
 

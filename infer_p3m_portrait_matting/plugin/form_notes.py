@@ -1,6 +1,6 @@
 """What the parameter form says about the values of its lists, and how it names them."""
 
-from infer_p3m_portrait_matting.plugin.settings import ALL, BLUR, BOX, IMAGE, LARGEST, TRANSPARENT
+from infer_p3m_portrait_matting.pipeline.settings import ALL, BLUR, BOX, IMAGE, LARGEST, TRANSPARENT
 
 MODEL_NOTES = {
     "resnet34": "ResNet-34, as published: good and fast. Needs the published weights.",

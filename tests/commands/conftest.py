@@ -5,7 +5,7 @@ import pytest
 from command_line import SETTINGS
 from PIL import Image
 
-from infer_p3m_portrait_matting.commands.matting import Matting
+from infer_p3m_portrait_matting.pipeline.pipeline import Matting
 
 
 @pytest.fixture(scope="session")

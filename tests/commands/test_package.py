@@ -17,7 +17,7 @@ from packaging.requirements import Requirement
 
 from infer_p3m_portrait_matting.infer_p3m_portrait_matting_process import VERSION
 from infer_p3m_portrait_matting.p3m import PortraitMatting, to_uint8
-from infer_p3m_portrait_matting.plugin.settings import Settings
+from infer_p3m_portrait_matting.pipeline.settings import Settings
 
 pytestmark = pytest.mark.slow
 
@@ -32,7 +32,13 @@ def test_the_zip_holds_the_plugin_and_nothing_else(archive):
         assert file.testzip() is None
         names = set(file.namelist())
         contents = {name: file.read(name) for name in ("README.md", "LICENSE", "requirements.txt", "icon.png")}
-    for name in (f"{NAME}.py", f"{NAME}_process.py", f"{NAME}_widget.py", "__init__.py", "p3m/inference.py"):
+    for name in (
+        f"{NAME}.py",
+        f"{NAME}_process.py",
+        f"{NAME}_widget.py",
+        "__init__.py",
+        "p3m/inference/portrait_matting.py",
+    ):
         assert name in names
     assert "weights/p3m_mobile.safetensors" in names
     assert "weights/MODEL_CARD.md" in names
@@ -43,7 +49,7 @@ def test_the_zip_holds_the_plugin_and_nothing_else(archive):
     assert [n for n in names if not n.endswith(allowed) or "__pycache__" in n or n.startswith(("/", ".."))] == []
     # Ikomia, loading a plugin again, drops all modules whose name contains that of a folder with an __init__.py.
     assert {n for n in names if n.endswith("__init__.py")} == {"__init__.py", "p3m/__init__.py"}
-    assert {"plugin/settings.py", "evaluate/__main__.py", "p3m/model/encoders/mobile.py"} <= names
+    assert {"pipeline/settings.py", "evaluate/__main__.py", "p3m/model/encoders/mobile.py"} <= names
     # Ikomia installs every top-level file that looks like a requirements file.
     assert [n for n in names if "requirements" in n.lower()] == ["requirements.txt"]
 
@@ -100,7 +106,7 @@ def test_pip_installs_the_library_with_its_weights(tmp_path):
     shutil.rmtree(source)
     code = (
         "from importlib.metadata import metadata, requires\n"
-        "import infer_p3m_portrait_matting.plugin.settings, infer_p3m_portrait_matting.evaluate.__main__ as command\n"
+        "import infer_p3m_portrait_matting.pipeline.settings, infer_p3m_portrait_matting.evaluate.__main__ as command\n"
         "from infer_p3m_portrait_matting.p3m import PortraitMatting\n"
         f"print(PortraitMatting('mobile').weights, metadata({NAME!r})['Version'], *requires({NAME!r}), sep='\\n')\n"
     )

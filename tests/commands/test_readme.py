@@ -18,7 +18,7 @@ import pytest
 from ikomia_plugin import NAME, ROOT
 from package_plugin import build
 
-from infer_p3m_portrait_matting.plugin.settings import Settings
+from infer_p3m_portrait_matting.pipeline.settings import Settings
 
 README = (ROOT / "README.md").read_text()
 #: What the HUB shows, and what the zip for it holds.

@@ -4,8 +4,8 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from infer_p3m_portrait_matting.p3m.model import attention
-from infer_p3m_portrait_matting.p3m.model.attention import attend
+from infer_p3m_portrait_matting.p3m.model.kernels import attention
+from infer_p3m_portrait_matting.p3m.model.kernels.attention import attend
 
 
 def draw(scale, tokens=1500, n=2, heads=3, channels=64):

@@ -12,9 +12,9 @@ import numpy as np
 import pytest
 from PIL import Image, ImageCms
 
-from infer_p3m_portrait_matting.p3m.imaging.decode import decode_image, matte_of, rgb_of
-from infer_p3m_portrait_matting.p3m.imaging.files import read_grey, read_matte, read_rgb
-from infer_p3m_portrait_matting.p3m.imaging.images import MAX_PIXELS
+from infer_p3m_portrait_matting.p3m.arrays import MAX_PIXELS
+from infer_p3m_portrait_matting.p3m.files.decode import decode_image, matte_of, rgb_of
+from infer_p3m_portrait_matting.p3m.files.read import read_grey, read_matte, read_rgb
 from infer_p3m_portrait_matting.p3m.imaging.png import encode_png
 
 

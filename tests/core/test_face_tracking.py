@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from infer_p3m_portrait_matting.p3m import Face, FaceTracker, face_area, find_faces
-from infer_p3m_portrait_matting.p3m.imaging.face_tracking import KEEP
+from infer_p3m_portrait_matting.p3m.faces.track import KEEP
 
 
 def face_at(x: float, y: float, size: float = 40.0) -> Face:

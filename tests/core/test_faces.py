@@ -11,8 +11,8 @@ from infer_p3m_portrait_matting.p3m import (
     face_area,
     find_faces,
 )
-from infer_p3m_portrait_matting.p3m.imaging.anonymize import _areas
-from infer_p3m_portrait_matting.p3m.imaging.faces import INSTALL, load_detector
+from infer_p3m_portrait_matting.p3m.faces.detect import INSTALL, load_detector
+from infer_p3m_portrait_matting.p3m.faces.hide import _areas
 
 pytestmark = pytest.mark.slow
 

@@ -4,8 +4,8 @@ import os
 
 import pytest
 
-from infer_p3m_portrait_matting.p3m.atomic_write import write_new, write_whole
-from infer_p3m_portrait_matting.p3m.imaging.files import list_images
+from infer_p3m_portrait_matting.p3m.files.read import list_images
+from infer_p3m_portrait_matting.p3m.files.write import write_new, write_whole
 
 
 def test_the_images_of_a_folder_are_its_files_by_name(tmp_path):

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from torch.nn import functional as F
 
 from infer_p3m_portrait_matting.p3m import PortraitMatting, WeightsError
-from infer_p3m_portrait_matting.p3m.second_look import SecondLook
-from infer_p3m_portrait_matting.p3m.sizes import pass_size
+from infer_p3m_portrait_matting.p3m.inference.pass_sizes import pass_size
+from infer_p3m_portrait_matting.p3m.inference.second_look import SecondLook
 
 MEAN, STD = np.array([0.485, 0.456, 0.406]), np.array([0.229, 0.224, 0.225])
 

@@ -12,8 +12,12 @@ import numpy as np
 import pytest
 import torch
 
-from infer_p3m_portrait_matting.p3m import PortraitMatting, WeightsError, own_settings
-from infer_p3m_portrait_matting.p3m.own_settings import computing_settings, loading_settings
+from infer_p3m_portrait_matting.p3m import PortraitMatting, WeightsError
+from infer_p3m_portrait_matting.p3m.inference import torch_settings as own_settings
+from infer_p3m_portrait_matting.p3m.inference.torch_settings import (
+    computing_settings,
+    loading_settings,
+)
 
 ROOT = Path(__file__).resolve().parents[2]
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from infer_p3m_portrait_matting.p3m.errors import shown
-from infer_p3m_portrait_matting.p3m.paths import trouble_with, user_path
+from infer_p3m_portrait_matting.p3m.files.paths import trouble_with, user_path
 
 
 @pytest.mark.parametrize(

@@ -23,10 +23,10 @@ from infer_p3m_portrait_matting.p3m import (
     load_photo,
     matte_person,
 )
-from infer_p3m_portrait_matting.p3m.imaging import decode
-from infer_p3m_portrait_matting.p3m.imaging.decode import decode_image
-from infer_p3m_portrait_matting.p3m.imaging.encode import encode_picture
-from infer_p3m_portrait_matting.p3m.imaging.files import read_rgb
+from infer_p3m_portrait_matting.p3m.files import decode
+from infer_p3m_portrait_matting.p3m.files.decode import decode_image
+from infer_p3m_portrait_matting.p3m.files.encode import encode_picture
+from infer_p3m_portrait_matting.p3m.files.read import read_rgb
 
 pillow_heif.register_heif_opener()
 

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from infer_p3m_portrait_matting.p3m import PortraitMatting
-from infer_p3m_portrait_matting.p3m.precision import bfloat16_is_native, choose_dtype
+from infer_p3m_portrait_matting.p3m.inference.precision import bfloat16_is_native, choose_dtype
 
 CPU, GPU = torch.device("cpu"), torch.device("cuda")
 
@@ -18,7 +18,7 @@ def half() -> PortraitMatting:
 
 @pytest.mark.parametrize(("native", "expected"), [(True, torch.bfloat16), (False, torch.float32)])
 def test_auto_on_a_cpu_is_half_precision_only_where_the_cpu_computes_it(native, expected, monkeypatch):
-    monkeypatch.setattr("infer_p3m_portrait_matting.p3m.precision.bfloat16_is_native", lambda: native)
+    monkeypatch.setattr("infer_p3m_portrait_matting.p3m.inference.precision.bfloat16_is_native", lambda: native)
     assert choose_dtype("auto", CPU) == expected
     assert choose_dtype("bfloat16", CPU) == torch.bfloat16
     assert choose_dtype("float32", CPU) == torch.float32

@@ -10,16 +10,16 @@ from torchvision.models.resnet import BasicBlock
 
 from infer_p3m_portrait_matting.p3m import create_model
 from infer_p3m_portrait_matting.p3m.fold import fold_batch_norms
-from infer_p3m_portrait_matting.p3m.model.convolution import FusedConv2d, conv_relu
 from infer_p3m_portrait_matting.p3m.model.encoders.features import Features, pool, pool_pairs, stem_in_strips
-from infer_p3m_portrait_matting.p3m.model.linear import FusedLinear
-from infer_p3m_portrait_matting.p3m.model.registry import get_variant
-from infer_p3m_portrait_matting.p3m.model.stripwise import StripwiseBlock
-from infer_p3m_portrait_matting.p3m.prepare import (
+from infer_p3m_portrait_matting.p3m.model.kernels.convolution import FusedConv2d, conv_relu
+from infer_p3m_portrait_matting.p3m.model.kernels.efficientnet import StripwiseBlock
+from infer_p3m_portrait_matting.p3m.model.kernels.linear import FusedLinear
+from infer_p3m_portrait_matting.p3m.model.prepare import (
     fuse_layers,
     pack_for_cpu,
     prepare_for_inference,
 )
+from infer_p3m_portrait_matting.p3m.model.registry import get_variant
 
 CPU = torch.device("cpu")
 
@@ -197,7 +197,9 @@ def test_a_block_in_strips_is_the_block_as_a_whole(kind, kernel, rows, monkeypat
         block, wide = DepthwiseSeparableConv(8, 16, **usual), 8
     else:
         block, wide = InvertedResidual(8, 8 if kind == "skip" else 16, exp_ratio=3.0, **usual), 24
-    monkeypatch.setattr("infer_p3m_portrait_matting.p3m.model.stripwise._STRIP", rows * 2 * wide * stride * 32)
+    monkeypatch.setattr(
+        "infer_p3m_portrait_matting.p3m.model.kernels.efficientnet._STRIP", rows * 2 * wide * stride * 32
+    )
     holder, x = drawn(nn.Sequential(block)), noise(2, 8, 24, 32)
     expected = holder(x.clone())
     pack_for_cpu(fuse_layers(fold_batch_norms(holder)))

@@ -6,9 +6,9 @@ import torch
 from torch.nn import functional as F
 
 from infer_p3m_portrait_matting.p3m import PortraitMatting
+from infer_p3m_portrait_matting.p3m.inference.second_look import SecondLook, doubtful, reconsider
 from infer_p3m_portrait_matting.p3m.model.network import BACKGROUND, FOREGROUND, UNKNOWN
 from infer_p3m_portrait_matting.p3m.model.registry import get_variant, list_models
-from infer_p3m_portrait_matting.p3m.second_look import SecondLook, doubtful, reconsider
 
 #: Rows and columns of a mistake of 80 pixels on the right of the outline of a square of 1024 pixels.
 MISTAKE = (slice(20, 28), slice(48, 58))

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from infer_p3m_portrait_matting.p3m.sizes import MIN_SIDE, floor_to_stride, pass_size
+from infer_p3m_portrait_matting.p3m.inference.pass_sizes import MIN_SIDE, floor_to_stride, pass_size
 
 SIDES = st.integers(1, 8000)
 INPUT_SIZES = st.integers(32, 8192)

@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 import pytest
 
-from infer_p3m_portrait_matting.p3m.strips import matte_in_pieces, pieces
+from infer_p3m_portrait_matting.p3m.inference.long_photos import matte_in_pieces, pieces
 
 
 @pytest.fixture(scope="module")

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from infer_p3m_portrait_matting.p3m.model.windows import windows
+from infer_p3m_portrait_matting.p3m.model.kernels.windows import windows
 
 HEIGHT, WIDTH = 160, 224
 

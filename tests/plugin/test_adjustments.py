@@ -7,8 +7,8 @@ from ikomia_plugin import fails, outputs, warnings, workflow_with
 
 from infer_p3m_portrait_matting.p3m import adjust, composite, cutout, estimate_foreground, to_uint8
 from infer_p3m_portrait_matting.p3m.imaging.adjust import SEEN
-from infer_p3m_portrait_matting.plugin.pictures import make_pictures
-from infer_p3m_portrait_matting.plugin.settings import Settings
+from infer_p3m_portrait_matting.pipeline.pictures import make_pictures
+from infer_p3m_portrait_matting.pipeline.settings import Settings
 
 
 @pytest.fixture

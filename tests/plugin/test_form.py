@@ -4,9 +4,9 @@ import pytest
 import torch
 from ikomia_plugin import QtWidgets
 
+from infer_p3m_portrait_matting.pipeline.settings import Settings
 from infer_p3m_portrait_matting.plugin.form import ParameterForm
 from infer_p3m_portrait_matting.plugin.form_notes import ADVANCED, MATTE
-from infer_p3m_portrait_matting.plugin.settings import Settings
 
 QT = pytest.importorskip("PyQt6.QtCore")
 

@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 from ikomia_plugin import fails, workflow_with
 
-from infer_p3m_portrait_matting.plugin import pictures
-from infer_p3m_portrait_matting.plugin.memory import clear_memory_errors
+from infer_p3m_portrait_matting.pipeline import pictures
+from infer_p3m_portrait_matting.pipeline.out_of_memory import clear_memory_errors
 
 
 def no_memory_in_opencv(*_):

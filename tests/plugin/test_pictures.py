@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from infer_p3m_portrait_matting.p3m import OBFUSCATIONS, Face, hide_faces
-from infer_p3m_portrait_matting.plugin.pictures import make_pictures
-from infer_p3m_portrait_matting.plugin.settings import BACKGROUNDS, FOREGROUNDS, Settings
+from infer_p3m_portrait_matting.pipeline.pictures import make_pictures
+from infer_p3m_portrait_matting.pipeline.settings import BACKGROUNDS, FOREGROUNDS, Settings
 
 
 @st.composite

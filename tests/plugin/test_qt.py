@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from ikomia_plugin import ROOT
 
-from infer_p3m_portrait_matting.plugin.settings import Settings
+from infer_p3m_portrait_matting.pipeline.settings import Settings
 
 
 @pytest.mark.slow

@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from ikomia_plugin import NAME, Workflow, workflow_with
 
-from infer_p3m_portrait_matting.plugin.settings import Settings
+from infer_p3m_portrait_matting.pipeline.settings import Settings
 
 pytestmark = pytest.mark.slow
 

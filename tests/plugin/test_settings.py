@@ -5,7 +5,7 @@ import json
 import pytest
 from ikomia_plugin import NAME, Workflow, dataprocess, ik_registry, outputs, warnings, workflow_with
 
-from infer_p3m_portrait_matting.plugin.settings import Settings
+from infer_p3m_portrait_matting.pipeline.settings import Settings
 
 DEFAULTS = {
     "model_name": "resnet34",

@@ -10,7 +10,7 @@ import numpy as np
 from PIL import Image
 
 from infer_p3m_portrait_matting.commands.main import main
-from infer_p3m_portrait_matting.plugin.settings import Settings
+from infer_p3m_portrait_matting.pipeline.settings import Settings
 
 ROOT = Path(__file__).resolve().parents[2]
 # On the CPU, as SETTINGS: a GPU rounds otherwise.

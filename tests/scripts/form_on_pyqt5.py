@@ -8,8 +8,8 @@ import sys
 
 from PyQt5 import QtCore, QtTest, QtWidgets
 
+from infer_p3m_portrait_matting.pipeline.settings import Settings
 from infer_p3m_portrait_matting.plugin.form import ParameterForm
-from infer_p3m_portrait_matting.plugin.settings import Settings
 
 application = QtWidgets.QApplication([])
 form = ParameterForm(Settings())

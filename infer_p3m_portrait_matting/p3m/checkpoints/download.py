@@ -13,7 +13,7 @@ from filelock import FileLock, Timeout
 from tqdm import tqdm
 
 from ..errors import DownloadError, WeightsError, shown
-from ..paths import trouble_with
+from ..files.paths import trouble_with
 
 #: Seconds to wait for a connection, and for the next piece of the response.
 CONNECT_TIMEOUT, STALL_TIMEOUT = 5.0, 20.0

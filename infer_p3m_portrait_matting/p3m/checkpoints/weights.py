@@ -14,11 +14,11 @@ from safetensors import SafetensorError
 from safetensors.torch import load, save
 from torch import Tensor
 
-from ..atomic_write import write_whole
 from ..errors import WeightsError, shown
+from ..files.paths import trouble_with, user_path
+from ..files.write import write_whole
 from ..model.network import P3MNet
 from ..model.registry import create_model, get_variant, known_digests
-from ..paths import trouble_with, user_path
 from .download import download, expected_digest
 from .published import layout_digest, rename_published
 

@@ -5,7 +5,7 @@ import math
 import cv2
 import numpy as np
 
-from .images import check_alpha
+from ..arrays import check_alpha
 
 #: Alpha above which a pixel counts as part of an area.
 SEEN = 10 / 255

@@ -3,9 +3,9 @@
 import cv2
 import numpy as np
 
+from ..arrays import as_rgb, check_image, check_matte, to_uint8
+from ..files.photos import takes_photo
 from .bands import Enlarged, bands, shrink
-from .images import as_rgb, check_image, check_matte, to_uint8
-from .photos import takes_photo
 
 #: Standard deviation of the background blur, as a fraction of the photo's longest side.
 BLUR = 0.015
@@ -27,7 +27,7 @@ def crop_to_fill(image: np.ndarray, height: int, width: int) -> np.ndarray:
         uint8 [height, width, 3] RGB.
 
     Raises:
-        ValueError, TypeError: the image is invalid; see :func:`~.images.check_image`.
+        ValueError, TypeError: the image is invalid; see :func:`~..arrays.check_image`.
     """
     check_image(image)
     rgb = to_uint8(as_rgb(image))

@@ -4,10 +4,10 @@ import cv2
 import numpy as np
 from PIL import ImageColor
 
+from ..arrays import as_rgb, check_matte, to_uint8
 from ..errors import shown
-from .hidden_colors import replace_hidden_colors
-from .images import as_rgb, check_matte, to_uint8
-from .photos import takes_photo
+from ..files.photos import takes_photo
+from .alpha_bleeding import replace_hidden_colors
 
 #: Pixels in a strip of rows.
 _STRIP = 2**16
@@ -45,11 +45,11 @@ def cutout(foreground: np.ndarray, alpha: np.ndarray) -> np.ndarray:
     Returns:
         uint8 [H, W, 4] RGBA, with straight (not premultiplied) alpha. Where alpha is (almost) 0, the foreground's
         colours are replaced, so that the file does not reveal the background: see
-        :func:`~.hidden_colors.replace_hidden_colors`.
+        :func:`~.alpha_bleeding.replace_hidden_colors`.
 
     Raises:
         ValueError: the sizes differ, or the matte lies outside [0, 1].
-        TypeError: the foreground is no :data:`~.photos.Photo`, or the matte is not floating point.
+        TypeError: the foreground is no :data:`~..files.photos.Photo`, or the matte is not floating point.
         OSError: the foreground's file cannot be read.
     """
     check_matte(foreground, alpha)
@@ -77,8 +77,8 @@ def composite(
 
     Raises:
         ValueError: the sizes differ, the matte lies outside [0, 1], or the background has another shape.
-        TypeError: the foreground is no :data:`~.photos.Photo`, the matte is not floating point, or the background is no
-            colour and not uint8.
+        TypeError: the foreground is no :data:`~..files.photos.Photo`, the matte is not floating point, or the
+            background is no colour and not uint8.
         OSError: the foreground's file cannot be read.
     """
     check_matte(foreground, alpha)

@@ -11,8 +11,8 @@ from concurrent.futures import ThreadPoolExecutor
 import cv2
 import numpy as np
 
-from .images import as_rgb, check_matte, to_uint8
-from .photos import takes_photo
+from ..arrays import as_rgb, check_matte, to_uint8
+from ..files.photos import takes_photo
 
 #: How much smaller the copy for the wide blurs is.
 _SHRINK = 4
@@ -39,7 +39,7 @@ def estimate_foreground(image: np.ndarray, alpha: np.ndarray) -> np.ndarray:
 
     Raises:
         ValueError: the image is invalid, or the sizes differ.
-        TypeError: the image is no :data:`~.photos.Photo`, or the matte is not floating point.
+        TypeError: the image is no :data:`~..files.photos.Photo`, or the matte is not floating point.
         OSError: the image's file cannot be read.
     """
     check_matte(image, alpha)

@@ -10,9 +10,9 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 
+from ..faces.detect import Face
+from ..files.photos import takes_photo
 from .adjust import SEEN
-from .faces import Face
-from .photos import takes_photo
 
 #: Context on each side of a box that the network sees, as a share of the box's width or height.
 CONTEXT = 0.3

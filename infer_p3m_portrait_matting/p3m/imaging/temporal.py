@@ -3,8 +3,8 @@
 import cv2
 import numpy as np
 
-from .images import as_rgb, check_matte, to_uint8
-from .photos import takes_photo
+from ..arrays import as_rgb, check_matte, to_uint8
+from ..files.photos import takes_photo
 
 #: Weight of the new matte where nothing moves; the previous matte has the rest.
 STILL = 0.25

@@ -7,11 +7,11 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from .convolution import FusedConv2d, conv_relu, match
 from .encoders.features import Features
 from .integration import DBFI, SBFI, TFI, upsample
-from .unpool import max_unpool, unpool_window
-from .windows import Window, cut, widen_both, windows, within_both
+from .kernels.convolution import FusedConv2d, conv_relu, match
+from .kernels.unpool import max_unpool, unpool_window
+from .kernels.windows import Window, cut, widen_both, windows, within_both
 
 
 @dataclass(frozen=True)

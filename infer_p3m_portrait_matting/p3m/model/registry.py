@@ -20,8 +20,8 @@ class Variant:
         channels: the decoders' channel table.
         global_bound: upper limit of the long side in pixels for the global pass and RESIZE, or None for no limit.
         unknown_above: HYBRID's rule for the unknown area (see :func:`~.network.classify`); it belongs to the weights.
-        second_look: how large a mistake HYBRID lets the local alpha correct (:class:`~..second_look.SecondLook`); zeros
-            correct nothing, as published.
+        second_look: how large a mistake HYBRID lets the local alpha correct
+            (:class:`~..inference.second_look.SecondLook`); zeros correct nothing, as published.
         published_file: name of the checkpoint that the paper's authors published, or None.
         published_layout: the published checkpoint's :func:`~.published.layout_digest`, or None.
         published_sha256: of the published checkpoint, once somebody has it; ``tools/pin_weights.py --published FOLDER``

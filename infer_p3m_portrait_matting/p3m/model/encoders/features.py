@@ -6,8 +6,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ..convolution import FusedConv2d
-from ..unpool import layout_of, strips, to_steps
+from ..kernels.convolution import FusedConv2d
+from ..kernels.unpool import layout_of, strips, to_steps
 
 
 class Encoder(nn.Module):
@@ -75,7 +75,7 @@ def pool(x: Tensor, kernel: int, padding: int, with_indices: bool) -> tuple[Tens
 
     Returns:
         float [N, C, H/2, W/2], and indices of the same shape or None: int64 where a gradient is wanted, else int16
-        (:func:`~..unpool.to_steps`).
+        (:func:`~..kernels.unpool.to_steps`).
     """
     if not with_indices:
         return F.max_pool2d(x, kernel, 2, padding), None

@@ -4,8 +4,8 @@ import timm
 import torch
 from torch import Tensor, nn
 
-from ..convolution import FusedConv2d, match
-from ..windows import widen, windows, within
+from ..kernels.convolution import FusedConv2d, match
+from ..kernels.windows import widen, windows, within
 from .features import Encoder, Features, pool_pairs
 
 #: Name of the backbone in timm's registry. Lite0 has no squeeze-and-excitation and clips at 6: fast on any CPU.

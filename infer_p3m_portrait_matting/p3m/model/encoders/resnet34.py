@@ -3,7 +3,7 @@
 from torch import Tensor, nn
 from torchvision.models.resnet import BasicBlock
 
-from ..convolution import FusedConv2d, match
+from ..kernels.convolution import FusedConv2d, match
 from .features import Encoder, Features, PooledConvolution, pool, stem_in_strips
 
 

@@ -8,8 +8,8 @@ import torch
 from timm.layers import Mlp
 from torch import Tensor, nn
 
-from ..attention import attend
-from ..convolution import FusedConv2d, conv_relu, match
+from ..kernels.attention import attend
+from ..kernels.convolution import FusedConv2d, conv_relu, match
 from .features import Encoder, Features, PooledConvolution, as_map, as_tokens, pool, stem_in_strips
 
 DIMS = (64, 128, 256, 512)

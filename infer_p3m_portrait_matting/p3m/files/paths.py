@@ -5,7 +5,7 @@ import stat
 from pathlib import Path
 from urllib.parse import unquote, urlparse
 
-from .errors import shown
+from ..errors import shown
 
 
 def user_path(text: str) -> Path:

@@ -8,9 +8,9 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 
-from .faces import Face
-from .images import as_rgb, check_matte, to_uint8
-from .photos import takes_photo
+from ..arrays import as_rgb, check_matte, to_uint8
+from ..files.photos import takes_photo
+from .detect import Face
 
 #: How a face can be hidden.
 OBFUSCATIONS = ("blur", "pixelate")
@@ -69,7 +69,7 @@ def hide_faces(image: np.ndarray, alpha: np.ndarray, faces: list[Face], obfuscat
         image: as for :meth:`~.inference.PortraitMatting.matte`.
         alpha: its matte, float [H, W] in [0, 1]; the transition between the person and the background (hair, a veil) is
             kept at the rim of a face. The area from brows to chin is hidden whatever the matte.
-        faces: from :func:`~.faces.find_faces`.
+        faces: from :func:`~.detect.find_faces`.
         obfuscation: "blur" or "pixelate".
 
     Returns:

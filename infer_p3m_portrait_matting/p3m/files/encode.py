@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from PIL import Image
 
-from .png import encode_png
+from ..imaging.png import encode_png
 
 
 class PhotoFormat(NamedTuple):

@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 from PIL import Image, ImageCms, UnidentifiedImageError
 
-from .images import MAX_PIXELS, as_rgb, check_pixels, to_uint8, too_many_pixels
+from ..arrays import MAX_PIXELS, as_rgb, check_pixels, to_uint8, too_many_pixels
 
 logger = logging.getLogger(__name__)
 
@@ -52,7 +52,7 @@ def decode_image(content: bytes, name: str) -> np.ndarray:
 
     Raises:
         ValueError: the file is not an image, is damaged or truncated, has more pixels than
-            :data:`~.images.MAX_PIXELS`, or needs a package that the message names.
+            :data:`~..arrays.MAX_PIXELS`, or needs a package that the message names.
     """
     if _is_heif(content) and not _register_heif():
         raise ValueError(f"{name} is HEIC: reading it needs the package pillow-heif: {_INSTALL_HEIF}")

@@ -5,7 +5,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from .model.network import UNKNOWN
+from ..model.network import UNKNOWN
 from .preprocess import resize
 
 #: Pixels of the photo in one strip of rows.

@@ -5,8 +5,8 @@ from collections.abc import Iterable
 from pathlib import Path, PurePath
 from typing import NamedTuple
 
-from ..p3m.imaging.encode import PHOTO_FORMATS
-from ..p3m.imaging.files import SUFFIXES
+from ..p3m.files.encode import PHOTO_FORMATS
+from ..p3m.files.read import SUFFIXES
 from ..p3m.video.formats import FORMATS as VIDEO_FORMATS
 from ..p3m.video.reader import VIDEO_SUFFIXES
 from ..p3m.video.sequence import is_sequence, number_in, numbered_files

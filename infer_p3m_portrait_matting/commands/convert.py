@@ -10,18 +10,18 @@ from typing import NamedTuple
 import numpy as np
 
 from ..p3m import FaceTracker, TemporalFilter
-from ..p3m.atomic_write import write_whole
 from ..p3m.errors import MissingPackageError, words_of
-from ..p3m.imaging.decode import decode_image, rgb_of
-from ..p3m.imaging.encode import encode_picture
+from ..p3m.files.decode import decode_image, rgb_of
+from ..p3m.files.encode import encode_picture
+from ..p3m.files.write import write_whole
 from ..p3m.video.reader import VideoReader
 from ..p3m.video.sequence import is_sequence
 from ..p3m.video.sound import Sound
 from ..p3m.video.writers import Writer, open_writer
-from ..plugin.pictures import Pictures
+from ..pipeline.pictures import Pictures
+from ..pipeline.pipeline import Matting
+from .destinations import STANDARD, Item
 from .locks import only_one_run
-from .matting import Matting
-from .targets import STANDARD, Item
 
 LOGGER = "infer_p3m_portrait_matting"
 

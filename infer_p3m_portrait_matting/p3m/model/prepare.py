@@ -9,11 +9,11 @@ from timm.layers import Conv2dSame
 from torch import Tensor, nn
 from torchvision.models.resnet import BasicBlock
 
-from .fold import fold_batch_norms
-from .model.convolution import ACTIVATIONS, FusedConv2d
-from .model.linear import FusedLinear
-from .model.network import P3MNet
-from .model.stripwise import cut_into_strips
+from ..fold import fold_batch_norms
+from .kernels.convolution import ACTIVATIONS, FusedConv2d
+from .kernels.efficientnet import cut_into_strips
+from .kernels.linear import FusedLinear
+from .network import P3MNet
 
 
 class FusedBasicBlock(nn.Module):
@@ -85,7 +85,7 @@ def prepare_for_inference(
         model: the network; it is changed in place.
         device: device of the network.
         dtype: torch.float32, torch.bfloat16 or torch.float16.
-        exact: names of modules that stay in float32 (:class:`~.model.registry.Variant`).
+        exact: names of modules that stay in float32 (:class:`~.registry.Variant`).
 
     Returns:
         The same network, in evaluation mode and without gradients.

@@ -7,7 +7,7 @@ from typing import Any, get_type_hints
 
 from ..p3m import METHODS, OBFUSCATIONS, Box, list_models, parse_box, parse_color
 from ..p3m.errors import shown
-from ..p3m.paths import user_path
+from ..p3m.files.paths import user_path
 
 MIN_INPUT_SIZE, MAX_INPUT_SIZE = 64, 8192
 

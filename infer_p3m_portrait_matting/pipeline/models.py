@@ -9,8 +9,8 @@ import torch
 
 from ..p3m import CACHE_VARIABLE, DownloadError, PortraitMatting, expected_weights, fetch_weights, find_weights
 from ..p3m.errors import shown
-from ..p3m.paths import trouble_with
-from ..p3m.precision import trouble_with_gpu
+from ..p3m.files.paths import trouble_with
+from ..p3m.inference.precision import trouble_with_gpu
 from .notices import Notice
 from .settings import Settings
 

@@ -23,8 +23,8 @@ from ..p3m import (
     to_uint8,
 )
 from ..p3m.errors import shown
-from ..p3m.imaging.files import read_rgb
-from ..p3m.paths import trouble_with
+from ..p3m.files.paths import trouble_with
+from ..p3m.files.read import read_rgb
 from .settings import BLUR, IMAGE, TRANSPARENT, Settings
 
 logger = logging.getLogger("infer_p3m_portrait_matting")

@@ -5,12 +5,12 @@ from collections.abc import Sequence
 import numpy as np
 
 from ..p3m import FaceTracker, TemporalFilter, matte_person
-from ..plugin.memory import clear_memory_errors
-from ..plugin.notices import Notice
-from ..plugin.person import choose_person
-from ..plugin.pictures import Pictures, look_for_faces, make_pictures, read_background
-from ..plugin.sessions import open_session
-from ..plugin.settings import ALL, IMAGE, Settings
+from .models import open_session
+from .notices import Notice
+from .out_of_memory import clear_memory_errors
+from .person import choose_person
+from .pictures import Pictures, look_for_faces, make_pictures, read_background
+from .settings import ALL, IMAGE, Settings
 
 
 class Matting:
@@ -67,8 +67,8 @@ class Matting:
             alpha: its matte, if :meth:`mattes` has estimated it already.
 
         Raises:
-            ValueError, MissingPackageError: see :func:`~.plugin.pictures.look_for_faces` and
-                :func:`~.plugin.person.choose_person`.
+            ValueError, MissingPackageError: see :func:`~.pictures.look_for_faces` and
+                :func:`~.person.choose_person`.
             RuntimeError: there is too little memory; the message says what to lower.
         """
         settings = self.settings

@@ -10,20 +10,20 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from .checkpoints.weights import expected_weights, fill, find_weights, read_weights
-from .errors import WeightsError
+from ..arrays import check_image
+from ..checkpoints.weights import expected_weights, fill, find_weights, read_weights
+from ..errors import WeightsError
+from ..files.photos import Photo, load_photo, takes_photo
+from ..model.network import FOREGROUND, UNKNOWN, P3MNet, classify
+from ..model.prepare import prepare_for_inference
+from ..model.registry import create_model, get_variant
 from .fusion import fuse_passes, shrinks, undecided
-from .imaging.images import check_image
-from .imaging.photos import Photo, load_photo, takes_photo
-from .model.network import FOREGROUND, UNKNOWN, P3MNet, classify
-from .model.registry import create_model, get_variant
-from .own_settings import computing_settings, loading_settings
+from .long_photos import is_long, matte_in_pieces
+from .pass_sizes import STRIDE, pass_size
 from .precision import choose_dtype, trouble_with_gpu, wider_than_float16
-from .prepare import prepare_for_inference
 from .preprocess import normalize, resize, shrink, to_tensor
 from .second_look import SecondLook, doubtful, reconsider
-from .sizes import STRIDE, pass_size
-from .strips import is_long, matte_in_pieces
+from .torch_settings import computing_settings, loading_settings
 
 logger = logging.getLogger(__name__)
 
@@ -56,7 +56,7 @@ class PortraitMatting:
             file ("mobile") or the published file from the cache folder ("resnet34", "vitae-s").
         global_bound: upper limit of the long side in pixels for the global pass and RESIZE; None takes the model's own.
         unknown_above: HYBRID treats a pixel as unknown where that is more probable than this (see
-            :func:`~.model.network.classify`); None takes the model's own rule.
+            :func:`~..model.network.classify`); None takes the model's own rule.
         second_look: how large a mistake of the global pass HYBRID lets the local alpha correct, a
             :class:`~.second_look.SecondLook`; (0, 0) corrects nothing, None takes the model's own limits.
         precision: number format of the network, one of :data:`~.precision.PRECISIONS`: "auto" takes half precision
@@ -133,7 +133,7 @@ class PortraitMatting:
         Args:
             image: uint8, uint16 or float in [0, 1]; [H, W], [H, W, 1], [H, W, 3] (RGB) or [H, W, 4] (RGBA, whose
                 alpha is ignored). Any size from 1 x 1 px. It is never changed. Or a path, the bytes of an image file,
-                or a PIL image (:func:`~.imaging.photos.load_photo`).
+                or a PIL image (:func:`~..files.photos.load_photo`).
             method: one of :data:`METHODS`, in any case.
             input_size: bound in pixels of the long side of what the network sees, at least 32.
             after_pass: called after each pass through the network; what it raises ends the run.
@@ -142,7 +142,7 @@ class PortraitMatting:
             float32 [H, W] in [0, 1], in memory of its own.
 
         Raises:
-            TypeError: the image is no :data:`~.imaging.photos.Photo`, or an array of an unknown dtype.
+            TypeError: the image is no :data:`~..files.photos.Photo`, or an array of an unknown dtype.
             OSError: the file cannot be read.
             ValueError: the image, the method or the input size is out of range, or a file is no image.
             WeightsError: the weights make the network give NaN or infinite values.

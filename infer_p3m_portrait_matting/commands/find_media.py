@@ -7,8 +7,8 @@ from typing import NamedTuple
 
 from PIL import Image
 
-from ..p3m.imaging.decode import is_raw
-from ..p3m.imaging.files import SUFFIXES
+from ..p3m.files.decode import is_raw
+from ..p3m.files.read import SUFFIXES
 from ..p3m.video.reader import VIDEO_SUFFIXES
 
 #: Formats to accept in a file with no known suffix, by Pillow's names.
