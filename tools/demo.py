@@ -15,9 +15,9 @@ from ikomia.dataprocess.workflow import Workflow
 from ikomia.utils import ik
 
 from infer_p3m_portrait_matting.p3m.arrays import as_rgb, to_uint8
+from infer_p3m_portrait_matting.p3m.files.encode import encode_png
 from infer_p3m_portrait_matting.p3m.files.read import read_rgb
 from infer_p3m_portrait_matting.p3m.files.write import write_whole
-from infer_p3m_portrait_matting.p3m.imaging.png import encode_png
 
 
 def preview(photo: np.ndarray, matte: np.ndarray, cutout: np.ndarray, composite: np.ndarray) -> np.ndarray:

@@ -20,9 +20,9 @@ from skimage.data import astronaut
 
 from infer_p3m_portrait_matting.p3m import PortraitMatting
 from infer_p3m_portrait_matting.p3m.arrays import check_matte, to_uint8
+from infer_p3m_portrait_matting.p3m.files.encode import encode_png
 from infer_p3m_portrait_matting.p3m.files.read import read_grey
 from infer_p3m_portrait_matting.p3m.files.write import write_whole
-from infer_p3m_portrait_matting.p3m.imaging.png import encode_png
 from tools.labelled_sheet import labelled_sheet
 from training.people import hair_map
 from training.strands import Style, add_strands

@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from infer_p3m_portrait_matting.p3m.files.encode import encode_png
 from infer_p3m_portrait_matting.p3m.files.write import write_whole
-from infer_p3m_portrait_matting.p3m.imaging.png import encode_png
 
 from .augment import Batch, Sampler
 from .config import Config

@@ -18,9 +18,9 @@ from tqdm import tqdm
 
 from infer_p3m_portrait_matting.evaluate.dataset import Pair, check_names, check_output, two_folders
 from infer_p3m_portrait_matting.p3m import OBFUSCATIONS, find_faces, hide_faces
+from infer_p3m_portrait_matting.p3m.files.encode import encode_png
 from infer_p3m_portrait_matting.p3m.files.read import list_images
 from infer_p3m_portrait_matting.p3m.files.write import write_whole
-from infer_p3m_portrait_matting.p3m.imaging.png import encode_png
 
 
 def photos_with_mattes(photos: Path, mattes: Path | None) -> Iterator[tuple[str, np.ndarray, np.ndarray]]:

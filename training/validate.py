@@ -14,8 +14,8 @@ import torch
 
 from infer_p3m_portrait_matting.evaluate.dataset import MATTES, PHOTOS, check_output, pair_of, two_folders
 from infer_p3m_portrait_matting.p3m import METHODS, PortraitMatting, score, trimap_of
+from infer_p3m_portrait_matting.p3m.files.encode import encode_png
 from infer_p3m_portrait_matting.p3m.files.write import write_whole
-from infer_p3m_portrait_matting.p3m.imaging.png import encode_png
 
 from .augment import KEYED, Recipe, Sampler
 from .gallery import load_gallery

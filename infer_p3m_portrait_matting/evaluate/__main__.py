@@ -20,9 +20,9 @@ import numpy as np
 from tqdm import tqdm
 
 from ..p3m import METHODS, PRECISIONS, PortraitMatting, Scores, list_models, score, to_uint8
+from ..p3m.files.encode import encode_png
 from ..p3m.files.read import printable, read_grey
 from ..p3m.files.write import write_whole
-from ..p3m.imaging.png import encode_png
 from .contact_sheet import contact_sheet
 from .dataset import Pair, check_output, p3m_10k, two_folders
 

@@ -10,8 +10,8 @@ import numpy as np
 from ikomia import core, dataprocess
 
 from infer_p3m_portrait_matting.p3m import composite
+from infer_p3m_portrait_matting.p3m.files.encode import encode_png
 from infer_p3m_portrait_matting.p3m.files.write import write_new, write_whole
-from infer_p3m_portrait_matting.p3m.imaging.png import encode_png
 
 #: Name of the results of a picture that came from no file.
 NAMELESS = "photo"

@@ -14,7 +14,7 @@ import pytest
 from infer_p3m_portrait_matting.evaluate.__main__ import FIELDS, main
 from infer_p3m_portrait_matting.evaluate.dataset import p3m_10k, two_folders
 from infer_p3m_portrait_matting.p3m import score, to_uint8, trimap_of
-from infer_p3m_portrait_matting.p3m.imaging.png import encode_png
+from infer_p3m_portrait_matting.p3m.files.encode import encode_png
 from infer_p3m_portrait_matting.p3m.inference.precision import bfloat16_is_native
 
 pytestmark = pytest.mark.slow

@@ -14,8 +14,8 @@ from PIL import Image, ImageCms
 
 from infer_p3m_portrait_matting.p3m.arrays import MAX_PIXELS
 from infer_p3m_portrait_matting.p3m.files.decode import decode_image, matte_of, rgb_of
+from infer_p3m_portrait_matting.p3m.files.encode import encode_png
 from infer_p3m_portrait_matting.p3m.files.read import read_grey, read_matte, read_rgb
-from infer_p3m_portrait_matting.p3m.imaging.png import encode_png
 
 
 @pytest.fixture(scope="module")

@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 
 from infer_p3m_portrait_matting.p3m import OBFUSCATIONS, Face, cutout, estimate_foreground, hide_faces, to_uint8
+from infer_p3m_portrait_matting.p3m.files.encode import encode_png
 from infer_p3m_portrait_matting.p3m.imaging.alpha_bleeding import FAINT, REACH, replace_hidden_colors
-from infer_p3m_portrait_matting.p3m.imaging.png import encode_png
 
 MODES = {"original": lambda photo, alpha: photo, "estimated": estimate_foreground}
 

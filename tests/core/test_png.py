@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from infer_p3m_portrait_matting.p3m.imaging.png import encode_png
+from infer_p3m_portrait_matting.p3m.files.encode import encode_png
 
 
 @pytest.mark.parametrize("channels", [None, 3, 4])

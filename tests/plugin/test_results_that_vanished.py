@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from ikomia_plugin import ROOT, core, dataprocess, workflow_with
 
-from infer_p3m_portrait_matting.p3m.imaging.png import encode_png
+from infer_p3m_portrait_matting.p3m.files.encode import encode_png
 from infer_p3m_portrait_matting.plugin.outputs import FileNames, LosslessImageIO, Results
 
 

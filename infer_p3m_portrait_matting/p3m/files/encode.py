@@ -1,12 +1,13 @@
 """Encode pictures as the content of image files, by suffix."""
 
 import io
+import struct
+import zlib
 from typing import Any, NamedTuple
 
+import cv2
 import numpy as np
 from PIL import Image
-
-from ..imaging.png import encode_png
 
 
 class PhotoFormat(NamedTuple):
@@ -33,6 +34,15 @@ PHOTO_FORMATS = {
     ".jpg": PhotoFormat("JPEG", False, {"quality": 95, "subsampling": 0}),
     ".jpeg": PhotoFormat("JPEG", False, {"quality": 95, "subsampling": 0}),
 }
+
+#: How OpenCV turns RGB into what it encodes, by number of channels.
+_CODES = {1: None, 3: cv2.COLOR_RGB2BGR, 4: cv2.COLOR_RGBA2BGRA}
+
+#: Where the header of a PNG ends: 8 bytes that say PNG, then length, name, 13 bytes and checksum.
+_HEADER = 33
+_SRGB = b"sRGB" + b"\0"
+#: The chunk that says that colours are sRGB (PNG specification, 11.3.2.5), for perceptual rendering.
+_SRGB_CHUNK = struct.pack(">I", 1) + _SRGB + struct.pack(">I", zlib.crc32(_SRGB))
 
 
 def encode_picture(picture: np.ndarray, suffix: str) -> bytes:
@@ -65,3 +75,21 @@ def encode_picture(picture: np.ndarray, suffix: str) -> bytes:
     except (OSError, ValueError) as error:
         raise ValueError(f"the picture cannot be written as {form.name}: {error}") from error
     return content.getvalue()
+
+
+def encode_png(image: np.ndarray) -> bytes:
+    """Encode uint8 [H, W], [H, W, 3] RGB or [H, W, 4] RGBA as PNG; colours say that they are sRGB.
+
+    Raises:
+        OSError: the picture cannot be encoded.
+    """
+    code = _CODES[1 if image.ndim == 2 else image.shape[2]]
+    try:
+        done, data = cv2.imencode(".png", image if code is None else cv2.cvtColor(image, code))
+    except cv2.error as error:
+        # Some versions of OpenCV raise where others return that it failed.
+        raise OSError(f"the picture could not be encoded as PNG: {str(error).strip()[:200]}") from error
+    if not done:
+        raise OSError("the picture could not be encoded as PNG")
+    content = data.tobytes()
+    return content if code is None else content[:_HEADER] + _SRGB_CHUNK + content[_HEADER:]

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ..imaging.png import encode_png
+from ..files.encode import encode_png
 from .reader import Frame
 from .sound import Sound
 
