@@ -28,7 +28,6 @@ if TYPE_CHECKING:
         expected_weights,
         fetch_weights,
         find_weights,
-        load_published_checkpoint,
         load_weights,
         save_weights,
     )
@@ -41,7 +40,7 @@ if TYPE_CHECKING:
 #: The modules that need torch, and what each of them makes public: the imports above, for Python itself.
 _WITH_TORCH = {
     ".checkpoints.weights": "CACHE_VARIABLE cache_folder expected_weights fetch_weights find_weights "
-    "load_published_checkpoint load_weights save_weights",
+    "load_weights save_weights",
     ".inference.portrait_matting": "METHODS PortraitMatting",
     ".model.network": "BACKGROUND FOREGROUND UNKNOWN P3MNet P3MOutput fuse",
     ".model.registry": "create_model list_models",
@@ -95,7 +94,6 @@ __all__ = [
     "keep_person",
     "list_models",
     "load_photo",
-    "load_published_checkpoint",
     "load_weights",
     "matte_person",
     "normalize",

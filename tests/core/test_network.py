@@ -32,7 +32,7 @@ def contiguous(checkpoints, golden):
     @cache
     def load(variant):
         model = p3m.create_model(variant).eval().requires_grad_(False)
-        p3m.load_published_checkpoint(model, checkpoints[variant])
+        p3m.load_weights(model, checkpoints[variant])
         published_rule.use_golden_features(model, golden(variant))
         return model
 

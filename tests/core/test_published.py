@@ -8,7 +8,7 @@ import published_rule
 import pytest
 import torch
 
-from infer_p3m_portrait_matting.p3m import WeightsError, create_model, load_published_checkpoint
+from infer_p3m_portrait_matting.p3m import WeightsError, create_model, load_weights
 from infer_p3m_portrait_matting.p3m.checkpoints.published import rename_published_key
 
 PUBLISHED = ("resnet34", "vitae-s")
@@ -32,7 +32,7 @@ def refuses(models):
         model = models[variant]
         before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
         with pytest.raises(WeightsError) as caught:
-            load_published_checkpoint(model, path)
+            load_weights(model, path)
         assert all(torch.equal(tensor, before[name]) for name, tensor in model.state_dict().items())
         for word in (str(path), *words):
             assert word in str(caught.value)
@@ -57,7 +57,7 @@ def write(tmp_path, state, wrapped=True):
 @pytest.mark.parametrize("variant", PUBLISHED)
 def test_every_published_tensor_lands_where_it_belongs(variant, checkpoints):
     model = create_model(variant)
-    load_published_checkpoint(model, checkpoints[variant])
+    load_weights(model, checkpoints[variant])
     ours = model.state_dict()
     for key, tensor in published_rule.state_dict(variant).items():
         if key not in UNUSED[variant]:
@@ -88,14 +88,14 @@ def test_only_aliases_share_a_name(variant):
 @pytest.mark.parametrize("variant", PUBLISHED)
 def test_prefix_and_wrapping_make_no_difference(variant, prefix, wrapped, tmp_path, models):
     state = {prefix + key: tensor for key, tensor in hollow(variant).items()}
-    load_published_checkpoint(models[variant], write(tmp_path, state, wrapped))
+    load_weights(models[variant], write(tmp_path, state, wrapped))
     assert not any(p.any() for p in models[variant].parameters())
 
 
 def test_performer_features_stay(tmp_path, models):
     cell = models["vitae-s"].encoder.stages[0].cells[0]
     before = cell.attn.w.clone()
-    load_published_checkpoint(models["vitae-s"], write(tmp_path, hollow("vitae-s")))
+    load_weights(models["vitae-s"], write(tmp_path, hollow("vitae-s")))
     assert torch.equal(cell.attn.w, before)
     assert before.any()
 
@@ -216,18 +216,18 @@ def test_a_checkpoint_of_something_else_is_refused(content, tmp_path, refuses):
 def test_the_format_before_zip_files_is_read_too(tmp_path, models):
     path = tmp_path / "checkpoint.pth"
     torch.save({"state_dict": hollow("resnet34")}, path, _use_new_zipfile_serialization=False)
-    load_published_checkpoint(models["resnet34"], path)
+    load_weights(models["resnet34"], path)
     path.write_bytes(path.read_bytes()[:-50])
     with pytest.raises(WeightsError):
-        load_published_checkpoint(models["resnet34"], path)
+        load_weights(models["resnet34"], path)
 
 
 @pytest.mark.parametrize("suffix", ["missing.pth", ""], ids=["no file", "folder"])
 def test_a_file_that_is_not_there_is_named(suffix, tmp_path, models):
     with pytest.raises(WeightsError if suffix == "" else FileNotFoundError, match=str(tmp_path)):
-        load_published_checkpoint(models["resnet34"], tmp_path / suffix)
+        load_weights(models["resnet34"], tmp_path / suffix)
 
 
 def test_a_buffer_is_no_path(models):
     with pytest.raises(TypeError):
-        load_published_checkpoint(models["resnet34"], io.BytesIO())
+        load_weights(models["resnet34"], io.BytesIO())

@@ -100,7 +100,7 @@ def fetch_weights(name: str, base_url: str) -> Path:
         raise ValueError(f"nothing was published for {name!r}")
 
     def check(path: Path) -> None:
-        published = read_checkpoint(path)
+        published = _checkpoint(_read(path), path)
         fill(create_model(name), rename_published(published, path), path)
         # fill() does not see repeated and unused tensors; the published file has all of them, in float32.
         if layout_digest(published) != variant.published_layout:
@@ -112,9 +112,13 @@ def fetch_weights(name: str, base_url: str) -> Path:
 def load_weights(model: P3MNet, path: str | PathLike[str]) -> None:
     """Load a network's weights from a ``.safetensors`` file of :func:`save_weights` or from a published checkpoint.
 
+    Every tensor in the file must be used or known to be unused, and every tensor of the network must be filled. No
+    checkpoint contains the Performer features of "vitae-s"; they are kept. No code that the file may contain runs.
+
     Args:
         model: the network. If anything is wrong, it stays as it was.
-        path: the file.
+        path: the file; a checkpoint holds a state_dict, either at the top or under the key "state_dict", with or
+            without a ``module.`` prefix on its keys.
 
     Raises:
         FileNotFoundError: there is no such file.
@@ -143,39 +147,6 @@ def read_weights(path: str | PathLike[str]) -> dict[str, Tensor]:
         return load(content)
     except (SafetensorError, OSError, ValueError, KeyError) as error:
         raise WeightsError(f"weights file {path} cannot be read; it may be truncated: {_first_line(error)}") from error
-
-
-def load_published_checkpoint(model: P3MNet, path: str | PathLike[str]) -> None:
-    """Load a network's weights from a published checkpoint.
-
-    Every tensor in the file must be used or known to be unused, and every tensor of the network must be filled;
-    otherwise the network stays as it was. No checkpoint contains the Performer features of "vitae-s"; they are kept.
-
-    Args:
-        model: "resnet34" or "vitae-s" from :func:`~.registry.create_model`.
-        path: the .pth file, with or without a ``module.`` prefix on its keys.
-
-    Raises:
-        FileNotFoundError: there is no such file.
-        WeightsError: the file is unreadable or of another network; the message lists the difference.
-    """
-    fill(model, rename_published(read_checkpoint(path), path), path)
-
-
-def read_checkpoint(path: str | PathLike[str]) -> dict[str, Tensor]:
-    """Read the tensors of a PyTorch checkpoint without running any code that it may contain.
-
-    Args:
-        path: a .pth file with a state_dict, either at the top or under the key "state_dict".
-
-    Returns:
-        The state_dict, on the CPU, with the keys of the file.
-
-    Raises:
-        FileNotFoundError: there is no such file.
-        WeightsError: the file is no such checkpoint, is truncated, or would run code.
-    """
-    return _checkpoint(_read(Path(path)), Path(path))
 
 
 def _read(path: Path) -> bytes:

@@ -132,7 +132,7 @@ def create_model(name: str) -> P3MNet:
         name: "resnet34" (38.97 M parameters), "vitae-s" (26.95 M) or "mobile" (4.3 M), in any case.
 
     Returns:
-        The network; load weights by :func:`~.weights.load_weights` or :func:`~.weights.load_published_checkpoint`.
+        The network; load weights by :func:`~..checkpoints.weights.load_weights`.
 
     Raises:
         ValueError: the name is unknown.
