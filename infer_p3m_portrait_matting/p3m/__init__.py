@@ -15,9 +15,8 @@ from .files.photos import Photo, load_photo
 from .imaging.adjust import adjust, despeckle_matte, feather_matte, invert_matte, shift_matte
 from .imaging.backgrounds import blurred_background, crop_to_fill
 from .imaging.compositing import composite, cutout, parse_color
-from .imaging.crop import person_window
 from .imaging.foreground import estimate_foreground
-from .imaging.subject import Box, body_box, keep_person, matte_person, parse_box
+from .imaging.subject import Box, body_box, keep_person, matte_person, parse_box, person_window
 from .imaging.temporal import TemporalFilter
 from .metrics import Scores, connectivity_error, gradient_error, score, trimap_of
 

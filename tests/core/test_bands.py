@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from infer_p3m_portrait_matting.p3m import blurred_background
-from infer_p3m_portrait_matting.p3m.imaging import bands as module
+from infer_p3m_portrait_matting.p3m.imaging import backgrounds as module
 
 
 @pytest.mark.parametrize("size", [(97, 131), (64, 64), (3, 200), (200, 3), (1, 1)])

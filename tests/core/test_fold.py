@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from infer_p3m_portrait_matting.p3m import create_model
-from infer_p3m_portrait_matting.p3m.fold import fold_batch_norms
+from infer_p3m_portrait_matting.p3m.model.prepare import fold_batch_norms
 
 
 def randomise_batch_norms(module):

@@ -9,12 +9,12 @@ from torch.nn import functional as F
 from torchvision.models.resnet import BasicBlock
 
 from infer_p3m_portrait_matting.p3m import create_model
-from infer_p3m_portrait_matting.p3m.fold import fold_batch_norms
 from infer_p3m_portrait_matting.p3m.model.encoders.features import Features, pool, pool_pairs, stem_in_strips
 from infer_p3m_portrait_matting.p3m.model.kernels.convolution import FusedConv2d, conv_relu
 from infer_p3m_portrait_matting.p3m.model.kernels.efficientnet import StripwiseBlock
 from infer_p3m_portrait_matting.p3m.model.kernels.linear import FusedLinear
 from infer_p3m_portrait_matting.p3m.model.prepare import (
+    fold_batch_norms,
     fuse_layers,
     pack_for_cpu,
     prepare_for_inference,

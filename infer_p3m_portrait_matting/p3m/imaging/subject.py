@@ -1,4 +1,4 @@
-"""Select one person out of several: where to look, and which part of the matte is theirs.
+"""Select one person out of several: where to look, which part of the matte is theirs, and where to crop.
 
 The networks were trained on portraits of one person. So the network sees only a crop of the photo around the person's
 box, and only the area of the crop's matte that belongs to the person in the box is kept.
@@ -185,3 +185,32 @@ def matte_person(matte: Callable[[np.ndarray], np.ndarray], image: np.ndarray, b
     there = box._replace(x=box.x - columns.start, y=box.y - rows.start)
     alpha[window] = keep_person(matte(image[window]), there)
     return alpha
+
+
+def person_window(alpha: np.ndarray, margin: float = 0.0) -> tuple[slice, slice] | None:
+    """Find the part of a picture that holds the person.
+
+    Args:
+        alpha: float [H, W] in [0, 1].
+        margin: space to leave around the person, in percent of their width at the sides and of their height above and
+            below, at least 0.
+
+    Returns:
+        Rows and columns to cut out, inside the picture; None when the matte shows nobody.
+
+    Raises:
+        ValueError: the margin is below 0.
+    """
+    if not margin >= 0:
+        raise ValueError(f"the margin must be at least 0 percent, got {margin}")
+    seen: np.ndarray = alpha > SEEN
+    if not seen.any():
+        return None
+    return _extent(np.any(seen, axis=1), margin), _extent(np.any(seen, axis=0), margin)
+
+
+def _extent(line: np.ndarray, margin: float) -> slice:
+    places = np.flatnonzero(line)
+    start, end = int(places[0]), int(places[-1]) + 1
+    extra = round((end - start) * margin / 100)
+    return slice(max(start - extra, 0), min(end + extra, line.size))

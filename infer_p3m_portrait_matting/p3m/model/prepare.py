@@ -7,9 +7,9 @@ from typing import TypeGuard
 import torch
 from timm.layers import Conv2dSame
 from torch import Tensor, nn
+from torch.nn.utils.fusion import fuse_conv_bn_eval
 from torchvision.models.resnet import BasicBlock
 
-from ..fold import fold_batch_norms
 from .kernels.convolution import ACTIVATIONS, FusedConv2d
 from .kernels.efficientnet import cut_into_strips
 from .kernels.linear import FusedLinear
@@ -33,6 +33,30 @@ class FusedBasicBlock(nn.Module):
         """Transform float [N, C, H, W]; ``x`` may be overwritten."""
         y = self.conv1(x)
         return self.conv2(y, x if self.shortcut is None else self.shortcut(x))
+
+
+def fold_batch_norms(module: nn.Module) -> nn.Module:
+    """Fold every BatchNorm2d that directly follows a Conv2d among its parent's children.
+
+    Our networks, like the blocks of torchvision and timm, register a normalisation right after the convolution whose
+    output it takes. Results change by rounding only.
+
+    Args:
+        module: a network in evaluation mode; it is changed in place.
+
+    Returns:
+        The same network.
+    """
+    previous: tuple[str, nn.Module] | None = None
+    for name, child in list(module.named_children()):
+        if isinstance(child, nn.BatchNorm2d) and previous and _folds_into(previous[1], child):
+            setattr(module, previous[0], fuse_conv_bn_eval(previous[1], child))
+            # timm's BatchNormAct2d contains its activation.
+            setattr(module, name, getattr(child, "act", nn.Identity()))
+        else:
+            fold_batch_norms(child)
+        previous = name, child
+    return module
 
 
 def fuse_layers(module: nn.Module) -> nn.Module:
@@ -117,11 +141,15 @@ def _fused(layer: nn.Module, activation: nn.Module | None = None) -> nn.Module |
     # Other subclasses may do more than their fields tell.
     if type(layer) is nn.Linear and (activation is None or (kind is nn.GELU and activation.approximate == "none")):
         return FusedLinear(layer, gelu=kind is nn.GELU)
-    if _fits(layer) and (kind is None or kind in ACTIVATIONS):
+    if _is_fusible(layer) and (kind is None or kind in ACTIVATIONS):
         return FusedConv2d(layer, kind)
     return None
 
 
-def _fits(module: nn.Module) -> TypeGuard[nn.Conv2d]:
+def _folds_into(convolution: nn.Module, norm: nn.BatchNorm2d) -> TypeGuard[nn.Conv2d]:
+    return isinstance(convolution, nn.Conv2d) and convolution.out_channels == norm.num_features
+
+
+def _is_fusible(module: nn.Module) -> TypeGuard[nn.Conv2d]:
     known = type(module) in (nn.Conv2d, Conv2dSame)
     return known and module.padding_mode == "zeros" and not isinstance(module.padding, str)
