@@ -69,10 +69,10 @@ def _compare(rounds: int) -> None:
                 found[name].append(measured)
     print(f"mobile, photo {image.shape[1]} x {image.shape[0]}, HYBRID at 1024, {torch.get_num_threads()} threads")
     medians = []
-    for name, measured in found.items():
-        walls = [wall for wall, _ in measured]
+    for name, pairs in found.items():
+        walls = [wall for wall, _ in pairs]
         medians.append(statistics.median(walls))
-        cores = statistics.median(cpu / wall for wall, cpu in measured)
+        cores = statistics.median(cpu / wall for wall, cpu in pairs)
         print(f"{name}: {medians[-1]:.2f} s ({min(walls):.2f} to {max(walls):.2f}), {cores:.2f} cores used")
     print(f"ratio {medians[1] / medians[0]:.2f}")
 

@@ -3,6 +3,7 @@
 import argparse
 import subprocess
 import sys
+from typing import Any
 
 import numpy as np
 
@@ -23,7 +24,7 @@ def measure(step: str, megapixels: float) -> float:
     photo = rng.integers(0, 256, (side, side, 3), np.uint8)
     alpha = np.arange(side * side, dtype=np.float32).reshape(side, side)
     alpha /= alpha.size - 1
-    changes = {"estimated": {}, "original": {"foreground": "original"}}
+    changes: dict[str, dict[str, Any]] = {"estimated": {}, "original": {"foreground": "original"}}
     settings = Settings(**changes.get(step, {"background": step} if step != "matte" else {}))
     make_pictures(photo[:64, :64], alpha[:64, :64], settings)
     before, _ = resident_bytes()

@@ -16,6 +16,7 @@ import importlib.util
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -41,7 +42,10 @@ def read(folder: Path) -> dict[str, tuple[np.ndarray, np.ndarray]]:
 def dlib_models() -> Path:
     """The folder of dlib's models."""
     # Found, not imported: its import needs an old setuptools, its files need nothing.
-    (folder,) = importlib.util.find_spec("face_recognition_models").submodule_search_locations
+    spec = importlib.util.find_spec("face_recognition_models")
+    if spec is None or spec.submodule_search_locations is None:
+        raise ModuleNotFoundError("face_recognition_models is not installed")
+    (folder,) = spec.submodule_search_locations
     return Path(folder) / "models"
 
 
@@ -85,7 +89,7 @@ def covered(image: np.ndarray) -> np.ndarray:
     return np.ascontiguousarray(image[: image.shape[0] * 45 // 100])
 
 
-HARDER = {
+HARDER: dict[str, Callable[[np.ndarray], np.ndarray]] = {
     "as it is": np.ascontiguousarray,
     "face of 25 px": small,
     "cut below the nose": covered,
@@ -142,7 +146,7 @@ def detectors() -> dict[str, Callable[[np.ndarray], Boxes]]:
     return found
 
 
-def _sides(box) -> tuple[float, float, float, float]:
+def _sides(box: Any) -> tuple[float, float, float, float]:
     return box.left(), box.top(), box.right(), box.bottom()
 
 

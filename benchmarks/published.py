@@ -55,7 +55,9 @@ def write_random_weights(model_name: str, path: Path) -> None:
         logits = model.eval()(x).logits
         mean, std = logits.mean((0, 2, 3)), logits.std((0, 2, 3))
         head = model.segmentation.head[-1]
+        assert isinstance(head, nn.Conv2d)
         head.weight.div_(std.view(-1, 1, 1, 1))
+        assert head.bias is not None
         head.bias.sub_(mean).div_(std)
     save_weights(model, path)
 
@@ -114,7 +116,7 @@ def _published_unpooling() -> Iterator[None]:
         return F.max_pool2d(x, kernel, 2, padding, return_indices=True)
 
     def max_unpool(x: Tensor, indices: Tensor, overlapping: bool) -> Tensor:
-        return F.max_unpool2d(x, indices, 2, 2)
+        return F.max_unpool2d(x, indices, [2, 2], [2, 2])
 
     with (
         patch.object(resnet34, "pool", pool),
@@ -127,5 +129,5 @@ def _published_unpooling() -> Iterator[None]:
 def published_input(image: np.ndarray, height: int, width: int) -> Tensor:
     """Shrink and normalise uint8 RGB [H, W, 3] as the published code does: float32 [1, 3, height, width]."""
     x = cv2.resize(image, (width, height)).astype(np.float32) / 255
-    x = (x - np.float32(IMAGENET_MEAN)) / np.float32(IMAGENET_STD)
+    x = (x - np.array(IMAGENET_MEAN, np.float32)) / np.array(IMAGENET_STD, np.float32)
     return torch.from_numpy(np.ascontiguousarray(x.transpose(2, 0, 1))[None])

@@ -29,9 +29,10 @@ BARS = {"auto": {"resnet34": 5.0, "mobile": 4.5, "vitae-s": 3.0}, "float32": {"r
 def open_side(side: str, folder: Path) -> Matte:
     """Load one side, such as "resnet34 published", "resnet34 float32" or "mobile auto": the function that mattes."""
     model_name, way = side.split()
-    weights = find_weights("mobile") if model_name == "mobile" else folder / f"{model_name}.safetensors"
+    made = folder / f"{model_name}.safetensors"
     if way == "published":
-        return PublishedProcedure(model_name, weights).matte
+        return PublishedProcedure(model_name, made).matte
+    weights = find_weights("mobile") if model_name == "mobile" else made
     return PortraitMatting(model_name, "cpu", weights, precision=way).matte
 
 

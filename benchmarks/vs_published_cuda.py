@@ -8,6 +8,7 @@ import statistics
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -103,8 +104,7 @@ def _one(
     sides["ours"](image)
     first_run = time.perf_counter() - start
     median = {
-        name: statistics.median(measure_seconds(lambda matte=matte: matte(image), rounds, device))
-        for name, matte in sides.items()
+        name: statistics.median(measure_seconds(partial(matte, image), rounds, device)) for name, matte in sides.items()
     }
     ratio = median["published"] / median["ours"]
     # The network alone: both passes, from inputs on the GPU to outputs on the GPU.

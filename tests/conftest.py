@@ -13,7 +13,7 @@ from pathlib import Path
 _HOME = tempfile.mkdtemp(prefix="p3m_home_")
 atexit.register(shutil.rmtree, _HOME, ignore_errors=True)
 # Before anything is imported that looks for its settings or caches.
-os.environ["HOME"] = _HOME
+os.environ["HOME"] = os.environ["USERPROFILE"] = _HOME
 os.environ["QT_QPA_PLATFORM"] = "offscreen"
 # Decimal points, and servers of our own that no proxy stands before.
 os.environ["LC_ALL"] = "C.UTF-8"

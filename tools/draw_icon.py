@@ -1,6 +1,7 @@
 """Draw icon.png: a person with unruly hair, half still in the photo, half already cut out."""
 
 import argparse
+from collections.abc import Sequence
 from pathlib import Path
 
 import cv2
@@ -15,7 +16,7 @@ def points(*xy: float) -> np.ndarray:
     return np.rint(np.reshape(xy, (-1, 1, 2)) * SCALE).astype(np.int32)
 
 
-def disc(layer: np.ndarray, x: float, y: float, rx: float, ry: float, color: object) -> None:
+def disc(layer: np.ndarray, x: float, y: float, rx: float, ry: float, color: Sequence[float] | float) -> None:
     """Fill an ellipse."""
     cv2.ellipse(
         layer, (round(x * SCALE), round(y * SCALE)), (round(rx * SCALE), round(ry * SCALE)), 0, 0, 360, color, -1

@@ -2,6 +2,7 @@
 
 import argparse
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -50,7 +51,7 @@ def main() -> None:
     output.write_bytes(cv2.imencode(".png", sheet[..., ::-1])[1].tobytes())
 
 
-def make(photo: np.ndarray, alpha: np.ndarray, **parameters: object):
+def make(photo: np.ndarray, alpha: np.ndarray, **parameters: Any):
     """The plugin's three pictures."""
     return make_pictures(photo, alpha, Settings(model_name="mobile", **parameters))
 

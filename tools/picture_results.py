@@ -3,6 +3,7 @@
 import argparse
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -48,7 +49,7 @@ def main() -> None:
     alpha = PortraitMatting("mobile").matte(photo)
     plain = Settings(model_name="mobile")
 
-    def make(**parameters: object):
+    def make(**parameters: Any):
         settings = replace(plain, **parameters)
         faces = look_for_faces(photo, settings, "the photo")
         return make_pictures(photo, alpha, settings, landscape(*alpha.shape), faces)

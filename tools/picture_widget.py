@@ -39,6 +39,7 @@ def main() -> None:
         application.setPalette(palette)
         widget = InferP3mPortraitMattingWidgetFactory().create(InferP3mPortraitMattingParam())
         window = widget.form.window()
+        assert window is not None
         window.resize(WIDTH, HEIGHT)
         window.show()
         _grab(application, window, output / f"widget{suffix}.png")

@@ -99,12 +99,12 @@ def extend(color: np.ndarray, known: np.ndarray) -> np.ndarray:
         uint8 [H, W, 3].
     """
     weight = known.astype(np.float32)[..., None]
-    levels = [(color * weight, weight)]
+    levels: list[tuple[np.ndarray, np.ndarray]] = [(color * weight, weight)]
     while min(levels[-1][1].shape[:2]) > 1:
-        total, weight = (cv2.pyrDown(x) for x in levels[-1])
-        levels.append((total, weight[..., None]))
+        smaller, weights = (cv2.pyrDown(x) for x in levels[-1])
+        levels.append((smaller, weights[..., None]))
     total, weight = levels.pop()
-    filled = np.where(weight > 1e-6, total / np.maximum(weight, 1e-6), 127.0).astype(np.float32)
+    filled: np.ndarray = np.where(weight > 1e-6, total / np.maximum(weight, 1e-6), 127.0).astype(np.float32)
     while levels:
         total, weight = levels.pop()
         up = cv2.pyrUp(filled, dstsize=weight.shape[1::-1])

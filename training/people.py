@@ -35,11 +35,13 @@ def prepare(portrait: Portrait) -> Person:
     layers = np.dstack([portrait.foreground, portrait.background, alpha, hair])
     edge = (alpha > 8) & (alpha < 247)
     rng = np.random.default_rng(len(portrait.name))
-    borders = alpha[:2], alpha[-2:], alpha[:, :2], alpha[:, -2:]
+    top, bottom, left, right = (
+        bool(border.max() >= 8) for border in (alpha[:2], alpha[-2:], alpha[:, :2], alpha[:, -2:])
+    )
     return Person(
         portrait.name,
         np.ascontiguousarray(layers.transpose(2, 0, 1)),
-        tuple(bool(border.max() >= 8) for border in borders),
+        (top, bottom, left, right),
         float((alpha > 127).mean()),
         _some(edge, rng),
         _some(edge & _near(hair > 60), rng),

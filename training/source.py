@@ -54,7 +54,7 @@ class Source:
 def step_data(config: Config, sampler: Sampler, step: int) -> StepData:
     """Make new data for a step (from 0); they depend only on the seed and the step."""
     stage, _ = config.stage_at(step)
-    batches = []
+    batches: list[Batch | None] = []
     for number, part in enumerate((stage.views, stage.mattes)):
         if part is None:
             batches.append(None)

@@ -269,10 +269,11 @@ def _curves(
         for style, n, start in zip(styles, locks, first, strict=True)
     ]
     number = np.arange(len(styles))
-    index = np.concatenate(
-        [np.repeat(number, locks), np.repeat(number, [len(m) for m in members]), np.concatenate(members)]
-    )
-    index = torch.from_numpy(index).to(device)
+    index = torch.from_numpy(
+        np.concatenate(
+            [np.repeat(number, locks), np.repeat(number, [len(m) for m in members]), np.concatenate(members)]
+        )
+    ).to(device)
     of_lock, sample, lock = index.split([sum(locks), (len(index) - sum(locks)) // 2, (len(index) - sum(locks)) // 2])
     count, total = len(sample), len(of_lock)
 
