@@ -18,7 +18,9 @@ from .imaging.compositing import composite, cutout, parse_color
 from .imaging.foreground import estimate_foreground
 from .imaging.subject import Box, body_box, keep_person, matte_person, parse_box, person_window
 from .imaging.temporal import TemporalFilter
+from .inference.names import METHODS, PRECISIONS
 from .metrics import Scores, connectivity_error, gradient_error, score, trimap_of
+from .model.registry import create_model, list_models
 
 if TYPE_CHECKING:
     from .checkpoints.weights import (
@@ -30,20 +32,16 @@ if TYPE_CHECKING:
         load_weights,
         save_weights,
     )
-    from .inference.portrait_matting import METHODS, PortraitMatting
-    from .inference.precision import PRECISIONS
+    from .inference.portrait_matting import PortraitMatting
     from .inference.preprocess import IMAGENET_MEAN, IMAGENET_STD, normalize
     from .model.network import BACKGROUND, FOREGROUND, UNKNOWN, P3MNet, P3MOutput, fuse
-    from .model.registry import create_model, list_models
 
 #: The modules that need torch, and what each of them makes public: the imports above, for Python itself.
 _WITH_TORCH = {
     ".checkpoints.weights": "CACHE_VARIABLE cache_folder expected_weights fetch_weights find_weights "
     "load_weights save_weights",
-    ".inference.portrait_matting": "METHODS PortraitMatting",
+    ".inference.portrait_matting": "PortraitMatting",
     ".model.network": "BACKGROUND FOREGROUND UNKNOWN P3MNet P3MOutput fuse",
-    ".model.registry": "create_model list_models",
-    ".inference.precision": "PRECISIONS",
     ".inference.preprocess": "IMAGENET_MEAN IMAGENET_STD normalize",
 }
 

@@ -19,6 +19,7 @@ from ..model.prepare import prepare_for_inference
 from ..model.registry import create_model, get_variant
 from .fusion import fuse_passes, shrinks, undecided
 from .long_photos import is_long, matte_in_pieces
+from .names import METHODS
 from .pass_sizes import STRIDE, pass_size
 from .precision import choose_dtype, trouble_with_gpu, wider_than_float16
 from .preprocess import normalize, resize, shrink, to_tensor
@@ -26,10 +27,6 @@ from .second_look import SecondLook, doubtful, reconsider
 from .torch_settings import computing_settings, loading_settings
 
 logger = logging.getLogger(__name__)
-
-#: HYBRID: trimap from a global pass at half the photo's size, alpha from a local pass at its size.
-#: RESIZE: one pass at half the photo's size, whose fused alpha is enlarged. The input size bounds each pass.
-METHODS = ("HYBRID", "RESIZE")
 
 #: Mattes photos of one pass size: takes the network, the photos, the input size, and what to call after each pass.
 _Procedure = Callable[[P3MNet, list[Tensor], int, Callable[[], None]], list[np.ndarray]]

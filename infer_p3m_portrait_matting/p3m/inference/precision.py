@@ -5,8 +5,7 @@ from pathlib import Path
 
 import torch
 
-#: Number formats that callers may request; "auto" lets :func:`choose_dtype` choose.
-PRECISIONS = ("auto", "float32", "bfloat16", "float16")
+from .names import PRECISIONS
 
 _DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 #: Tensor cores compute in float16 from this compute capability on (Volta).

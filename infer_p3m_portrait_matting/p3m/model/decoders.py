@@ -1,42 +1,17 @@
 """The two decoders of P3M-Net (Li et al. 2021, section 4): segmentation and matting, one design for all variants."""
 
-from dataclasses import dataclass
 from itertools import pairwise
 from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 
+from .channels import Channels
 from .encoders.features import Features
 from .integration import DBFI, SBFI, TFI, upsample
 from .kernels.convolution import FusedConv2d, conv_relu, match
 from .kernels.unpool import max_unpool, unpool_window
 from .kernels.windows import Window, cut, widen_both, windows, within_both
-
-
-@dataclass(frozen=True)
-class Channels:
-    """The channel table of a variant: everything in which the decoders of two variants differ.
-
-    Attributes:
-        encoder: channels of e0, e0p, e1, e2, e3, e4.
-        segmentation: for decoder blocks 4 to 0 of the segmentation decoder, the channels of the block's input and of
-            each of its convolutions (each followed by BN and ReLU).
-        segmentation_head: channels of the plain convolutions at the end of the segmentation decoder. The first runs at
-            half resolution, the others after the last upsampling. The last is 3 (background, unknown, foreground).
-        matting: as ``segmentation``, for the matting decoder.
-        matting_head: channels of the convolutions at the end of the matting decoder, at full resolution, with ReLU
-            between them. The last is 1.
-        head_sees_e0: whether the matting head sees e0 beside the last decoder feature (for encoders without pooling
-            indices, whose last upsampling would bring nothing fine of its own).
-    """
-
-    encoder: tuple[int, int, int, int, int, int]
-    segmentation: tuple[tuple[int, ...], ...]
-    segmentation_head: tuple[int, ...]
-    matting: tuple[tuple[int, ...], ...]
-    matting_head: tuple[int, ...]
-    head_sees_e0: bool = False
 
 
 def _block(widths: tuple[int, ...]) -> nn.Sequential:

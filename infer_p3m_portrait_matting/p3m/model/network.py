@@ -5,7 +5,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from .decoders import Channels, MattingDecoder, Pyramid, SegmentationDecoder
+from .channels import Channels
+from .decoders import MattingDecoder, Pyramid, SegmentationDecoder
 from .encoders.features import Encoder, Features
 
 #: The classes of the segmentation decoder, in the order of its logits.

@@ -1,14 +1,13 @@
-"""Define the variants of P3M-Net as data, and build them by name."""
+"""Define the variants of P3M-Net as data, and build them by name. Torch is loaded only to build one."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
+from importlib import import_module
+from typing import TYPE_CHECKING
 
-from .decoders import Channels
-from .encoders.features import Encoder
-from .encoders.mobile import MobileEncoder
-from .encoders.resnet34 import ResNet34Encoder
-from .encoders.vitae_s import ViTAESEncoder
-from .network import P3MNet
+from .channels import Channels
+
+if TYPE_CHECKING:
+    from .network import P3MNet
 
 
 @dataclass(frozen=True)
@@ -16,8 +15,9 @@ class Variant:
     """One entry of the registry.
 
     Attributes:
-        encoder: builds the encoder, without weights.
+        encoder: module in ``encoders/`` and the class in it, "module:Class", which builds the encoder without weights.
         channels: the decoders' channel table.
+        about: what a user should know who chooses a model: the end of a sentence that begins with its name and "is".
         global_bound: upper limit of the long side in pixels for the global pass and RESIZE, or None for no limit.
         unknown_above: HYBRID's rule for the unknown area (see :func:`~.network.classify`); it belongs to the weights.
         second_look: how large a mistake HYBRID lets the local alpha correct
@@ -31,8 +31,9 @@ class Variant:
         exact: modules of the network that half precision leaves in float32, besides the segmentation's head.
     """
 
-    encoder: Callable[[], Encoder]
+    encoder: str
     channels: Channels
+    about: str
     global_bound: int | None = None
     unknown_above: float | None = None
     second_look: tuple[float, float] = (0.0, 0.0)
@@ -70,8 +71,9 @@ _MOBILE_MATTING = (*_MOBILE[:3], (24, 32, 16), (16, 32, 32))
 
 _VARIANTS = {
     "resnet34": Variant(
-        ResNet34Encoder,
+        "resnet34:ResNet34Encoder",
         Channels((64, 64, 64, 128, 256, 512), _RESNET34, (3,), _RESNET34, (1,)),
+        about="the published ResNet-34",
         published_file="p3mnet_pretrained_on_p3m10k.pth",
         published_layout="de8efe4778317589919fa3dc52319190bedc7702695eb80e740a7c9de2121209",
         # Where the pools find their maxima decides where unpooling puts values, and those behind the first convolution
@@ -79,16 +81,18 @@ _VARIANTS = {
         exact=("encoder.conv1",),
     ),
     "vitae-s": Variant(
-        ViTAESEncoder,
+        "vitae_s:ViTAESEncoder",
         Channels((32, 64, 64, 128, 256, 512), _VITAE_S, (32, 3), _VITAE_S, (1,)),
+        about="the published ViTAE-S, the most accurate and the slowest",
         published_file="P3M-Net_ViTAE-S_trained_on_P3M-10k.pth",
         published_layout="155b097592542a8fccc218a3ddd9f3f59439a370f8af413dcc14cc3e88f4c78c",
         # For the same reason; the norms give the maps that are pooled.
         exact=("encoder.stages.0", *(f"encoder.stages.{index}.reduction.norm" for index in (1, 2, 3))),
     ),
     "mobile": Variant(
-        MobileEncoder,
+        "mobile:MobileEncoder",
         Channels((16, 16, 24, 40, 112, 320), _MOBILE, (3,), _MOBILE_MATTING, (16, 16, 1), head_sees_e0=True),
+        about="small, quick and bundled",
         global_bound=384,
         second_look=(0.02, 0.01),
         bundled_file="p3m_mobile.safetensors",
@@ -125,7 +129,7 @@ def known_digests() -> dict[str, str]:
     return {file: digest for file, digest in files if file and digest}
 
 
-def create_model(name: str) -> P3MNet:
+def create_model(name: str) -> "P3MNet":
     """Build a network with random weights, in training mode, on the CPU.
 
     Args:
@@ -137,5 +141,9 @@ def create_model(name: str) -> P3MNet:
     Raises:
         ValueError: the name is unknown.
     """
+    from .network import P3MNet
+
     variant = get_variant(name)
-    return P3MNet(variant.encoder(), variant.channels)
+    module, _, encoder = variant.encoder.partition(":")
+    build = getattr(import_module(f".encoders.{module}", __package__), encoder)
+    return P3MNet(build(), variant.channels)

@@ -1,0 +1,8 @@
+"""Names of procedures and number formats; they load without torch."""
+
+#: HYBRID: trimap from a global pass at half the photo's size, alpha from a local pass at its size.
+#: RESIZE: one pass at half the photo's size, whose fused alpha is enlarged. The input size bounds each pass.
+METHODS = ("HYBRID", "RESIZE")
+
+#: Number formats of the network; "auto" lets :func:`~.precision.choose_dtype` choose.
+PRECISIONS = ("auto", "float32", "bfloat16", "float16")
