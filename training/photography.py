@@ -4,23 +4,15 @@ Pictures are float [N, 3, H, W] RGB in [0, 1], on any device. Every function ret
 """
 
 import math
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
+import cv2
+import numpy as np
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
 from .blur import blur
-
-# The JPEG standard's example tables (ITU-T T.81, Annex K), for luminance and chrominance.
-_LUMINANCE = (
-    "16 11 10 16 24 40 51 61 12 12 14 19 26 58 60 55 14 13 16 24 40 57 69 56 14 17 22 29 51 87 80 62 "
-    "18 22 37 56 68 109 103 77 24 35 55 64 81 104 113 92 49 64 78 87 103 121 120 101 72 92 95 98 112 100 103 99"
-)
-_CHROMINANCE = (
-    "17 18 24 47 99 99 99 99 18 21 26 66 99 99 99 99 24 26 56 99 99 99 99 99 47 66 99 99 99 99 99 99 "
-    "99 99 99 99 99 99 99 99 99 99 99 99 99 99 99 99 99 99 99 99 99 99 99 99 99 99 99 99 99 99 99 99"
-)
 
 
 @dataclass
@@ -124,38 +116,30 @@ def degrade(x: Tensor, dice: Dice) -> Tensor:
     grain = torch.where(dice.chance(0.4), grain.mean(1, keepdim=True) * 1.7, grain)
     x = torch.where(dice.chance(0.4), x + dice.uniform(0.003, 0.04) * grain, x)
     x = torch.where(dice.chance(0.07), x.mean(1, keepdim=True), x).clamp(0, 1)
-    return torch.where(dice.chance(0.4), jpeg(x, dice.uniform(35, 95)), x)
+    compressed, quality = dice.chance(0.4).flatten(), dice.uniform(35, 95)
+    x[compressed] = jpeg(x[compressed], quality[compressed])
+    return x
 
 
 def jpeg(x: Tensor, quality: Tensor) -> Tensor:
-    """Quantise as baseline JPEG does, chrominance at half resolution.
+    """Compress pictures as JPEG does, chrominance at half resolution, and decompress them.
+
+    The codec is libjpeg-turbo's, on CPU threads whatever the device of ``x``: samples are the same on all devices, and
+    no gradient passes.
 
     Args:
-        x: RGB; height and width multiples of 16.
-        quality: [N, 1, 1, 1], 1 to 100, as libjpeg counts, but for tables that are rounded down: a little finer.
+        x: RGB pictures.
+        quality: [N, 1, 1, 1], 1 to 100, as libjpeg counts; fractions are dropped.
     """
-    red, green, blue = x.unbind(1)
-    y = 0.299 * red + 0.587 * green + 0.114 * blue
-    cb, cr = 0.564 * (blue - y), 0.713 * (red - y)
-    scale = torch.where(quality < 50, 5000 / quality, 200 - 2 * quality) / 100
-    y = _quantise(y.unsqueeze(1), _table(_LUMINANCE, scale))
-    chroma = _quantise(F.avg_pool2d(torch.stack([cb, cr], 1), 2), _table(_CHROMINANCE, scale))
-    cb, cr = F.interpolate(chroma, scale_factor=2, mode="bilinear", align_corners=False).unbind(1)
-    y = y[:, 0]
-    return torch.stack([y + 1.403 * cr, y - 0.714 * cr - 0.344 * cb, y + 1.773 * cb], 1).clamp(0, 1)
+    # OpenCV takes BGR.
+    pixels = x.mul(255).round().to("cpu", torch.uint8).flip(1).permute(0, 2, 3, 1).contiguous()
+    with ThreadPoolExecutor() as threads:
+        decoded = list(threads.map(_through_codec, pixels.numpy(), quality.flatten().int().tolist()))
+    if not decoded:
+        return x
+    return torch.from_numpy(np.stack(decoded)).permute(0, 3, 1, 2).flip(1).to(x).div(255)
 
 
-def _table(entries: str, scale: Tensor) -> Tensor:
-    table = torch.tensor([float(entry) for entry in entries.split()], device=scale.device).view(1, 1, 1, 8, 1, 8)
-    return ((table * scale.view(-1, 1, 1, 1, 1, 1)).floor().clamp(1, 255)) / 255
-
-
-def _quantise(x: Tensor, table: Tensor) -> Tensor:
-    n, c, h, w = x.shape
-    k = torch.arange(8, device=x.device, dtype=x.dtype)
-    dct = torch.cos(math.pi / 8 * k.unsqueeze(1) * (k + 0.5)) * math.sqrt(2 / 8)
-    dct[0] *= math.sqrt(0.5)
-    blocks = x.reshape(n, c, h // 8, 8, w // 8, 8)
-    spectrum = torch.einsum("ui,ncaibj,vj->ncaubv", dct, blocks, dct)
-    spectrum = (spectrum / table).round() * table
-    return torch.einsum("ui,ncaubv,vj->ncaibj", dct, spectrum, dct).reshape(n, c, h, w)
+def _through_codec(pixels: np.ndarray, quality: int) -> np.ndarray:
+    _, code = cv2.imencode(".jpg", pixels, [cv2.IMWRITE_JPEG_QUALITY, quality])
+    return cv2.imdecode(code, cv2.IMREAD_COLOR)

@@ -53,6 +53,16 @@ def test_jpeg_is_close_to_a_codec(quality):
     assert np.abs(ours - image / 255).mean() == pytest.approx(loss, rel=0.35)
 
 
+def test_jpeg_takes_any_size_and_every_picture_s_own_quality():
+    x = pictures(3, 64)[..., :50, :37]
+    result = jpeg(x, torch.tensor([30.0, 60.0, 95.0]).view(3, 1, 1, 1))
+    errors = (result - x).abs().mean((1, 2, 3))
+    assert result.shape == x.shape
+    assert result.dtype == x.dtype
+    assert errors[0] > errors[1] > errors[2] > 0
+    assert jpeg(x[:0], torch.ones(0, 1, 1, 1)).shape == (0, 3, 50, 37)
+
+
 def test_light_makes_silhouettes_and_people_like_their_backdrop():
     count = 200
     person, backdrop = torch.full((count, 3, 8, 8), 0.6), torch.full((count, 3, 8, 8), 0.5)
