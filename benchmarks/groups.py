@@ -14,8 +14,9 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from infer_p3m_portrait_matting.p3m import Box, PortraitMatting, keep_person, matte_person
+from infer_p3m_portrait_matting.p3m import Box, PortraitMatting, matte_person
 from infer_p3m_portrait_matting.p3m.files.read import list_images, read_rgb, read_rgba
+from infer_p3m_portrait_matting.p3m.imaging.subject import keep_person
 
 HEIGHT = 640
 #: Pixels between two people.

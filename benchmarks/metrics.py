@@ -13,7 +13,8 @@ from scipy.ndimage import gaussian_filter
 from skimage.data import astronaut
 from skimage.measure import label
 
-from infer_p3m_portrait_matting.p3m import PortraitMatting, connectivity_error, gradient_error
+from infer_p3m_portrait_matting.p3m import PortraitMatting
+from infer_p3m_portrait_matting.p3m.metrics import connectivity_error, gradient_error
 
 #: Most seconds for both figures.
 BAR = 0.6

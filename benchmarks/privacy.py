@@ -22,8 +22,9 @@ import cv2
 import numpy as np
 
 from benchmarks.measure import evenly_chosen
-from infer_p3m_portrait_matting.p3m import OBFUSCATIONS, Face, face_area, find_faces, hide_faces
+from infer_p3m_portrait_matting.p3m import OBFUSCATIONS, Face, find_faces, hide_faces
 from infer_p3m_portrait_matting.p3m.faces.detect import load_detector
+from infer_p3m_portrait_matting.p3m.faces.hide import face_area
 from infer_p3m_portrait_matting.p3m.files.read import list_images, read_rgba
 
 #: Highest rank-1 rate that counts as hidden.

@@ -8,7 +8,7 @@ from contextlib import suppress
 import numpy as np
 from ikomia import core, dataprocess, utils
 
-from infer_p3m_portrait_matting.p3m import Box, FaceTracker, PortraitMatting, TemporalFilter, matte_person
+from infer_p3m_portrait_matting.p3m import Box, FaceTracker, PortraitMatting, TemporalFilter, __version__, matte_person
 from infer_p3m_portrait_matting.p3m.arrays import check_image
 from infer_p3m_portrait_matting.pipeline.models import open_session
 from infer_p3m_portrait_matting.pipeline.notices import Notice, say
@@ -23,7 +23,6 @@ from infer_p3m_portrait_matting.plugin.outputs import LosslessImageIO, Results, 
 logger = logging.getLogger("infer_p3m_portrait_matting")
 
 NAME = "infer_p3m_portrait_matting"
-VERSION = "2.0.0"
 
 #: Input ports.
 PHOTO, GRAPHICS, BACKGROUND = 0, 1, 2
@@ -50,7 +49,7 @@ class InferP3mPortraitMattingParam(core.CWorkflowTaskParam):
         unknown = Settings.unknown({*params, *asked.names_in_file(NAME)})
         if unknown:
             message = "infer_p3m_portrait_matting: the workflow has parameters that version %s does not know: %s"
-            logger.warning(message, VERSION, ", ".join(unknown))
+            logger.warning(message, __version__, ", ".join(unknown))
         self.warn_of_idle(asked.names_in_call())
 
     def warn_of_idle(self, names: Collection[str]) -> None:
@@ -310,7 +309,7 @@ class InferP3mPortraitMattingFactory(dataprocess.CTaskFactory):
         info.name = NAME
         info.short_description = "Portrait matting that keeps hair and privacy: matte, cut-out and composite by P3M-Net"
         info.path = "Plugins/Python/Matting"
-        info.version = VERSION
+        info.version = __version__
         info.min_ikomia_version = "0.15.0"
         info.min_python_version = "3.10"
         info.icon_path = "icon.png"

@@ -9,7 +9,8 @@ import torch
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
-from infer_p3m_portrait_matting.p3m import P3MNet, P3MOutput, create_model, load_weights, normalize
+from infer_p3m_portrait_matting.p3m import P3MNet, create_model, load_weights, normalize
+from infer_p3m_portrait_matting.p3m.model.network import P3MOutput
 
 from .augment import Batch
 from .config import Config, Part, Stage

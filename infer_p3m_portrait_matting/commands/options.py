@@ -6,6 +6,7 @@ import re
 from dataclasses import MISSING, fields
 from typing import NamedTuple, get_type_hints
 
+from ..p3m.version import __version__
 from ..pipeline.settings import BOX, IMAGE, Settings
 from .destinations import OUTPUTS, Wanted
 
@@ -123,6 +124,7 @@ def _parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
+    parser.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
     parser.add_argument("input", metavar="INPUT", help="a photo, a video or a folder; - reads a photo from stdin")
     parser.add_argument(
         "OUTPUT",

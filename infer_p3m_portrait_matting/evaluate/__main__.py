@@ -19,10 +19,11 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
-from ..p3m import METHODS, PRECISIONS, PortraitMatting, Scores, list_models, score, to_uint8
+from ..p3m import METHODS, PRECISIONS, PortraitMatting, list_models, score, to_uint8
 from ..p3m.files.encode import encode_png
 from ..p3m.files.read import printable, read_grey
 from ..p3m.files.write import write_whole
+from ..p3m.metrics import Scores
 from .contact_sheet import contact_sheet
 from .dataset import Pair, check_output, p3m_10k, two_folders
 

@@ -1,94 +1,61 @@
 """P3M-Net, without Ikomia: arrays or tensors in, arrays or tensors out. The public names of the core are all here.
 
-Names that need torch are imported at their first use: the rest of the core (``.imaging``) then loads without it.
+Names that need torch are imported at their first use: the others load in a fraction of the time, and without torch.
 """
 
+import warnings
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from .arrays import to_uint8
 from .errors import DownloadError, MissingPackageError, WeightsError
 from .faces.detect import Face, find_faces
-from .faces.hide import OBFUSCATIONS, face_area, hide_faces
+from .faces.hide import OBFUSCATIONS, hide_faces
 from .faces.track import FaceTracker
 from .files.photos import Photo, load_photo
-from .imaging.adjust import adjust, despeckle_matte, feather_matte, invert_matte, shift_matte
+from .imaging.adjust import adjust
 from .imaging.backgrounds import blurred_background, crop_to_fill
 from .imaging.compositing import composite, cutout, parse_color
 from .imaging.foreground import estimate_foreground
-from .imaging.subject import Box, body_box, keep_person, matte_person, parse_box, person_window
+from .imaging.subject import Box, matte_person, parse_box, person_window
 from .imaging.temporal import TemporalFilter
 from .inference.names import METHODS, PRECISIONS
-from .metrics import Scores, connectivity_error, gradient_error, score, trimap_of
+from .metrics import score, trimap_of
 from .model.registry import create_model, list_models
+from .version import __version__
 
 if TYPE_CHECKING:
-    from .checkpoints.weights import (
-        CACHE_VARIABLE,
-        cache_folder,
-        expected_weights,
-        fetch_weights,
-        find_weights,
-        load_weights,
-        save_weights,
-    )
+    from .checkpoints.weights import fetch_weights, find_weights, load_weights, save_weights
     from .inference.portrait_matting import PortraitMatting
-    from .inference.preprocess import IMAGENET_MEAN, IMAGENET_STD, normalize
-    from .model.network import BACKGROUND, FOREGROUND, UNKNOWN, P3MNet, P3MOutput, fuse
-
-#: The modules that need torch, and what each of them makes public: the imports above, for Python itself.
-_WITH_TORCH = {
-    ".checkpoints.weights": "CACHE_VARIABLE cache_folder expected_weights fetch_weights find_weights "
-    "load_weights save_weights",
-    ".inference.portrait_matting": "PortraitMatting",
-    ".model.network": "BACKGROUND FOREGROUND UNKNOWN P3MNet P3MOutput fuse",
-    ".inference.preprocess": "IMAGENET_MEAN IMAGENET_STD normalize",
-}
+    from .inference.preprocess import normalize
+    from .model.network import P3MNet
 
 __all__ = [
-    "BACKGROUND",
-    "CACHE_VARIABLE",
-    "FOREGROUND",
-    "IMAGENET_MEAN",
-    "IMAGENET_STD",
     "METHODS",
     "OBFUSCATIONS",
     "PRECISIONS",
-    "UNKNOWN",
     "Box",
     "DownloadError",
     "Face",
     "FaceTracker",
     "MissingPackageError",
     "P3MNet",
-    "P3MOutput",
     "Photo",
     "PortraitMatting",
-    "Scores",
     "TemporalFilter",
     "WeightsError",
+    "__version__",
     "adjust",
     "blurred_background",
-    "body_box",
-    "cache_folder",
     "composite",
-    "connectivity_error",
     "create_model",
     "crop_to_fill",
     "cutout",
-    "despeckle_matte",
     "estimate_foreground",
-    "expected_weights",
-    "face_area",
-    "feather_matte",
     "fetch_weights",
     "find_faces",
     "find_weights",
-    "fuse",
-    "gradient_error",
     "hide_faces",
-    "invert_matte",
-    "keep_person",
     "list_models",
     "load_photo",
     "load_weights",
@@ -99,18 +66,55 @@ __all__ = [
     "person_window",
     "save_weights",
     "score",
-    "shift_matte",
     "to_uint8",
     "trimap_of",
 ]
 
+#: The modules that need torch, and what each of them makes public: the imports above, for Python itself.
+_WITH_TORCH = {
+    ".checkpoints.weights": ("fetch_weights", "find_weights", "load_weights", "save_weights"),
+    ".inference.portrait_matting": ("PortraitMatting",),
+    ".inference.preprocess": ("normalize",),
+    ".model.network": ("P3MNet",),
+}
+
+#: Names that version 2.0 made public here, and what to import instead.
+_FORMER = {
+    "BACKGROUND": ".model.network.BACKGROUND",
+    "CACHE_VARIABLE": ".checkpoints.weights.CACHE_VARIABLE",
+    "FOREGROUND": ".model.network.FOREGROUND",
+    "IMAGENET_MEAN": ".inference.preprocess.IMAGENET_MEAN",
+    "IMAGENET_STD": ".inference.preprocess.IMAGENET_STD",
+    "P3MOutput": ".model.network.P3MOutput",
+    "Scores": ".metrics.Scores",
+    "UNKNOWN": ".model.network.UNKNOWN",
+    "body_box": ".imaging.subject.body_box",
+    "cache_folder": ".checkpoints.weights.cache_folder",
+    "connectivity_error": ".metrics.connectivity_error",
+    "despeckle_matte": ".imaging.adjust.despeckle_matte",
+    "expected_weights": ".checkpoints.weights.expected_weights",
+    "face_area": ".faces.hide.face_area",
+    "feather_matte": ".imaging.adjust.feather_matte",
+    "fuse": ".model.network.fuse",
+    "gradient_error": ".metrics.gradient_error",
+    "invert_matte": ".imaging.adjust.invert_matte",
+    "keep_person": ".imaging.subject.keep_person",
+    "load_published_checkpoint": ".checkpoints.weights.load_weights",
+    "shift_matte": ".imaging.adjust.shift_matte",
+}
+
 
 def __getattr__(name: str) -> Any:
-    """Import a public name that needs torch (PEP 562)."""
+    """Import a name that needs torch, or one that stands elsewhere now (PEP 562)."""
     for module, names in _WITH_TORCH.items():
-        if name in names.split():
+        if name in names:
             value = globals()[name] = getattr(import_module(module, __name__), name)
             return value
+    if name in _FORMER:
+        module, _, now = _FORMER[name].rpartition(".")
+        message = f"version 3.0 removes {__name__}.{name}: import {now} from {__name__}{module} instead"
+        warnings.warn(message, DeprecationWarning, stacklevel=2)
+        return getattr(import_module(module, __name__), now)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 

@@ -4,7 +4,7 @@ import logging
 from contextlib import suppress
 from dataclasses import dataclass
 
-from ..p3m import cache_folder
+from ..p3m.checkpoints.weights import cache_folder
 
 logger = logging.getLogger("infer_p3m_portrait_matting")
 

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from ..p3m import Box, Face, body_box, find_faces
-from ..p3m.imaging.subject import check_box
+from ..p3m import Box, Face, find_faces
+from ..p3m.imaging.subject import body_box, check_box
 from .settings import ALL, BOX, Settings
 
 

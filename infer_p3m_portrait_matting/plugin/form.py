@@ -6,15 +6,8 @@ from pathlib import Path
 
 import torch
 
-from infer_p3m_portrait_matting.p3m import (
-    CACHE_VARIABLE,
-    METHODS,
-    cache_folder,
-    find_weights,
-    list_models,
-    parse_box,
-    parse_color,
-)
+from infer_p3m_portrait_matting.p3m import METHODS, find_weights, list_models, parse_box, parse_color
+from infer_p3m_portrait_matting.p3m.checkpoints.weights import CACHE_VARIABLE, cache_folder
 from infer_p3m_portrait_matting.p3m.errors import shown
 from infer_p3m_portrait_matting.p3m.faces.detect import INSTALL
 from infer_p3m_portrait_matting.p3m.files.paths import trouble_with, user_path

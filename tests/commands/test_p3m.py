@@ -13,7 +13,7 @@ from PIL import Image
 
 from infer_p3m_portrait_matting.commands.main import main
 from infer_p3m_portrait_matting.commands.options import parse
-from infer_p3m_portrait_matting.p3m import Box, PortraitMatting, matte_person, to_uint8
+from infer_p3m_portrait_matting.p3m import Box, PortraitMatting, __version__, matte_person, to_uint8
 from infer_p3m_portrait_matting.pipeline.pipeline import Matting
 from infer_p3m_portrait_matting.pipeline.settings import Settings
 
@@ -50,6 +50,13 @@ def test_where_a_photo_goes(source, expected, arguments, written, monkeypatch):
     assert names(source.parent) == sorted(["photo.png", *written])
     for name, output in written.items():
         np.testing.assert_array_equal(read(name), getattr(expected, output))
+
+
+def test_the_version_is_the_packages(capsys):
+    with pytest.raises(SystemExit) as ended:
+        run("--version")
+    assert ended.value.code == 0
+    assert capsys.readouterr().out == f"p3m {__version__}\n"
 
 
 def test_jpeg_gets_the_composite_and_no_cutout(source, expected, capsys):

@@ -11,7 +11,8 @@ import pytest
 from command_line import SETTINGS, names, p3m, read, run, start, wait_for
 from PIL import Image
 
-from infer_p3m_portrait_matting.p3m import PortraitMatting, TemporalFilter, face_area, find_faces
+from infer_p3m_portrait_matting.p3m import PortraitMatting, TemporalFilter, find_faces
+from infer_p3m_portrait_matting.p3m.faces.hide import face_area
 from infer_p3m_portrait_matting.p3m.video.reader import Frame, VideoReader
 from infer_p3m_portrait_matting.pipeline.pipeline import Matting
 

@@ -15,8 +15,7 @@ from ikomia_plugin import NAME, ROOT
 from package_plugin import build
 from packaging.requirements import Requirement
 
-from infer_p3m_portrait_matting.infer_p3m_portrait_matting_process import VERSION
-from infer_p3m_portrait_matting.p3m import PortraitMatting, to_uint8
+from infer_p3m_portrait_matting.p3m import PortraitMatting, __version__, to_uint8
 from infer_p3m_portrait_matting.pipeline.settings import Settings
 
 pytestmark = pytest.mark.slow
@@ -108,6 +107,9 @@ def test_pip_installs_the_library_with_its_weights(tmp_path):
         "from importlib.metadata import metadata, requires\n"
         "import infer_p3m_portrait_matting.pipeline.settings, infer_p3m_portrait_matting.evaluate.__main__ as command\n"
         "from infer_p3m_portrait_matting.p3m import PortraitMatting\n"
+        "import infer_p3m_portrait_matting as package\n"
+        "from pathlib import Path\n"
+        "assert Path(package.__file__).with_name('py.typed').is_file()\n"
         f"print(PortraitMatting('mobile').weights, metadata({NAME!r})['Version'], *requires({NAME!r}), sep='\\n')\n"
     )
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
@@ -117,7 +119,7 @@ def test_pip_installs_the_library_with_its_weights(tmp_path):
     assert done.returncode == 0, done.stderr
     weights, version, *requirements = done.stdout.splitlines()
     assert Path(weights).is_relative_to(tmp_path / "environment")
-    assert version == VERSION
+    assert version == __version__
     wanted = [line for line in (ROOT / NAME / "requirements.txt").read_text().splitlines() if line[0] != "#"]
     found = {Requirement(line).name: Requirement(line) for line in requirements if "extra ==" not in line}
     assert found == {Requirement(line).name: Requirement(line) for line in wanted}

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from infer_p3m_portrait_matting.p3m import adjust, despeckle_matte, feather_matte, invert_matte, shift_matte
+from infer_p3m_portrait_matting.p3m import adjust
+from infer_p3m_portrait_matting.p3m.imaging.adjust import despeckle_matte, feather_matte, invert_matte, shift_matte
 
 
 def disc(radius: float, side: int = 121, softness: float = 1.0) -> np.ndarray:

@@ -6,13 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from infer_p3m_portrait_matting.p3m import (
-    OBFUSCATIONS,
-    Face,
-    face_area,
-    find_faces,
-    hide_faces,
-)
+from infer_p3m_portrait_matting.p3m import OBFUSCATIONS, Face, find_faces, hide_faces
+from infer_p3m_portrait_matting.p3m.faces.hide import face_area
 
 FACE = Face(16.0, 16.0, 80.0, 80.0, 0.0, 1.0)
 

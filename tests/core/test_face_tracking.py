@@ -5,7 +5,8 @@ from functools import cache
 import numpy as np
 import pytest
 
-from infer_p3m_portrait_matting.p3m import Face, FaceTracker, face_area, find_faces
+from infer_p3m_portrait_matting.p3m import Face, FaceTracker, find_faces
+from infer_p3m_portrait_matting.p3m.faces.hide import face_area
 from infer_p3m_portrait_matting.p3m.faces.track import KEEP
 
 

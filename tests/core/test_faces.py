@@ -6,13 +6,9 @@ import cv2
 import numpy as np
 import pytest
 
-from infer_p3m_portrait_matting.p3m import (
-    MissingPackageError,
-    face_area,
-    find_faces,
-)
+from infer_p3m_portrait_matting.p3m import MissingPackageError, find_faces
 from infer_p3m_portrait_matting.p3m.faces.detect import INSTALL, load_detector
-from infer_p3m_portrait_matting.p3m.faces.hide import _areas
+from infer_p3m_portrait_matting.p3m.faces.hide import _areas, face_area
 
 pytestmark = pytest.mark.slow
 

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from published_rule import GOLDEN
 
-from infer_p3m_portrait_matting.p3m import Scores, connectivity_error, gradient_error, score, trimap_of
+from infer_p3m_portrait_matting.p3m import score, trimap_of
+from infer_p3m_portrait_matting.p3m.metrics import Scores, connectivity_error, gradient_error
 
 WANTED = json.loads((GOLDEN / "metrics.json").read_text())
 

@@ -9,6 +9,7 @@ import torch
 from torch.nn import functional as F
 
 from infer_p3m_portrait_matting import p3m
+from infer_p3m_portrait_matting.p3m.model import network
 from infer_p3m_portrait_matting.p3m.model.network import BACKGROUND, FOREGROUND, UNKNOWN, classify
 from infer_p3m_portrait_matting.plugin.openmp import all_threads
 
@@ -163,8 +164,8 @@ def test_decoders_can_be_trained_above_a_frozen_encoder(name):
 def test_fuse_lets_the_classes_decide_and_the_unknown_take_the_local_alpha():
     logits = torch.tensor([[3.0, 0, 0], [0, 3, 0], [0, 0, 3], [0, 3, 0]]).T.reshape(1, 3, 2, 2)
     local = torch.tensor([[0.25, 0.5], [0.75, 1.0]]).reshape(1, 1, 2, 2)
-    assert p3m.fuse(logits, local).flatten().tolist() == [0, 0.5, 1, 1]
-    assert (p3m.BACKGROUND, p3m.UNKNOWN, p3m.FOREGROUND) == (0, 1, 2)
+    assert network.fuse(logits, local).flatten().tolist() == [0, 0.5, 1, 1]
+    assert (network.BACKGROUND, network.UNKNOWN, network.FOREGROUND) == (0, 1, 2)
 
 
 @pytest.mark.parametrize(

@@ -3,8 +3,8 @@
 import pytest
 import torch
 
-from infer_p3m_portrait_matting.p3m import IMAGENET_MEAN, IMAGENET_STD, normalize
-from infer_p3m_portrait_matting.p3m.inference.preprocess import resize
+from infer_p3m_portrait_matting.p3m import normalize
+from infer_p3m_portrait_matting.p3m.inference.preprocess import IMAGENET_MEAN, IMAGENET_STD, resize
 
 
 def test_the_imagenet_statistics_become_mean_0_and_deviation_1():

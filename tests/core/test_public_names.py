@@ -2,16 +2,49 @@
 
 import subprocess
 import sys
+import warnings
 from pathlib import Path
 
 import pytest
 
+import infer_p3m_portrait_matting as package
 from infer_p3m_portrait_matting import p3m
+from infer_p3m_portrait_matting.p3m.checkpoints.weights import load_weights
+from infer_p3m_portrait_matting.p3m.metrics import Scores
 
 
 def test_every_public_name_is_there_and_sorted_out():
     assert len(set(p3m.__all__)) == len(p3m.__all__)
     assert [name for name in p3m.__all__ if not hasattr(p3m, name)] == []
+
+
+def test_the_package_offers_the_names_of_its_core():
+    assert {name for name in p3m.__all__ if getattr(package, name) is not getattr(p3m, name)} == set()
+    with pytest.raises(AttributeError, match="no attribute 'Portrait'"):
+        package.Portrait  # noqa: B018
+    with pytest.raises(AttributeError, match="no attribute '__wrapped__'"):
+        package.__wrapped__  # noqa: B018
+
+
+@pytest.mark.parametrize(
+    ("name", "now", "words"),
+    [
+        ("Scores", Scores, r"import Scores from infer_p3m_portrait_matting\.p3m\.metrics instead"),
+        ("load_published_checkpoint", load_weights, "import load_weights from .*weights instead"),
+    ],
+)
+def test_a_former_name_works_and_says_what_to_import_instead(name, now, words):
+    with pytest.warns(DeprecationWarning, match=words):
+        assert getattr(p3m, name) is now
+    with pytest.raises(AttributeError, match="no attribute 'load_publish'"):
+        p3m.load_publish  # noqa: B018
+
+
+def test_every_former_name_is_there():
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        assert [name for name in p3m._FORMER if not hasattr(p3m, name)] == []
+    assert not set(p3m._FORMER) & set(p3m.__all__)
 
 
 @pytest.mark.slow

@@ -4,17 +4,8 @@ import numpy as np
 import pytest
 from groups import box_of, cut_out, group, sad
 
-from infer_p3m_portrait_matting.p3m import (
-    Box,
-    Face,
-    body_box,
-    find_faces,
-    keep_person,
-    matte_person,
-    parse_box,
-    person_window,
-)
-from infer_p3m_portrait_matting.p3m.imaging.subject import window_of
+from infer_p3m_portrait_matting.p3m import Box, Face, find_faces, matte_person, parse_box, person_window
+from infer_p3m_portrait_matting.p3m.imaging.subject import body_box, keep_person, window_of
 
 
 @pytest.fixture(scope="module")

@@ -16,13 +16,12 @@ from safetensors.torch import save_file
 from infer_p3m_portrait_matting.p3m import (
     PortraitMatting,
     WeightsError,
-    cache_folder,
     create_model,
-    expected_weights,
     find_weights,
     load_weights,
     save_weights,
 )
+from infer_p3m_portrait_matting.p3m.checkpoints.weights import cache_folder, expected_weights
 from infer_p3m_portrait_matting.p3m.model.registry import known_digests
 
 NAMES = {"resnet34": "p3mnet_pretrained_on_p3m10k.pth", "vitae-s": "P3M-Net_ViTAE-S_trained_on_P3M-10k.pth"}

@@ -7,8 +7,9 @@ import pytest
 from groups import box_of, cut_out, group
 from ikomia_plugin import NAME, Workflow, core, dataprocess, fails, outputs, workflow_with
 
-from infer_p3m_portrait_matting.p3m import Face, body_box
+from infer_p3m_portrait_matting.p3m import Face
 from infer_p3m_portrait_matting.p3m.faces.detect import load_detector
+from infer_p3m_portrait_matting.p3m.imaging.subject import body_box
 from infer_p3m_portrait_matting.pipeline.person import choose_person
 from infer_p3m_portrait_matting.pipeline.settings import Settings
 

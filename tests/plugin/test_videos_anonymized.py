@@ -5,7 +5,8 @@ import numpy as np
 import pytest
 from ikomia_plugin import workflow_with
 
-from infer_p3m_portrait_matting.p3m import face_area, find_faces
+from infer_p3m_portrait_matting.p3m import find_faces
+from infer_p3m_portrait_matting.p3m.faces.hide import face_area
 
 pytestmark = pytest.mark.slow
 

@@ -3,7 +3,8 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from infer_p3m_portrait_matting.p3m import P3MOutput, create_model, fuse
+from infer_p3m_portrait_matting.p3m import create_model
+from infer_p3m_portrait_matting.p3m.model.network import P3MOutput, fuse
 from training.losses import LOCAL_ERROR, expected_error, laplacian, local_loss, p3m_loss
 
 

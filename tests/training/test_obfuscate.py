@@ -2,7 +2,8 @@ import cv2
 import numpy as np
 import pytest
 
-from infer_p3m_portrait_matting.p3m import face_area, find_faces
+from infer_p3m_portrait_matting.p3m import find_faces
+from infer_p3m_portrait_matting.p3m.faces.hide import face_area
 from training.obfuscate import main as obfuscate
 
 

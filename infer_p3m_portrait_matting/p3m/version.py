@@ -1,0 +1,3 @@
+"""The version: pyproject.toml and the plugin read it here."""
+
+__version__ = "2.0.0"
