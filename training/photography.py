@@ -142,4 +142,6 @@ def jpeg(x: Tensor, quality: Tensor) -> Tensor:
 
 def _through_codec(pixels: np.ndarray, quality: int) -> np.ndarray:
     _, code = cv2.imencode(".jpg", pixels, [cv2.IMWRITE_JPEG_QUALITY, quality])
-    return cv2.imdecode(code, cv2.IMREAD_COLOR)
+    picture = cv2.imdecode(code, cv2.IMREAD_COLOR)
+    assert picture is not None
+    return picture
