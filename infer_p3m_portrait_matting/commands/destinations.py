@@ -115,10 +115,11 @@ def single(source: Path | None, output: str, wanted: Wanted, is_video: bool) -> 
     if as_folder:
         folder = target if output or source is None else source.parent
         return Item(source, _named(folder, stem, wanted, is_video), is_video)
-    holds_alpha = _holds_alpha(target, is_video)
-    chosen = wanted.chosen(holds_alpha)
-    if CUTOUT in chosen and not holds_alpha:
-        better = ".mov or .webm" if is_video else ".png, .webp or .tif"
+    has_alpha = holds_alpha(target, is_video)
+    chosen = wanted.chosen(has_alpha)
+    if CUTOUT in chosen and not has_alpha:
+        *others, last = _suffixes_with_alpha(is_video)
+        better = f"{', '.join(others)} or {last}"
         raise UsageError(f"{output}: {target.suffix} holds no alpha; choose {better}, or --output composite")
     if len(chosen) == 1:
         return Item(source, {chosen[0]: target}, is_video)
@@ -178,7 +179,12 @@ def _named(folder: Path, stem: str, wanted: Wanted, is_video: bool) -> dict[str,
     return {name: folder / f"{stem}_{name}{suffix(name)}" for name in wanted.chosen()}
 
 
-def _holds_alpha(target: Path, is_video: bool) -> bool:
+def holds_alpha(target: Path, is_video: bool) -> bool:
+    """Tell whether a file's format holds alpha.
+
+    Raises:
+        UsageError: the format is unknown.
+    """
     suffix = target.suffix.lower()
     if is_video:
         if is_sequence(target):
@@ -192,6 +198,17 @@ def _holds_alpha(target: Path, is_video: bool) -> bool:
     if suffix not in PHOTO_FORMATS:
         raise UsageError(f"{target}: a picture can be written as {', '.join(PHOTO_FORMATS)}")
     return PHOTO_FORMATS[suffix].alpha
+
+
+def _suffixes_with_alpha(is_video: bool) -> list[str]:
+    """The formats that hold alpha, each by the first of its suffixes."""
+    if is_video:
+        return [suffix for suffix, form in VIDEO_FORMATS.items() if form.alpha]
+    first: dict[str, str] = {}
+    for suffix, form in PHOTO_FORMATS.items():
+        if form.alpha:
+            first.setdefault(form.name, suffix)
+    return list(first.values())
 
 
 def _key(path: PurePath) -> str:

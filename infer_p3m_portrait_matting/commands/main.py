@@ -17,7 +17,7 @@ from ..p3m.errors import words_of
 from ..pipeline.notices import Notice
 from . import find_media as walk
 from . import options
-from .destinations import COMPOSITE, STANDARD, Item, UsageError, many, single
+from .destinations import COMPOSITE, STANDARD, Item, UsageError, holds_alpha, many, single
 from .locks import only_one_run
 from .options import Request
 
@@ -172,8 +172,7 @@ def _check(request: Request, item: Item) -> None:
             continue
         if item.source is not None and _is_same(path, item.source):
             raise UsageError(f"{path} is the input itself: name another file")
-        without_alpha = path.suffix.lower() in (".jpg", ".jpeg", ".mp4")
-        if name == COMPOSITE and not request.wanted.is_opaque and without_alpha:
+        if name == COMPOSITE and not request.wanted.is_opaque and not holds_alpha(path, item.is_video):
             raise UsageError(f"{path}: {path.suffix} holds no alpha; choose another format or background")
 
 
