@@ -8,15 +8,13 @@ from contextlib import suppress
 import numpy as np
 from ikomia import core, dataprocess, utils
 
-from infer_p3m_portrait_matting.p3m import Box, FaceTracker, PortraitMatting, TemporalFilter, __version__, matte_person
+from infer_p3m_portrait_matting.p3m import Box, PortraitMatting, __version__
 from infer_p3m_portrait_matting.p3m.arrays import check_image
-from infer_p3m_portrait_matting.pipeline.models import open_session
-from infer_p3m_portrait_matting.pipeline.notices import Notice, say
 from infer_p3m_portrait_matting.pipeline.out_of_memory import clear_memory_errors
-from infer_p3m_portrait_matting.pipeline.person import choose_person
-from infer_p3m_portrait_matting.pipeline.pictures import look_for_faces, make_pictures, read_background
+from infer_p3m_portrait_matting.pipeline.pipeline import Pipeline
 from infer_p3m_portrait_matting.pipeline.settings import IMAGE, Settings
-from infer_p3m_portrait_matting.plugin import ikomia_frames as asked
+from infer_p3m_portrait_matting.pipeline.video import Video
+from infer_p3m_portrait_matting.plugin import ikomia_frames
 from infer_p3m_portrait_matting.plugin.openmp import all_threads
 from infer_p3m_portrait_matting.plugin.outputs import LosslessImageIO, Results, name_video_outputs, without_alpha
 
@@ -44,18 +42,18 @@ class InferP3mPortraitMattingParam(core.CWorkflowTaskParam):
         Raises:
             ValueError: a name is unknown, or a value cannot be read or is out of range.
         """
-        Settings.refuse_unknown(asked.names_in_call())
+        given = ikomia_frames.names_in_call()
+        Settings.refuse_unknown(given)
         self.settings = Settings.from_strings({name: params[name] for name in Settings.names() if name in params})
-        unknown = Settings.unknown({*params, *asked.names_in_file(NAME)})
+        unknown = Settings.unknown({*params, *ikomia_frames.names_in_file(NAME)})
         if unknown:
-            message = "infer_p3m_portrait_matting: the workflow has parameters that version %s does not know: %s"
-            logger.warning(message, __version__, ", ".join(unknown))
-        self.warn_of_idle(asked.names_in_call())
+            _warn(f"the workflow has parameters that version {__version__} does not know: {', '.join(unknown)}")
+        self.warn_of_idle(given)
 
     def warn_of_idle(self, names: Collection[str]) -> None:
         """Log a WARNING for each of the names whose parameter is set but changes nothing beside the others."""
         for name, needed in self.settings.without_effect(names).items():
-            logger.warning("infer_p3m_portrait_matting: %s has no effect without %s", name, needed)
+            _warn(f"{name} has no effect without {needed}")
 
     def get_values(self) -> dict[str, str]:
         """Return all parameters as strings."""
@@ -84,13 +82,10 @@ class InferP3mPortraitMatting(dataprocess.C2dImageTask):
         for output in self._new_outputs():
             self.add_output(output)
         self.set_param_object(InferP3mPortraitMattingParam() if param is None else copy.deepcopy(param))
-        self._session: PortraitMatting | None = None
-        #: Notices about what the last run lacked, by subject: logged once, not at every photo.
-        self._substitutes: dict[str, Notice] = {}
+        self._pipeline: Pipeline | None = None
         self._stopping = False
-        self._temporal = TemporalFilter()
-        self._tracker = FaceTracker()
-        self._frame: tuple[str, int] | None = None
+        #: The video of the last frame, with its file and the frame's number.
+        self._video: tuple[Video, str, int] | None = None
 
     @property
     def failures(self) -> dict[str, str]:
@@ -100,7 +95,7 @@ class InferP3mPortraitMatting(dataprocess.C2dImageTask):
     @property
     def session(self) -> PortraitMatting | None:
         """Return the model of the last run; its ``model_name``, ``weights`` and ``device`` say what really ran."""
-        return self._session
+        return None if self._pipeline is None else self._pipeline.model
 
     def get_progress_steps(self) -> int:
         """Count one step per pass through the network and one for the pictures."""
@@ -119,8 +114,9 @@ class InferP3mPortraitMatting(dataprocess.C2dImageTask):
         self.get_param_object().warn_of_idle(values.keys())
 
     def init_long_process(self) -> bool:
-        """Load the model, unless it is loaded already."""
-        self._open_session(self._settings())
+        """Load the model, unless a run has done so."""
+        if self._pipeline is None:
+            self._open()
         return super().init_long_process()
 
     def stop(self) -> None:
@@ -135,7 +131,7 @@ class InferP3mPortraitMatting(dataprocess.C2dImageTask):
             ValueError, TypeError, FileNotFoundError, RuntimeError: the message says what was wrong and what to do.
         """
         source = self.get_input(PHOTO).source_file_path
-        step = asked.step_of_folder()
+        step = ikomia_frames.step_of_folder()
         # In a folder, this is Ikomia's current file. Input 0 may hold another one, which is a failure.
         key = step.file if step and step.input > 0 else source
         try:
@@ -152,22 +148,15 @@ class InferP3mPortraitMatting(dataprocess.C2dImageTask):
 
     def _run(self, source: str) -> None:
         self._stopping = False
-        settings = self._settings()
-        if settings.crop_margin() is not None and self._is_moving():
-            raise ValueError('crop must be "none" for a video: its frames would differ in size')
         image = self._image()
+        background = self._background(image)
         height, width = image.shape[:2]
-        with clear_memory_errors(height, width, settings.input_size):
-            self._run_on(image, source, settings)
-
-    def _run_on(self, image: np.ndarray, source: str, settings: Settings) -> None:
-        background = self._background(image, settings) if settings.background == IMAGE else None
-        moving = self._is_moving()
-        self._follow(settings, moving)
-        faces = look_for_faces(image, settings, self._name(source), self._tracker if moving else None)
-        box = choose_person(image, settings, self._drawn(), self._name(source), faces)
+        with clear_memory_errors(height, width, self._settings().input_size):
+            pipeline = self._open()
         # Every known failure is raised here: Ikomia wraps errors from begin_task_run beyond reading.
-        session = self._open_session(settings)
+        photo = pipeline.prepare(
+            image, self._name(source), boxes=self._drawn(), background=background, video=self._current_video()
+        )
         self._restore_outputs()
         if self._is_moving():
             name_video_outputs([self.get_output(index) for index in range(3)])
@@ -175,8 +164,11 @@ class InferP3mPortraitMatting(dataprocess.C2dImageTask):
         owner = self._results.new_owner(source)
         with suppress(_Stopped):
             # Make all pictures first, so that a failure leaves every output as it was.
-            alpha = self._steady(image, self._matte(session, settings, image, box), settings)
-            for index, picture in enumerate(make_pictures(image, alpha, settings, background, faces)):
+            with all_threads():
+                result = pipeline.make(photo, after_pass=self._after_pass)
+            for warning in result.warnings:
+                _warn(warning)
+            for index, picture in enumerate((result.composite, result.matte, result.cutout)):
                 output = self.get_output(index)
                 output.set_image(without_alpha(picture) if self._is_moving() else picture)
                 output.source, output.owner = source, owner
@@ -204,7 +196,7 @@ class InferP3mPortraitMatting(dataprocess.C2dImageTask):
                 output.auto_save = foreign.auto_save
                 self.set_output(output, index)
 
-    def _refuse_another_input(self, step: asked.FolderStep | None) -> None:
+    def _refuse_another_input(self, step: ikomia_frames.FolderStep | None) -> None:
         """Refuse an input left from an earlier run in place of the folder's file: Ikomia appends inputs."""
         remedy = "make a new Workflow for each folder"
         port = self.get_input(PHOTO)
@@ -221,14 +213,20 @@ class InferP3mPortraitMatting(dataprocess.C2dImageTask):
     def _settings(self) -> Settings:
         return self.get_param_object().settings
 
-    def _open_session(self, settings: Settings) -> PortraitMatting:
-        self._session, substitutes = open_session(settings, f"{utils.get_model_hub_url()}/{NAME}")
-        for subject in substitutes.keys() - self._substitutes.keys():
-            say(subject, substitutes[subject])
-        self._substitutes = substitutes
-        return self._session
+    def _open(self) -> Pipeline:
+        """Load what the parameters ask for; log what it lacks once, not at every photo."""
+        known = self._pipeline.substitutes.keys() if self._pipeline else ()
+        self._pipeline = Pipeline(self._settings(), f"{utils.get_model_hub_url()}/{NAME}")
+        for subject, substitute in self._pipeline.substitutes.items():
+            if subject in known:
+                continue
+            if substitute.warning:
+                _warn(substitute.warning)
+            if substitute.text != substitute.warning:
+                logger.info("infer_p3m_portrait_matting: %s", substitute.text)
+        return self._pipeline
 
-    def _image(self):
+    def _image(self) -> np.ndarray:
         port = self.get_input(PHOTO)
         image = port.get_image()
         if image is None or image.size == 0:
@@ -238,10 +236,11 @@ class InferP3mPortraitMatting(dataprocess.C2dImageTask):
         check_image(image)
         return image
 
-    def _background(self, image, settings: Settings):
-        path = settings.background_path()
-        if path is not None:
-            return read_background(path)
+    def _background(self, image: np.ndarray) -> np.ndarray | None:
+        """Return the picture on the port for backgrounds, where the parameters ask for it."""
+        settings = self._settings()
+        if settings.background != IMAGE or settings.background_path() is not None:
+            return None
         port = self.get_input(BACKGROUND)
         background = port.get_image()
         how = f"connect another picture to input {BACKGROUND} (background), or set background_file"
@@ -260,13 +259,6 @@ class InferP3mPortraitMatting(dataprocess.C2dImageTask):
         items = self.get_input(GRAPHICS).get_items()
         return [Box(*item.get_bounding_rect()) for item in items if item.get_type() in closed]
 
-    def _matte(self, session: PortraitMatting, settings: Settings, image, box: Box | None):
-        def matte(part):
-            return session.matte(part, settings.method, settings.input_size, after_pass=self._after_pass)
-
-        with all_threads():
-            return matte(image) if box is None else matte_person(matte, image, box)
-
     def _is_moving(self) -> bool:
         return self.get_input(PHOTO).data_type in (core.IODataType.VIDEO, core.IODataType.LIVE_STREAM)
 
@@ -275,29 +267,27 @@ class InferP3mPortraitMatting(dataprocess.C2dImageTask):
         frame = f"frame {self.get_input(PHOTO).get_current_pos()} of " if self._is_moving() else ""
         return frame + (source or "the photo")
 
-    def _follow(self, settings: Settings, moving: bool) -> None:
-        """Forget the previous frames, unless this one continues the same video."""
-        port, last, follows = self.get_input(PHOTO), self._frame, False
-        self._frame = None
-        if moving:
-            source, position = port.source_file_path, port.get_current_pos()
-            self._frame = source, position
-            stream = port.data_type == core.IODataType.LIVE_STREAM
-            follows = last is not None and (stream or last == (source, position - 1))
-        if not (follows and settings.temporal):
-            self._temporal.reset()
-        if not (follows and settings.anonymize != "none"):
-            self._tracker.reset()
-
-    def _steady(self, image, alpha, settings: Settings):
-        if not (settings.temporal and self._is_moving()):
-            return alpha
-        return self._temporal(image, alpha)
+    def _current_video(self) -> Video | None:
+        """Return the video of the current frame, a new one unless the frame follows the last one; None for a photo."""
+        last, self._video = self._video, None
+        if not self._is_moving():
+            return None
+        port = self.get_input(PHOTO)
+        source, position = port.source_file_path, port.get_current_pos()
+        is_stream = port.data_type == core.IODataType.LIVE_STREAM
+        follows = last is not None and (is_stream or last[1:] == (source, position - 1))
+        video = last[0] if last is not None and follows else Video()
+        self._video = video, source, position
+        return video
 
     def _after_pass(self) -> None:
         if self._stopping:
             raise _Stopped
         self.emit_step_progress()
+
+
+def _warn(text: str) -> None:
+    logger.warning("infer_p3m_portrait_matting: %s", text)
 
 
 class InferP3mPortraitMattingFactory(dataprocess.CTaskFactory):

@@ -2,6 +2,7 @@
 
 import logging
 import sys
+import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
@@ -9,7 +10,6 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..p3m import FaceTracker, TemporalFilter
 from ..p3m.errors import MissingPackageError, words_of
 from ..p3m.files.decode import decode_image, rgb_of
 from ..p3m.files.encode import encode_picture
@@ -18,13 +18,14 @@ from ..p3m.video.reader import VideoReader
 from ..p3m.video.sequence import is_sequence
 from ..p3m.video.sound import Sound
 from ..p3m.video.writers import Writer, open_writer
-from ..pipeline.pictures import Pictures
-from ..pipeline.pipeline import Matting
+from ..pipeline.pictures import Result
+from ..pipeline.pipeline import Pipeline, Prepared
+from ..pipeline.video import Video
 from .destinations import STANDARD, Item
 from .locks import only_one_run
 
-LOGGER = "infer_p3m_portrait_matting"
-
+#: The parent of the core's loggers.
+_CORE = logging.getLogger("infer_p3m_portrait_matting")
 #: Most warnings to show about one file.
 _SHOWN = 3
 #: Pixels of photos that are in memory at once, but for the last one.
@@ -46,66 +47,70 @@ class Report(NamedTuple):
     error: str
 
 
-def make(item: Item, matting: Matting, progress: Progress = lambda done, total: None) -> Report:
+def convert(item: Item, pipeline: Pipeline, progress: Progress = lambda done, total: None) -> Report:
     """Make the files of one photo or video; none ever lies half-written under its name.
 
     Args:
         item: the source and its files.
-        matting: the model.
+        pipeline: the model and the parameters.
         progress: called after each frame of a video.
     """
-    with _reported() as outcome:
+    with _reported(_Outcome()) as outcome:
         _make_folders(item)
         if item.is_video:
             with ExitStack() as locks:
                 # Two runs would write into the same unfinished file.
                 for path in item.targets.values():
                     locks.enter_context(only_one_run(path))
-                _video(item, matting, progress)
+                _video(item, pipeline, progress, outcome.warnings)
         else:
-            _write(item, matting.pictures(_read(item), item.name))
+            result = pipeline.run(_read(item), item.name)
+            outcome.warnings += result.warnings
+            _write(item, result)
     return outcome.report()
 
 
-def make_photos(items: Iterable[Item], matting: Matting) -> Iterator[tuple[Item, Report]]:
+def convert_photos(items: Iterable[Item], pipeline: Pipeline) -> Iterator[tuple[Item, Report]]:
     """Make the files of many photos, several in the network at once; report each as it is done.
 
     Args:
         items: the photos.
-        matting: the model; its ``batch_size`` says how many photos are read ahead, if they are not too large.
+        pipeline: its ``batch_size`` says how many photos are read ahead, if they are not too large.
     """
-    waiting: list[_Read] = []
+    waiting: list[_Waiting] = []
     for item in items:
-        image = None
-        with _reported() as outcome:
+        photo = None
+        with _reported(_Outcome()) as outcome:
             _make_folders(item)
-            image = _read(item)
-        if image is None:
+            photo = pipeline.prepare(_read(item), item.name)
+        if photo is None:
             yield item, outcome.report()
             continue
-        waiting.append(_Read(item, image, outcome))
-        if len(waiting) == matting.batch_size or sum(each.image[..., 0].size for each in waiting) > _PIXELS:
-            yield from _finish(waiting, matting)
+        waiting.append(_Waiting(item, photo, outcome))
+        if len(waiting) == pipeline.batch_size or sum(each.photo.image[..., 0].size for each in waiting) > _PIXELS:
+            yield from _finish(waiting, pipeline)
             waiting = []
-    yield from _finish(waiting, matting)
+    yield from _finish(waiting, pipeline)
 
 
-class _Read(NamedTuple):
-    """A photo that was read, and what was to be said about that."""
+class _Waiting(NamedTuple):
+    """A photo that waits for its matte, and what was to be said about it so far."""
 
     item: Item
-    image: np.ndarray
+    photo: Prepared
     outcome: "_Outcome"
 
 
-def _finish(photos: list[_Read], matting: Matting) -> Iterator[tuple[Item, Report]]:
+def _finish(photos: list[_Waiting], pipeline: Pipeline) -> Iterator[tuple[Item, Report]]:
     mattes: list[np.ndarray | None] = [None] * len(photos)
     # Alone, each says what is wrong with it, and the others succeed.
     with suppress(Exception):
-        mattes = list(matting.mattes([photo.image for photo in photos]))
-    for (item, image, outcome), alpha in zip(photos, mattes, strict=True):
+        mattes = list(pipeline.mattes([waiting.photo for waiting in photos]))
+    for (item, photo, outcome), alpha in zip(photos, mattes, strict=True):
         with _reported(outcome):
-            _write(item, matting.pictures(image, item.name, alpha=alpha))
+            result = pipeline.make(photo, alpha)
+            outcome.warnings += result.warnings
+            _write(item, result)
         yield item, outcome.report()
 
 
@@ -120,10 +125,10 @@ def _read(item: Item) -> np.ndarray:
     return rgb_of(decode_image(content, item.name))
 
 
-def _write(item: Item, pictures: Pictures) -> None:
+def _write(item: Item, result: Result) -> None:
     # Encode all before writing the first, so that a failure leaves no incomplete set.
     encoded = {
-        path: encode_picture(getattr(pictures, name), ".png" if str(path) == STANDARD else path.suffix)
+        path: encode_picture(getattr(result, name), ".png" if str(path) == STANDARD else path.suffix)
         for name, path in item.targets.items()
     }
     for path, picture in encoded.items():
@@ -133,13 +138,10 @@ def _write(item: Item, pictures: Pictures) -> None:
             write_whole(path, picture)
 
 
-def _video(item: Item, matting: Matting, progress: Progress) -> None:
+def _video(item: Item, pipeline: Pipeline, progress: Progress, warnings: list[str]) -> None:
     assert item.source is not None, "a video comes from a file"
-    if matting.settings.crop_margin() is not None:
-        raise ValueError('crop must be "none" for a video: its frames would differ in size')
     writers: dict[str, Writer] = {}
-    steady, tracker = TemporalFilter() if matting.settings.temporal else None, FaceTracker()
-    count = 0
+    video, count = Video(), 0
     try:
         with VideoReader(item.source) as reader:
             for name, path in item.targets.items():
@@ -151,12 +153,13 @@ def _video(item: Item, matting: Matting, progress: Progress) -> None:
                         writer.write_sound(piece)
                     continue
                 count += 1
-                pictures = matting.pictures(piece.image, f"frame {count} of {item.source}", steady, tracker)
+                result = pipeline.run(piece.image, f"frame {count} of {item.source}", video)
+                warnings += result.warnings
                 for name, writer in writers.items():
-                    writer.write(getattr(pictures, name), piece)
+                    writer.write(getattr(result, name), piece)
                 progress(count, reader.frame_count)
             if reader.audio and any(is_sequence(path) for path in item.targets.values()):
-                logging.getLogger(LOGGER).warning("%s: its sound is left out, as pictures hold none", item.source)
+                warnings.append(f"{item.source}: its sound is left out, as pictures hold none")
         for name in list(writers):
             writers[name].finish()
             del writers[name]
@@ -184,17 +187,17 @@ class _Outcome:
 
 
 @contextmanager
-def _reported(earlier: _Outcome | None = None) -> Iterator[_Outcome]:
-    """Collect the warnings of the package instead of printing them, and the error instead of raising it."""
-    outcome = earlier or _Outcome()
+def _reported(outcome: _Outcome) -> Iterator[_Outcome]:
+    """Collect what the core logs in this thread instead of printing it, and the error instead of raising it."""
+    thread = threading.get_ident()
 
     class Collector(logging.Handler):
         def emit(self, record: logging.LogRecord) -> None:
-            outcome.warnings.append(record.getMessage().removeprefix(f"{LOGGER}: "))
+            if record.thread == thread:
+                outcome.warnings.append(record.getMessage())
 
-    logger, handler = logging.getLogger(LOGGER), Collector(logging.WARNING)
-    passed_on, logger.propagate = logger.propagate, False
-    logger.addHandler(handler)
+    handler = Collector(logging.WARNING)
+    _CORE.addHandler(handler)
     try:
         yield outcome
     except (ValueError, MissingPackageError) as failure:
@@ -204,8 +207,7 @@ def _reported(earlier: _Outcome | None = None) -> Iterator[_Outcome]:
     except Exception as failure:  # one photo must not end the run of thousands
         outcome.error = str(failure) if isinstance(failure, RuntimeError) else f"{type(failure).__name__}: {failure}"
     finally:
-        logger.removeHandler(handler)
-        logger.propagate = passed_on
+        _CORE.removeHandler(handler)
 
 
 def _shortened(messages: list[str]) -> list[str]:

@@ -5,6 +5,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 # Threads of OpenMP that spin while they wait starve the other processes; read when torch loads.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
@@ -14,12 +15,15 @@ os.environ.setdefault("OPENCV_LOG_LEVEL", "SILENT")
 from tqdm import tqdm
 
 from ..p3m.errors import words_of
-from ..pipeline.notices import Notice
-from . import find_media as walk
-from . import options
+from ..pipeline.video import check_video
+from . import find_media, options
 from .destinations import COMPOSITE, STANDARD, Item, UsageError, holds_alpha, many, single
 from .locks import only_one_run
 from .options import Request
+
+if TYPE_CHECKING:
+    from ..pipeline.pipeline import Pipeline
+    from .convert import Report
 
 #: Number of files to name among those that are not photos.
 _NAMED = 10
@@ -58,9 +62,12 @@ def _run(request: Request) -> int:
         raise UsageError(f"there is no photo, video or folder {path}")
     if path is not None and path.is_dir():
         return _folder(request, path)
-    is_video = path is not None and walk.is_video(path)
-    if is_video and request.settings.crop_margin() is not None:
-        raise UsageError("--crop is for photos: the frames of a video would differ in size")
+    is_video = path is not None and find_media.is_video(path)
+    if is_video:
+        try:
+            check_video(request.settings)
+        except ValueError as error:
+            raise UsageError(str(error)) from None
     item = single(path, request.output, request.wanted, is_video)
     _check(request, item)
     there = [] if request.force else item.existing()
@@ -80,7 +87,7 @@ def _folder(request: Request, folder: Path) -> int:
             f"the results must not lie among the photos, or they are matted too: name another folder than {folder}"
         )
     with only_one_run(results):
-        found = walk.find(folder, leave_out=results)
+        found = find_media.find(folder, leave_out=results)
         items = many(found.media, folder, results, request.wanted)
         for item in items:
             _check(request, item)
@@ -105,21 +112,23 @@ def _make(
     done = 0
     if items:
         # Load it here even if other processes compute: a missing part is then reported once, and at once.
-        from ..pipeline.pipeline import Matting
+        from ..pipeline.pipeline import Pipeline
 
         try:
-            matting = Matting(request.settings)
+            pipeline = Pipeline(request.settings, to_lower="--jobs")
         except (OSError, ValueError, RuntimeError) as error:
             _say(f"p3m: error: {error}")
             return 1
-        _substituted(matting.substitutes)
+        for substitute in pipeline.substitutes.values():
+            if substitute.warning:
+                _say(f"warning: {substitute.text}")
         if jobs > 1 and len(items) > 1:
-            from .pool import make_all
+            from .pool import convert_all
 
-            del matting
-            reports = make_all(items, request.settings, min(jobs, len(items)))
+            del pipeline
+            reports = convert_all(items, request.settings, min(jobs, len(items)))
         else:
-            reports = _one_by_one(items, matting, request, show_frames=True)
+            reports = _one_by_one(items, pipeline, request)
         with _bar(request, len(items), "file", disable=not many_items) as bar:
             for item, report in reports:
                 for warning in report.warnings:
@@ -142,15 +151,15 @@ def _make(
     return 1 if failures else 0
 
 
-def _one_by_one(items: list[Item], matting, request: Request, show_frames: bool) -> Iterator:
-    from .convert import make, make_photos
+def _one_by_one(items: list[Item], pipeline: "Pipeline", request: Request) -> Iterator[tuple[Item, "Report"]]:
+    from .convert import convert, convert_photos
 
-    if matting.batch_size > 1:
-        yield from make_photos([item for item in items if not item.is_video], matting)
+    if pipeline.batch_size > 1:
+        yield from convert_photos([item for item in items if not item.is_video], pipeline)
         items = [item for item in items if item.is_video]
     for item in items:
-        if not (item.is_video and show_frames):
-            yield item, make(item, matting)
+        if not item.is_video:
+            yield item, convert(item, pipeline)
             continue
         with _bar(request, 0, "frame", leave=len(items) == 1, position=min(len(items) - 1, 1)) as bar:
 
@@ -159,7 +168,7 @@ def _one_by_one(items: list[Item], matting, request: Request, show_frames: bool)
                     bar.total = max(total, done)
                 bar.update(done - bar.n)
 
-            report = make(item, matting, advance)
+            report = convert(item, pipeline, advance)
         yield item, report
 
 
@@ -185,12 +194,6 @@ def _is_same(path: Path, source: Path) -> bool:
 
 def _names(item: Item) -> str:
     return ", ".join("standard output" if str(path) == STANDARD else str(path) for path in item.targets.values())
-
-
-def _substituted(notices: list[Notice]) -> None:
-    for notice in notices:
-        if notice.is_warning or notice.short:
-            _say(f"warning: {notice.text}")
 
 
 @contextmanager

@@ -9,18 +9,18 @@ from collections.abc import Generator, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 
-from ..pipeline.pipeline import Matting
+from ..pipeline.pipeline import Pipeline
 from ..pipeline.settings import Settings
-from .convert import Report, make
+from .convert import Report, convert
 from .destinations import Item
 
 _DIED = "the process that worked on it died, twice; perhaps the computer has too little memory: lower --jobs"
 
-# The model of a worker process.
-_matting: Matting | None = None
+# The pipeline of a worker process.
+_pipeline: Pipeline | None = None
 
 
-def make_all(items: Iterable[Item], settings: Settings, jobs: int) -> Iterator[tuple[Item, Report]]:
+def convert_all(items: Iterable[Item], settings: Settings, jobs: int) -> Iterator[tuple[Item, Report]]:
     """Make the files of many photos and videos in separate processes, and report each as it is done.
 
     If a process dies, its photo gets a second try by itself; if the process dies again, the photo has failed.
@@ -68,14 +68,14 @@ def _until_one_dies(
 
 
 def _start_worker(settings: Settings, jobs: int) -> None:
-    global _matting
+    global _pipeline
     # The parent handles Ctrl-C; if it is killed, its workers end too.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, daemon=True).start()
     import torch
 
     torch.set_num_threads(max((os.cpu_count() or 1) // jobs, 1))
-    _matting = Matting(settings)
+    _pipeline = Pipeline(settings, to_lower="--jobs")
 
 
 def _end_with_parent() -> None:
@@ -86,5 +86,5 @@ def _end_with_parent() -> None:
 
 
 def _work(item: Item) -> Report:
-    assert _matting is not None, "the worker was not started by _start_worker"
-    return make(item, _matting)
+    assert _pipeline is not None, "the worker was not started by _start_worker"
+    return convert(item, _pipeline)

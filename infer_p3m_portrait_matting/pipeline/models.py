@@ -12,13 +12,12 @@ from ..p3m.checkpoints.weights import CACHE_VARIABLE, expected_weights
 from ..p3m.errors import shown
 from ..p3m.files.paths import trouble_with
 from ..p3m.inference.precision import trouble_with_gpu
-from .notices import Notice
 from .settings import Settings
 
 #: What runs when the weights of another model are missing: its own ship with the plugin.
 FALLBACK_MODEL = "mobile"
 
-#: Where it says how published weights are had.
+#: The guide that says where published weights come from.
 GUIDE = "https://github.com/Ikomia-hub/infer_p3m_portrait_matting/blob/main/docs/weights.md"
 
 _lock = threading.Lock()
@@ -26,19 +25,31 @@ _lock = threading.Lock()
 _loaded: WeakValueDictionary[tuple, PortraitMatting] = WeakValueDictionary()
 
 
+class Substitute(NamedTuple):
+    """What runs in place of something that is not to be had.
+
+    Attributes:
+        text: what runs instead, and why.
+        warning: the same in one line; "" if nobody asked for what is replaced.
+    """
+
+    text: str
+    warning: str
+
+
 class Opened(NamedTuple):
     """A loaded model, and what stands in for something else.
 
     Attributes:
-        session: the model.
+        model: the model.
         substitutes: what was replaced ("cuda", "weights of resnet34") -> by what, and why.
     """
 
-    session: PortraitMatting
-    substitutes: dict[str, Notice]
+    model: PortraitMatting
+    substitutes: dict[str, Substitute]
 
 
-def open_session(settings: Settings, base_url: str | None = None) -> Opened:
+def open_model(settings: Settings, base_url: str | None = None) -> Opened:
     """Get the loaded model for some settings: loaded once per (model, weights file, device, precision) while in use.
 
     Weights are looked for in this order: ``model_weight_file``, the cache folder, ``base_url``, the bundled ones. What
@@ -53,7 +64,7 @@ def open_session(settings: Settings, base_url: str | None = None) -> Opened:
         FileNotFoundError: ``model_weight_file`` does not exist, or weights are missing and nothing may replace them.
         WeightsError: the weights cannot be used.
     """
-    substitutes: dict[str, Notice] = {}
+    substitutes: dict[str, Substitute] = {}
     device = "cpu"
     if settings.cuda != "False":
         trouble = "PyTorch finds no NVIDIA GPU here"
@@ -62,19 +73,19 @@ def open_session(settings: Settings, base_url: str | None = None) -> Opened:
             trouble = f"PyTorch cannot compute on this GPU ({reason})" if reason else ""
         if trouble:
             text = f'cuda is "{settings.cuda}" but {trouble}: running on the CPU'
-            substitutes["cuda"] = Notice(text, is_warning=settings.cuda == "True")
+            substitutes["cuda"] = Substitute(text, text if settings.cuda == "True" else "")
         else:
             device = "cuda"
     model_name, weights, missing = _weights(settings, base_url)
     if missing:
         short = f"{model_name} runs: the published weights of {settings.model_name} are not here; see {GUIDE}"
-        substitutes[f"weights of {settings.model_name}"] = Notice(missing, short=short)
+        substitutes[f"weights of {settings.model_name}"] = Substitute(missing, short)
     key = (model_name, *_version(weights), device, settings.precision)
     with _lock:
-        session = _loaded.get(key)
-        if session is None:
-            session = _loaded[key] = PortraitMatting(model_name, device, weights, precision=settings.precision)
-    return Opened(session, substitutes)
+        model = _loaded.get(key)
+        if model is None:
+            model = _loaded[key] = PortraitMatting(model_name, device, weights, precision=settings.precision)
+    return Opened(model, substitutes)
 
 
 def _version(weights: Path) -> tuple:

@@ -1,4 +1,4 @@
-"""Choose the person to cut out: by a box from the parameters, a drawing or a face. Knows neither Ikomia nor Qt."""
+"""Choose the person to cut out: by a box from the parameters, a drawing or a face."""
 
 from collections.abc import Sequence
 

@@ -1,9 +1,8 @@
-"""Make the three pictures that the plugin returns, from a photo and its matte. Needs neither Ikomia nor Qt."""
+"""Make the three pictures of a run, from a photo and its matte."""
 
-import logging
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 
@@ -27,22 +26,23 @@ from ..p3m.files.paths import trouble_with
 from ..p3m.files.read import read_rgb
 from .settings import BLUR, IMAGE, TRANSPARENT, Settings
 
-logger = logging.getLogger("infer_p3m_portrait_matting")
 
-
-class Pictures(NamedTuple):
-    """What one run gives out, in the order of the output ports; H and W are the photo's, or less if it is cropped.
+@dataclass(frozen=True)
+class Result:
+    """What becomes of one photo or frame; H and W are the photo's, or less if it is cropped.
 
     Attributes:
         composite: uint8 [H, W, 3] RGB; with a background that is transparent, or a colour that is not opaque,
             [H, W, 4] RGBA, like the cut-out.
         matte: uint8 [H, W].
         cutout: uint8 [H, W, 4] RGBA, straight alpha.
+        warnings: what the user should check.
     """
 
     composite: np.ndarray
     matte: np.ndarray
     cutout: np.ndarray
+    warnings: tuple[str, ...] = ()
 
 
 def make_pictures(
@@ -51,7 +51,7 @@ def make_pictures(
     settings: Settings,
     background_image: np.ndarray | None = None,
     faces: list[Face] | None = None,
-) -> Pictures:
+) -> Result:
     """Adjust the matte, make all three pictures of it, and crop them to the person.
 
     Args:
@@ -68,11 +68,11 @@ def make_pictures(
     return _crop(_make(image, alpha, settings, background_image), alpha, settings)
 
 
-def _make(image: np.ndarray, alpha: np.ndarray, settings: Settings, background_image: np.ndarray | None) -> Pictures:
+def _make(image: np.ndarray, alpha: np.ndarray, settings: Settings, background_image: np.ndarray | None) -> Result:
     foreground = estimate_foreground(image, alpha) if settings.foreground == "estimated" else image
     person = cutout(foreground, alpha)
     if settings.background == TRANSPARENT:
-        return Pictures(person.copy(), person[..., 3].copy(), person)
+        return Result(person.copy(), person[..., 3].copy(), person)
     if settings.background == BLUR:
         background: np.ndarray | tuple[int, ...] = blurred_background(image, alpha)
     elif settings.background == IMAGE:
@@ -80,24 +80,23 @@ def _make(image: np.ndarray, alpha: np.ndarray, settings: Settings, background_i
         background = crop_to_fill(background_image, *alpha.shape)  # type: ignore[arg-type]
     else:
         background = parse_color(settings.background)
-    return Pictures(composite(foreground, alpha, background), to_uint8(alpha), person)
+    return Result(composite(foreground, alpha, background), to_uint8(alpha), person)
 
 
-def _crop(pictures: Pictures, alpha: np.ndarray, settings: Settings) -> Pictures:
+def _crop(result: Result, alpha: np.ndarray, settings: Settings) -> Result:
     margin = settings.crop_margin()
     if margin is None:
-        return pictures
+        return result
     window = person_window(1 - alpha if settings.invert else alpha, margin)
     if window is None:
-        logger.warning("infer_p3m_portrait_matting: crop: nobody is in the matte, so the pictures keep their size")
-        return pictures
-    return Pictures(*(np.ascontiguousarray(picture[window]) for picture in pictures))
+        return replace(result, warnings=("crop: nobody is in the matte, so the pictures keep their size",))
+    whole = result.composite, result.matte, result.cutout
+    cropped = [np.ascontiguousarray(picture[window]) for picture in whole]
+    return Result(cropped[0], cropped[1], cropped[2])
 
 
 def look_for_faces(image: np.ndarray, settings: Settings, name: str, tracker: FaceTracker | None = None) -> list[Face]:
     """Find the faces to hide: none when none are to be hidden.
-
-    When faces are to be hidden and none is found, a WARNING says so: someone asked for privacy and did not get it.
 
     Args:
         image: the photo, as for :meth:`~.p3m.PortraitMatting.matte`.
@@ -114,12 +113,18 @@ def look_for_faces(image: np.ndarray, settings: Settings, name: str, tracker: Fa
     faces = find_faces(image)
     if tracker is not None:
         faces = tracker(image, faces)
-    if not faces:
-        message = f"anonymize: no face was found in {name}; it may be turned away, covered, or cut off"
-        if settings.anonymize_strict:
-            raise ValueError(f"{message}. anonymize_strict is set, so there is no output: check the photo yourself")
-        logger.warning("infer_p3m_portrait_matting: %s. Nothing was hidden: check the pictures yourself", message)
+    if not faces and settings.anonymize_strict:
+        raise ValueError(f"{_no_face(name)}. anonymize_strict is set, so there is no output: check the photo yourself")
     return faces
+
+
+def without_face(name: str) -> str:
+    """The warning for a photo without a face to hide: someone asked for privacy and did not get it."""
+    return f"{_no_face(name)}. Nothing was hidden: check the pictures yourself"
+
+
+def _no_face(name: str) -> str:
+    return f"anonymize: no face was found in {name}; it may be turned away, covered, or cut off"
 
 
 def read_background(path: Path) -> np.ndarray:

@@ -1,26 +1,45 @@
-"""Turn one photo or frame into its pictures, by the parameters, without Ikomia."""
+"""Photo or frame in, three pictures out, by the parameters: the task and the command both call it."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from ..p3m import FaceTracker, TemporalFilter, matte_person
-from .models import open_session
-from .notices import Notice
+from ..p3m import Box, Face, matte_person
+from .models import open_model
 from .out_of_memory import clear_memory_errors
 from .person import choose_person
-from .pictures import Pictures, look_for_faces, make_pictures, read_background
+from .pictures import Result, look_for_faces, make_pictures, read_background, without_face
 from .settings import ALL, IMAGE, Settings
+from .video import Video
 
 
-class Matting:
-    """A loaded model and the parameters for it.
+@dataclass(frozen=True)
+class Prepared:
+    """A photo or frame of which everything is known but its matte; made by :meth:`Pipeline.prepare`."""
+
+    image: np.ndarray
+    background: np.ndarray | None
+    video: Video | None
+    faces: list[Face]
+    #: Around the person to cut out; None for everybody.
+    box: Box | None
+    warnings: tuple[str, ...]
+
+
+class Pipeline:
+    """A loaded model and the parameters of a run; any number of threads may share one.
 
     Args:
         settings: the parameters.
+        base_url: address of the folder of published checkpoints; None downloads nothing.
+        to_lower: what else the message about too little memory should advise to lower.
 
     Attributes:
-        substitutes: notices that say what is missing and what replaces it.
+        settings: the parameters.
+        model: the loaded model.
+        substitutes: what was replaced ("cuda", "weights of resnet34") -> by what, and why.
         batch_size: how many photos :meth:`mattes` takes through the network at once.
 
     Raises:
@@ -29,57 +48,91 @@ class Matting:
         ValueError: the background picture cannot be read.
     """
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, base_url: str | None = None, to_lower: str = "") -> None:
         self.settings = settings
-        self._session, substitutes = open_session(settings)
-        self.substitutes: list[Notice] = list(substitutes.values())
-        # A single person's matte comes from a part of the photo, which pictures() chooses.
-        self.batch_size = self._session.batch_size if settings.subject == ALL else 1
+        self._to_lower = to_lower
         path = settings.background_path()
         self._background = None if path is None or settings.background != IMAGE else read_background(path)
+        self.model, self.substitutes = open_model(settings, base_url)
+        # A single person's matte comes from a part of the photo.
+        self.batch_size = self.model.batch_size if settings.subject == ALL else 1
 
-    def mattes(self, images: Sequence[np.ndarray]) -> list[np.ndarray]:
-        """Estimate the mattes of several photos, in batches where the device gains by it.
+    def run(self, image: np.ndarray, name: str, video: Video | None = None) -> Result:
+        """Make the pictures of one photo or frame: :meth:`prepare` and :meth:`make`."""
+        return self.make(self.prepare(image, name, video=video))
 
-        Args:
-            images: each as for :meth:`~.p3m.PortraitMatting.matte`.
-
-        Returns:
-            float32 [H, W] for each, to be given to :meth:`pictures`.
-        """
-        return self._session.matte_batch(images, self.settings.method, self.settings.input_size)
-
-    def pictures(
+    def prepare(
         self,
         image: np.ndarray,
         name: str,
-        steady: TemporalFilter | None = None,
-        tracker: FaceTracker | None = None,
-        alpha: np.ndarray | None = None,
-    ) -> Pictures:
-        """Make all pictures of one photo or frame.
+        *,
+        boxes: Sequence[Box] = (),
+        background: np.ndarray | None = None,
+        video: Video | None = None,
+    ) -> Prepared:
+        """Find the faces and the person, so that all that can be wrong with a photo is known before its matte.
 
         Args:
-            image: as for :meth:`~.p3m.PortraitMatting.matte`.
+            image: the photo or frame, as for :meth:`~.p3m.PortraitMatting.matte`.
             name: its name in messages.
-            steady: the video's temporal filter, if its frames steady each other.
-            tracker: the video's face tracker, which keeps faces that the detector misses in a frame.
-            alpha: its matte, if :meth:`mattes` has estimated it already.
+            boxes: drawn on it, for the subject "box".
+            background: picture for the background "image", if ``background_file`` names none.
+            video: the video that a frame belongs to; None for a photo.
 
         Raises:
-            ValueError, MissingPackageError: see :func:`~.pictures.look_for_faces` and
-                :func:`~.person.choose_person`.
+            ValueError: a parameter needs a picture, a face or a box that is not there, or does not suit a video; the
+                message says what to do.
+            MissingPackageError: the face detector is needed but not installed.
             RuntimeError: there is too little memory; the message says what to lower.
         """
         settings = self.settings
-        with clear_memory_errors(image.shape[0], image.shape[1], settings.input_size, "--jobs"):
-            faces = look_for_faces(image, settings, name, tracker)
-            if alpha is None:
-                box = choose_person(image, settings, [], name, faces)
-                alpha = self._matte(image) if box is None else matte_person(self._matte, image, box)
-            if steady is not None:
-                alpha = steady(image, alpha)
-            return make_pictures(image, alpha, settings, self._background, faces)
+        behind = background if self._background is None else self._background
+        if settings.background == IMAGE and behind is None:
+            raise ValueError('background is "image", but there is no picture for it: set background_file')
+        with self._clear_memory_errors(image):
+            if video is not None:
+                video.begin_frame(settings)
+            faces = look_for_faces(image, settings, name, video.tracker if video else None)
+            box = choose_person(image, settings, boxes, name, faces)
+        warnings = () if faces or settings.anonymize == "none" else (without_face(name),)
+        return Prepared(image, behind, video, faces, box, warnings)
 
-    def _matte(self, image: np.ndarray) -> np.ndarray:
-        return self._session.matte(image, self.settings.method, self.settings.input_size)
+    def mattes(self, photos: Sequence[Prepared]) -> list[np.ndarray]:
+        """Estimate the mattes of several photos of everybody, in batches where the device gains by it.
+
+        Returns:
+            float32 [H, W] for each, to be given to :meth:`make`.
+        """
+        settings = self.settings
+        return self.model.matte_batch([photo.image for photo in photos], settings.method, settings.input_size)
+
+    def make(
+        self, photo: Prepared, alpha: np.ndarray | None = None, after_pass: Callable[[], None] | None = None
+    ) -> Result:
+        """Make the pictures of a photo or frame.
+
+        Args:
+            photo: from :meth:`prepare`.
+            alpha: its matte, if :meth:`mattes` has estimated it already.
+            after_pass: called after each pass through the network; what it raises ends the run.
+
+        Raises:
+            WeightsError: the weights make the network give values that are not finite.
+            RuntimeError: there is too little memory; the message says what to lower.
+        """
+        settings, image = self.settings, photo.image
+
+        def matte(part: np.ndarray) -> np.ndarray:
+            return self.model.matte(part, settings.method, settings.input_size, after_pass)
+
+        with self._clear_memory_errors(image):
+            if alpha is None:
+                alpha = matte(image) if photo.box is None else matte_person(matte, image, photo.box)
+            if photo.video is not None and settings.temporal:
+                alpha = photo.video.steady(image, alpha)
+            result = make_pictures(image, alpha, settings, photo.background, photo.faces)
+        return replace(result, warnings=photo.warnings + result.warnings)
+
+    def _clear_memory_errors(self, image: np.ndarray) -> AbstractContextManager[None]:
+        height, width = image.shape[:2]
+        return clear_memory_errors(height, width, self.settings.input_size, self._to_lower)

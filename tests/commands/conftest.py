@@ -5,7 +5,7 @@ import pytest
 from command_line import SETTINGS
 from PIL import Image
 
-from infer_p3m_portrait_matting.pipeline.pipeline import Matting
+from infer_p3m_portrait_matting.pipeline.pipeline import Pipeline
 
 
 @pytest.fixture(scope="session")
@@ -14,13 +14,13 @@ def photo(astronaut):
 
 
 @pytest.fixture(scope="module")
-def matting():
-    return Matting(SETTINGS)
+def pipeline():
+    return Pipeline(SETTINGS)
 
 
 @pytest.fixture
-def expected(matting, photo):
-    return matting.pictures(photo, "photo")
+def expected(pipeline, photo):
+    return pipeline.run(photo, "photo")
 
 
 @pytest.fixture

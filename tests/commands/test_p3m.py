@@ -14,7 +14,9 @@ from PIL import Image
 from infer_p3m_portrait_matting.commands.main import main
 from infer_p3m_portrait_matting.commands.options import parse
 from infer_p3m_portrait_matting.p3m import Box, PortraitMatting, __version__, matte_person, to_uint8
-from infer_p3m_portrait_matting.pipeline.pipeline import Matting
+from infer_p3m_portrait_matting.p3m.files import encode
+from infer_p3m_portrait_matting.p3m.video import formats
+from infer_p3m_portrait_matting.pipeline.pipeline import Pipeline
 from infer_p3m_portrait_matting.pipeline.settings import Settings
 
 
@@ -68,6 +70,20 @@ def test_jpeg_gets_the_composite_and_no_cutout(source, expected, capsys):
     assert run(source, target, "--background", "transparent") == 2
 
 
+def test_formats_without_alpha_are_known_from_the_tables_of_formats(source, capsys, monkeypatch):
+    monkeypatch.setitem(encode.PHOTO_FORMATS, ".bmp", encode.PhotoFormat("BMP", False, {}))
+    monkeypatch.setitem(formats.FORMATS, ".mkv", formats.FORMATS[".mp4"])
+    clip = source.with_name("clip.avi")
+    clip.write_bytes(b"")
+    for path, suffix, better in ((source, ".bmp", ".png, .webp or .tif"), (clip, ".mkv", ".mov or .webm")):
+        target = source.with_name(f"out{suffix}")
+        # A composite with alpha is refused before anything is loaded or read.
+        assert run(path, target, "--background", "transparent") == 2
+        assert f"{target}: {suffix} holds no alpha" in capsys.readouterr().err
+        assert run(path, target, "--output", "cutout") == 2
+        assert f"{suffix} holds no alpha; choose {better}, or --output composite" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("time", [1, 2**31])
 def test_what_is_there_is_never_replaced_unless_forced(source, time, capsys):
     """Whether older or newer than the photo, it may be anything, such as another photo that a pattern has named."""
@@ -117,7 +133,7 @@ def test_only_the_person_in_the_box_is_cut_out(photo, tmp_path, monkeypatch):
     assert alpha[:, 270:].max() == 0 < alpha[:, :256].max()
     # In a batch everybody would be cut out.
     monkeypatch.setattr(PortraitMatting, "batch_size", 3, raising=False)
-    assert Matting(replace(SETTINGS, subject="box", box="0,0,9,9")).batch_size == 1
+    assert Pipeline(replace(SETTINGS, subject="box", box="0,0,9,9")).batch_size == 1
 
 
 def test_the_input_is_never_overwritten(source, capsys):
@@ -205,7 +221,7 @@ def test_a_background_file_implies_the_background(source, tmp_path, photo):
     Image.fromarray(beach).save(tmp_path / "beach.png")
     assert run(source, "--background-file", tmp_path / "beach.png") == 0
     settings = replace(SETTINGS, background="image", background_file=str(tmp_path / "beach.png"))
-    wanted = Matting(settings).pictures(photo, "photo").composite
+    wanted = Pipeline(settings).run(photo, "photo").composite
     np.testing.assert_array_equal(read(tmp_path / "photo_composite.png"), wanted)
 
 

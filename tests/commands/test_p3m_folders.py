@@ -18,9 +18,9 @@ import pytest
 from command_line import ROOT, SMALL, names, read, run, start, wait_for
 from PIL import Image
 
-from infer_p3m_portrait_matting.commands import find_media as walk
+from infer_p3m_portrait_matting.commands import find_media
 from infer_p3m_portrait_matting.commands.destinations import Item, Wanted, many
-from infer_p3m_portrait_matting.commands.pool import make_all
+from infer_p3m_portrait_matting.commands.pool import convert_all
 from infer_p3m_portrait_matting.p3m import PortraitMatting
 from infer_p3m_portrait_matting.pipeline.settings import Settings
 
@@ -97,7 +97,7 @@ def test_a_photo_without_a_suffix_is_found_however_large_it_is(limit, tmp_path, 
     Image.new("RGB", (10, 10)).save(tmp_path / "photo", "PNG")
     (tmp_path / "notes").write_text("no photo")
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", limit)
-    found = walk.find(tmp_path, tmp_path / "results")
+    found = find_media.find(tmp_path, tmp_path / "results")
     assert found.media == [(tmp_path / "photo", False)]
     assert found.others == [tmp_path / "notes"]
 
@@ -108,7 +108,7 @@ def test_what_is_no_photo_by_its_name_is_passed_over(tmp_path):
     Image.new("RGB", (10, 10)).save(tmp_path / "Dr. Smith", "TIFF")
     Image.new("RGB", (10, 10)).save(tmp_path / "b.jp2", "JPEG2000")
     (tmp_path / "._clip.mp4").write_bytes(b"notes")
-    found = walk.find(tmp_path, tmp_path / "results")
+    found = find_media.find(tmp_path, tmp_path / "results")
     assert [path.name for path, _ in found.media] == ["Dr. Smith", "b.jp2"]
     assert [path.name for path in found.others] == ["._clip.mp4", "a.nef"]
 
@@ -271,7 +271,9 @@ def test_the_progress_bar_shows_rate_and_time_left(folder):
 
 
 @pytest.mark.parametrize("fails", [False, True])
-def test_photos_that_share_a_batch_become_the_same_files_as_alone(fails, matting, photo, tmp_path, monkeypatch, capsys):
+def test_photos_that_share_a_batch_become_the_same_files_as_alone(
+    fails, pipeline, photo, tmp_path, monkeypatch, capsys
+):
     """On a GPU several photos go through the network at once; here it is a CPU that is told to."""
     folder = tmp_path / "photos"
     folder.mkdir()
@@ -291,7 +293,7 @@ def test_photos_that_share_a_batch_become_the_same_files_as_alone(fails, matting
         return in_one_run(session, images, *arguments)
 
     # The command shares the loaded model.
-    monkeypatch.setattr(matting._session, "batch_size", 3)
+    monkeypatch.setattr(pipeline.model, "batch_size", 3)
     monkeypatch.setattr(PortraitMatting, "_run", watch)
     assert run(folder, together, "--output", "matte,cutout") == 1
     assert max(batches) == 3
@@ -358,7 +360,7 @@ def test_a_photo_that_is_offered_to_dying_workers_is_made_all_the_same(photo, tm
     for name in ("a", "b", "c", "d"):
         Image.fromarray(photo).save(tmp_path / f"{name}.png")
         items.append(Item(tmp_path / f"{name}.png", {"matte": tmp_path / f"{name}_matte.png"}))
-    reports = make_all(items, Settings(model_name="mobile", input_size=64), 2)
+    reports = convert_all(items, Settings(model_name="mobile", input_size=64), 2)
     made = [next(reports)]
     for child in children_of(os.getpid()):
         if b"spawn_main" in Path(f"/proc/{child}/cmdline").read_bytes():
@@ -373,7 +375,7 @@ def test_what_is_neither_file_nor_folder_is_passed_over(tmp_path):
     """Reading a pipe would wait for ever."""
     os.mkfifo(tmp_path / "pipe")
     os.mkfifo(tmp_path / "pipe.jpg")
-    found = walk.find(tmp_path, tmp_path / "results")
+    found = find_media.find(tmp_path, tmp_path / "results")
     assert (found.media, [path.name for path in found.others]) == ([], ["pipe", "pipe.jpg"])
 
 

@@ -11,10 +11,10 @@ import pytest
 from command_line import SETTINGS, names, p3m, read, run, start, wait_for
 from PIL import Image
 
-from infer_p3m_portrait_matting.p3m import PortraitMatting, TemporalFilter, find_faces
+from infer_p3m_portrait_matting.p3m import PortraitMatting, TemporalFilter, find_faces, to_uint8
 from infer_p3m_portrait_matting.p3m.faces.hide import face_area
 from infer_p3m_portrait_matting.p3m.video.reader import Frame, VideoReader
-from infer_p3m_portrait_matting.pipeline.pipeline import Matting
+from infer_p3m_portrait_matting.pipeline.pipeline import Pipeline
 
 
 @pytest.fixture(scope="module")
@@ -67,14 +67,14 @@ def sounds_of(path) -> list[str]:
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("name", "sound"), [("out.mov", "aac"), ("out.webm", "opus")])
-def test_a_video_with_alpha(clip, tmp_path, matting, name, sound):
+def test_a_video_with_alpha(clip, tmp_path, pipeline, name, sound):
     target = tmp_path / name
     assert run(clip, target) == 0
     got = rgba_of(target)
     source = frames_of(clip)
     assert [frame.shape for frame in got] == [(191, 255, 4)] * 10
     for frame, picture in zip(source, got, strict=True):
-        alpha = matting.pictures(frame.image, "frame").matte
+        alpha = pipeline.run(frame.image, "frame").matte
         assert np.abs(picture[..., 3].astype(int) - alpha).mean() < 2
     assert [round(float(f.time), 3) for f in frames_of(target)] == [round(i * 1001 / 30000, 3) for i in range(10)]
     assert sounds_of(target) == [sound]
@@ -82,14 +82,14 @@ def test_a_video_with_alpha(clip, tmp_path, matting, name, sound):
 
 
 @pytest.mark.slow
-def test_a_video_on_a_background(clip, tmp_path, matting):
+def test_a_video_on_a_background(clip, tmp_path, pipeline):
     target = tmp_path / "out.mp4"
     assert run(clip, target, "--background", "#0000ff") == 0
     got = frames_of(target)
     blue = replace(SETTINGS, background="#0000ff")
-    matting = Matting(blue)
+    pipeline = Pipeline(blue)
     for frame, written in zip(frames_of(clip), got, strict=True):
-        want = matting.pictures(frame.image, "frame").composite
+        want = pipeline.run(frame.image, "frame").composite
         assert np.abs(written.image.astype(int) - want).mean() < 4
     assert sounds_of(target) == ["aac"]
     assert run(clip, target, "--output", "cutout", "--force") == 2
@@ -98,13 +98,13 @@ def test_a_video_on_a_background(clip, tmp_path, matting):
 
 
 @pytest.mark.slow
-def test_a_video_as_pictures(clip, tmp_path, matting):
+def test_a_video_as_pictures(clip, tmp_path, pipeline):
     assert run(clip, tmp_path / "frames" / "%04d.png") == 0
     assert run(clip, tmp_path / "folder") == 0
     assert names(tmp_path / "frames") == [f"{i:04}.png" for i in range(1, 11)]
     assert names(tmp_path / "folder") == [f"{i:05}.png" for i in range(1, 11)]
     for i, frame in enumerate(frames_of(clip), 1):
-        want = matting.pictures(frame.image, "frame").cutout
+        want = pipeline.run(frame.image, "frame").cutout
         np.testing.assert_array_equal(read(tmp_path / "folder" / f"{i:05}.png"), want)
     # A finished sequence, or what is left of one, is somebody's pictures.
     (tmp_path / "folder" / "00001.png").unlink()
@@ -127,11 +127,11 @@ def test_several_outputs_of_a_video_in_one_pass(clip, tmp_path, monkeypatch):
 
 
 @pytest.mark.slow
-def test_temporal_steadies_a_video(clip, tmp_path, matting):
+def test_temporal_steadies_a_video(clip, tmp_path, pipeline):
     assert run(clip, tmp_path / "f", "--temporal", "--output", "matte") == 0
     steady = TemporalFilter()
     for i, frame in enumerate(frames_of(clip), 1):
-        want = matting.pictures(frame.image, "frame", steady).matte
+        want = to_uint8(steady(frame.image, pipeline.model.matte(frame.image, "HYBRID", 128)))
         np.testing.assert_array_equal(read(tmp_path / "f" / f"{i:05}.png"), want)
 
 

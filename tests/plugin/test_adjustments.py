@@ -67,7 +67,12 @@ def test_crop_cuts_all_three_pictures_alike(photo, mobile, background, invert):
 def test_crop_of_nobody_keeps_the_size_and_says_so(caplog):
     empty = np.full((96, 128, 3), 200, np.uint8)
     found = make_pictures(empty, np.full((96, 128), 0.03, np.float32), Settings(crop="10"))
-    assert [picture.shape[:2] for picture in found] == [(96, 128)] * 3
+    assert [picture.shape[:2] for picture in (found.composite, found.matte, found.cutout)] == [(96, 128)] * 3
+    (warning,) = found.warnings
+    assert "crop: nobody is in the matte" in warning
+    together, matte, _ = run(empty, crop=10)
+    assert together.shape == empty.shape
+    assert matte.max() < 16
     assert len(warnings(caplog, "crop: nobody is in the matte")) == 1
 
 

@@ -1,0 +1,156 @@
+"""One recipe: photos and frames in, pictures and warnings out, from one thread or several."""
+
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from infer_p3m_portrait_matting.commands import convert as convert_module
+from infer_p3m_portrait_matting.commands.convert import convert
+from infer_p3m_portrait_matting.commands.destinations import Item
+from infer_p3m_portrait_matting.p3m import Box, Face, PortraitMatting, crop_to_fill, matte_person, to_uint8
+from infer_p3m_portrait_matting.pipeline.pipeline import Pipeline
+from infer_p3m_portrait_matting.pipeline.settings import Settings
+from infer_p3m_portrait_matting.pipeline.video import Video
+
+
+def pipeline_with(**parameters) -> Pipeline:
+    return Pipeline(Settings(model_name="mobile", input_size=64, cuda="False", **parameters))
+
+
+@pytest.fixture(scope="module")
+def nobody():
+    return np.random.default_rng(0).integers(0, 256, (128, 160, 3), dtype=np.uint8)
+
+
+def no_faces(monkeypatch, found=lambda image: []):
+    monkeypatch.setattr("infer_p3m_portrait_matting.pipeline.pictures.find_faces", found)
+
+
+def test_warnings_are_part_of_the_result_and_nothing_is_logged(nobody, caplog, monkeypatch):
+    no_faces(monkeypatch)
+    pipeline = pipeline_with(anonymize="blur", crop="10")
+    pipeline.model.model.segment, segment = lambda x: segment(x) * 0 + background(x), pipeline.model.model.segment
+    try:
+        result = pipeline.run(nobody, "holiday.jpg")
+    finally:
+        del pipeline.model.model.segment
+    face, crop = result.warnings
+    assert face.startswith("anonymize: no face was found in holiday.jpg")
+    assert crop.startswith("crop: nobody is in the matte")
+    assert result.matte.shape == nobody.shape[:2]
+    assert caplog.records == []
+
+
+def background(x):
+    """Logits that leave no doubt that a pixel is background, for :func:`test_warnings_are_part_of_the_result`."""
+    return x.new_tensor([50.0, 0.0, 0.0]).view(1, 3, 1, 1)
+
+
+def test_two_threads_keep_their_warnings_apart(nobody, monkeypatch):
+    """They share the pipeline, and each has found no face before the other goes on."""
+    both = threading.Barrier(2, timeout=60)
+
+    def found(image):
+        both.wait()
+        return []
+
+    no_faces(monkeypatch, found)
+    pipeline = pipeline_with(anonymize="blur")
+
+    def warnings(name):
+        return [text for number in range(3) for text in pipeline.run(nobody, f"{name} {number}").warnings]
+
+    with ThreadPoolExecutor(2) as threads:
+        for name, texts in zip(("left", "right"), threads.map(warnings, ("left", "right")), strict=True):
+            assert [f"in {name} {number};" in text for number, text in enumerate(texts)] == [True] * 3
+
+
+def test_two_threads_of_the_command_keep_what_the_core_says_apart(nobody, tmp_path, monkeypatch):
+    """Both files have a colour profile that cannot be used, which the core logs while both are being read."""
+    pipeline, both = pipeline_with(), threading.Barrier(2, timeout=60)
+    decode = convert_module.decode_image
+
+    def decode_together(*arguments):
+        both.wait()
+        image = decode(*arguments)
+        both.wait()
+        return image
+
+    monkeypatch.setattr(convert_module, "decode_image", decode_together)
+    items = []
+    for name in ("left", "right"):
+        Image.fromarray(nobody).save(tmp_path / f"{name}.png", icc_profile=b"no profile")
+        items.append(Item(tmp_path / f"{name}.png", {"matte": tmp_path / f"{name}_matte.png"}))
+    with ThreadPoolExecutor(2) as threads:
+        for item, report in zip(items, threads.map(lambda item: convert(item, pipeline), items), strict=True):
+            assert report.error == ""
+            (warning,) = report.warnings
+            assert str(item.source) in warning
+            assert "colour profile cannot be used" in warning
+
+
+def test_boxes_and_a_background_come_with_each_photo(astronaut, nobody):
+    photo, box = np.hstack([astronaut[:192, 96:352], nobody[:, :96].repeat(2, 0)[:192]]), Box(0, 0, 256, 192)
+    pipeline = pipeline_with(subject="box", background="image", foreground="original")
+    result = pipeline.make(pipeline.prepare(photo, "photo", boxes=[box], background=nobody))
+    alpha = matte_person(lambda part: PortraitMatting("mobile").matte(part, input_size=64), photo, box)
+    np.testing.assert_array_equal(result.matte, to_uint8(alpha))
+    outside = result.matte == 0
+    assert outside.any()
+    np.testing.assert_array_equal(result.composite[outside], crop_to_fill(nobody, *alpha.shape)[outside])
+    with pytest.raises(ValueError, match='background is "image", but there is no picture for it'):
+        pipeline.prepare(photo, "photo", boxes=[box])
+
+
+def test_all_that_is_wrong_with_a_photo_is_known_before_its_matte(nobody, monkeypatch):
+    no_faces(monkeypatch)
+    monkeypatch.setattr(PortraitMatting, "matte", lambda *_: pytest.fail("the network ran"))
+    for parameters, words in (
+        ({"anonymize": "blur", "anonymize_strict": True}, "no face was found in a.jpg"),
+        ({"subject": "box"}, "there is no box"),
+        ({"subject": "box", "box": "900,0,9,9"}, "lies outside the photo"),
+        ({"background": "image"}, "there is no picture"),
+    ):
+        with pytest.raises(ValueError, match=words):
+            pipeline_with(**parameters).prepare(nobody, "a.jpg")
+    with pytest.raises(ValueError, match='crop must be "none" for a video'):
+        pipeline_with(crop="5").prepare(nobody, "a.jpg", video=Video())
+
+
+def test_what_after_pass_raises_ends_the_run(nobody):
+    class Stopped(Exception):
+        pass
+
+    def stop():
+        raise Stopped
+
+    pipeline = pipeline_with()
+    with pytest.raises(Stopped):
+        pipeline.make(pipeline.prepare(nobody, "photo"), after_pass=stop)
+
+
+def test_a_video_forgets_what_the_parameters_switch_off(nobody, monkeypatch):
+    """A face that is missed in the second frame stays hidden, unless nothing was to be hidden in between."""
+    face = Face(20, 20, 60, 60, 0.0, 1.0)
+    no_faces(monkeypatch, lambda image: [face] if image is nobody else [])
+    hiding, open_faces, later = pipeline_with(anonymize="blur"), pipeline_with(), nobody.copy()
+    video = Video()
+    assert hiding.prepare(nobody, "1", video=video).faces == [face]
+    assert hiding.prepare(later, "2", video=video).faces
+    assert open_faces.prepare(later, "3", video=video).faces == []
+    last = hiding.prepare(later, "4", video=video)
+    assert last.faces == []
+    assert "no face was found in 4" in last.warnings[0]
+
+
+def test_frames_steady_each_other_only_within_a_video(nobody, astronaut):
+    noisy = np.clip(astronaut[:192, 96:352] + np.random.default_rng(1).normal(0, 5, (192, 256, 3)), 0, 255)
+    frames = [astronaut[:192, 96:352].copy(), noisy.astype(np.uint8)]
+    pipeline, video = pipeline_with(temporal=True), Video()
+    first, second = (pipeline.run(frame, "frame", video).matte for frame in frames)
+    alone = [pipeline.run(frame, "photo").matte for frame in frames]
+    np.testing.assert_array_equal(first, alone[0])
+    assert not np.array_equal(second, alone[1])
