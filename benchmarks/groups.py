@@ -74,7 +74,7 @@ def main() -> None:
     parser.add_argument("--model", default="mobile")
     arguments = parser.parse_args()
     cutouts, pictures = list_images(arguments.cutouts), list_images(arguments.pictures)
-    net = PortraitMatting(arguments.model)
+    net = PortraitMatting(arguments.model, "cpu")
     rng = random.Random(0)
     print(f"{'people':>6} {'size':>6} {'':>12} {'all':>7} {'kept':>7} {'box':>7}")
     for size, share in SIZES.items():

@@ -19,7 +19,7 @@ def measure(step: str, megapixels: float) -> float:
     """Run one step in this process, which must be fresh; returns bytes per pixel."""
     side = int((megapixels * 1e6) ** 0.5)
     rng = np.random.default_rng(0)
-    small = PortraitMatting("mobile")
+    small = PortraitMatting("mobile", "cpu")
     small.matte(np.zeros((1024, 1024, 3), np.uint8))  # what the network takes does not grow with the photo
     photo = rng.integers(0, 256, (side, side, 3), np.uint8)
     alpha = np.arange(side * side, dtype=np.float32).reshape(side, side)

@@ -50,7 +50,7 @@ def main() -> int:
     parser.add_argument("--rounds", type=int, default=7)
     rounds = parser.parse_args().rounds
     photo = cv2.resize(astronaut(), (1080, 1620), interpolation=cv2.INTER_CUBIC)
-    matting = PortraitMatting("mobile")
+    matting = PortraitMatting("mobile", "cpu")
     predicted, true = (np.rint(matting.matte(photo, method) * 255) / 255 for method in ("RESIZE", "HYBRID"))
 
     sides = {

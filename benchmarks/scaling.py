@@ -41,7 +41,7 @@ def measure(model_name: str, megapixels: float, rounds: int) -> dict[str, float]
     scale = (megapixels * 1e6 / (HEIGHT * WIDTH)) ** 0.5
     size = round(WIDTH * scale), round(HEIGHT * scale)
     image = cv2.resize(photo(), size, interpolation=cv2.INTER_LINEAR)
-    matting = PortraitMatting(model_name)
+    matting = PortraitMatting(model_name, "cpu")
     seconds = []
     for _ in range(1 + rounds):
         start = time.perf_counter()

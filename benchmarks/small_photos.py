@@ -15,7 +15,7 @@ def main() -> None:
     """Print one line per size: mean absolute difference x 1000 from the large photo's matte at that size."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--model", default="mobile", help="resnet34, vitae-s or mobile (default: %(default)s)")
-    matting, photo = PortraitMatting(parser.parse_args().model), data.astronaut()
+    matting, photo = PortraitMatting(parser.parse_args().model, "cpu"), data.astronaut()
     full = matting.matte(photo)
     print("side    HYBRID   RESIZE   enlarged by hand (HYBRID)")
     for side in SIDES:

@@ -29,7 +29,7 @@ def main() -> int:
 
     rng = np.random.default_rng(0)
     photo = astronaut()
-    matting, steady = PortraitMatting("mobile"), TemporalFilter()
+    matting, steady = PortraitMatting("mobile", "cpu"), TemporalFilter()
 
     def frame(shift: int = 0) -> np.ndarray:
         moved = np.roll(photo, shift, axis=1)

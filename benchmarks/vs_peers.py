@@ -60,7 +60,7 @@ def main() -> int:
     photos = sorted(args.photos.glob("*.jpg"))
     if not photos:
         parser.error(f"no photos (*.jpg) in {args.photos}")
-    ours = PortraitMatting("mobile")
+    ours = PortraitMatting("mobile", "cpu")
     sides: dict[str, Matte] = {"ours, mobile": ours.matte, "Robust Video Matting": robust_video_matting(args.threads)}
     sad: dict[str, list[float]] = {name: [] for name in sides}
     seconds: dict[str, list[float]] = {name: [] for name in sides}

@@ -133,7 +133,7 @@ def _in_words(ratios: dict[str, float]) -> str:
 
 
 def _compare(folder: Path, threads: int, rounds: int, precision: str) -> int:
-    chosen = PortraitMatting("mobile", precision=precision).precision
+    chosen = PortraitMatting("mobile", "cpu", precision=precision).precision
     print(f"photo {WIDTH} x {HEIGHT}, HYBRID at {INPUT_SIZE}, cpu, {threads} threads, median of {rounds} rounds")
     print(f"precision {precision}: {chosen} on this CPU")
     ways = ("float32",) if chosen == "float32" else ("float32", precision)

@@ -90,7 +90,7 @@ def matting(checkpoints, golden) -> Callable[[str], PortraitMatting]:
 
     @cache
     def load(variant: str) -> PortraitMatting:
-        loaded = PortraitMatting(variant, weights=checkpoints[variant], precision="float32")
+        loaded = PortraitMatting(variant, "cpu", checkpoints[variant], "float32")
         published_rule.use_golden_features(loaded.model, golden(variant))
         return loaded
 
@@ -100,7 +100,7 @@ def matting(checkpoints, golden) -> Callable[[str], PortraitMatting]:
 @pytest.fixture(scope="session")
 def mobile() -> PortraitMatting:
     """The bundled model, in the precision that gives the same numbers on every machine."""
-    return PortraitMatting("mobile", precision="float32")
+    return PortraitMatting("mobile", "cpu", precision="float32")
 
 
 @pytest.fixture(scope="session")

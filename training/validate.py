@@ -5,6 +5,7 @@ For photos with mattes outside of training there is ``python -m infer_p3m_portra
 
 import argparse
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from infer_p3m_portrait_matting.evaluate.dataset import MATTES, PHOTOS, check_ou
 from infer_p3m_portrait_matting.p3m import METHODS, PortraitMatting, score, trimap_of
 from infer_p3m_portrait_matting.p3m.files.encode import encode_png
 from infer_p3m_portrait_matting.p3m.files.write import write_whole
+from infer_p3m_portrait_matting.p3m.model.registry import get_variant
 
 from .augment import KEYED, Recipe, Sampler
 from .gallery import load_gallery
@@ -109,13 +111,9 @@ def main() -> None:
             check_output(args.output, read)
         except ValueError as error:
             parser.error(str(error))
-    session = PortraitMatting(
-        args.model,
-        weights=args.weights,
-        global_bound=args.global_bound,
-        unknown_above=args.unknown_above,
-        second_look=args.second_look,
-    )
+    rules = {name: getattr(args, name) for name in ("global_bound", "unknown_above", "second_look")}
+    variant = replace(get_variant(args.model), **{name: rule for name, rule in rules.items() if rule is not None})
+    session = PortraitMatting(variant, "cpu", args.weights)
     if args.output:
         args.output.mkdir(parents=True, exist_ok=True)
     if args.folder:

@@ -28,7 +28,7 @@ def check_image(image: np.ndarray) -> None:
             outside [0, 1] by more than rounding.
     """
     if not isinstance(image, np.ndarray):
-        raise TypeError(f"the image must be a numpy array, got {type(image).__name__}")
+        raise TypeError(f"the image must be a numpy array, got {type(image).__name__}: load_photo(path) reads files")
     if image.ndim not in (2, 3):
         raise ValueError(f"the image must be [H, W] or [H, W, channels], got shape {image.shape}")
     if 0 in image.shape[:2]:
@@ -81,6 +81,9 @@ def as_rgb(image: np.ndarray) -> np.ndarray:
 
 def to_uint8(x: np.ndarray) -> np.ndarray:
     """Round an image or a matte to 8 bits.
+
+    >>> to_uint8(np.array([0, 0.5, 1]))
+    array([  0, 128, 255], dtype=uint8)
 
     Args:
         x: uint8, uint16 or float in [0, 1], of either byte order and of any shape and strides.

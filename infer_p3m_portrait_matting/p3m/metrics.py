@@ -53,6 +53,10 @@ class Scores(NamedTuple):
 def score(predicted: np.ndarray, true: np.ndarray, trimap: np.ndarray) -> Scores:
     """Compare a predicted matte with the true one.
 
+    >>> found = score(adjust(alpha, feather=2), alpha, trimap_of(alpha))
+    >>> 0 < found.sad_t <= found.sad
+    True
+
     Args:
         predicted: float [H, W] in [0, 1].
         true: float [H, W] in [0, 1].

@@ -52,7 +52,7 @@ def test_a_cluster_of_two_workers_mattes_restarts_and_lists_failures(photos, tmp
     results = sorted(path.relative_to(out).as_posix() for path in out.rglob("*") if path.is_file())
     assert results == ["a.jpg.png", "a.png.png", "b.png.png", "c.png.png", "sub/a.png.png"]
     photo = np.ascontiguousarray(cv2.imread(str(photos / "b.png"))[..., ::-1])
-    alpha = PortraitMatting("mobile").matte(photo, "HYBRID", 128)
+    alpha = PortraitMatting("mobile", "cpu").matte(photo, "HYBRID", 128)
     wanted = cutout(estimate_foreground(photo, alpha), alpha)
     got = cv2.cvtColor(cv2.imread(str(out / "b.png.png"), cv2.IMREAD_UNCHANGED), cv2.COLOR_BGRA2RGBA)
     assert np.abs(got[..., 3].astype(int) - wanted[..., 3]).max() <= 1

@@ -76,7 +76,7 @@ def test_ikomia_installs_the_zip_and_runs_it(archive, tmp_path, astronaut):
     assert f"plugin {installed}" in done.stdout
     assert f"weights {installed}" in done.stdout
     assert "Could not" not in done.stdout + done.stderr, "pip had something to install"
-    alpha = PortraitMatting("mobile").matte(astronaut[:256, :256], "HYBRID", 256)
+    alpha = PortraitMatting("mobile", "cpu").matte(astronaut[:256, :256], "HYBRID", 256)
     np.testing.assert_array_equal(np.load(tmp_path / "matte.npy"), to_uint8(alpha))
 
 

@@ -1,6 +1,10 @@
 """Mattes of whole photos with the bundled model."""
 
+import copy
+import pickle
 import re
+import shutil
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -10,8 +14,10 @@ from hypothesis import strategies as st
 from torch.nn import functional as F
 
 from infer_p3m_portrait_matting.p3m import PortraitMatting, WeightsError
+from infer_p3m_portrait_matting.p3m.inference import portrait_matting
 from infer_p3m_portrait_matting.p3m.inference.pass_sizes import pass_size
 from infer_p3m_portrait_matting.p3m.inference.second_look import SecondLook
+from infer_p3m_portrait_matting.p3m.model.registry import get_variant
 
 MEAN, STD = np.array([0.485, 0.456, 0.406]), np.array([0.229, 0.224, 0.225])
 
@@ -297,8 +303,8 @@ def test_the_person_is_told_from_the_background(method, mobile, astronaut):
 
 
 def test_the_bound_of_the_global_pass_may_be_given(mobile, astronaut, monkeypatch):
-    assert mobile.global_bound == 384
-    bounded, seen = PortraitMatting("mobile", global_bound=128), []
+    assert mobile.variant.global_bound == 384
+    bounded, seen = PortraitMatting(replace(mobile.variant, global_bound=128)), []
     segment = bounded.model.segment
     monkeypatch.setattr(bounded.model, "segment", lambda x: (seen.append(tuple(x.shape[2:])), segment(x))[1])
     bounded.matte(astronaut, "HYBRID", 512)
@@ -321,7 +327,7 @@ def test_photos_of_mixed_sizes_together_give_what_they_give_alone(batch_size, me
 
 
 def test_the_local_alpha_alone_is_guarded_as_the_matte_is(photo):
-    matting = PortraitMatting("mobile", precision="float32")
+    matting = PortraitMatting("mobile", "cpu", precision="float32")
     long = np.tile(photo, (1, 8, 1))
     sizes = []
     network = matting.model.local_alpha
@@ -337,6 +343,38 @@ def test_the_local_alpha_alone_is_guarded_as_the_matte_is(photo):
     matting.model.local_alpha = lambda x, wanted=None: network(x, wanted) * float("nan")
     with pytest.raises(WeightsError, match="not finite"):
         matting.local_alpha(photo, 96)
+
+
+def test_without_arguments_the_bundled_model_is_loaded_for_the_best_device():
+    matting = PortraitMatting()
+    assert matting.model_name == "mobile"
+    assert matting.device.type == ("cuda" if torch.cuda.is_available() else "cpu")
+
+
+@pytest.mark.parametrize(("trouble", "device"), [("", "cuda"), ("no kernel image", "cpu")])
+def test_auto_takes_a_gpu_that_computes_and_says_why_it_takes_none(trouble, device, monkeypatch, caplog):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
+    monkeypatch.setattr(portrait_matting, "trouble_with_gpu", lambda device: trouble)
+    assert portrait_matting._choose_device("auto").type == device
+    assert [record.getMessage() for record in caplog.records if trouble in record.getMessage()] == (
+        [f"PyTorch cannot compute on this GPU ({trouble}): computing on the CPU"] if trouble else []
+    )
+
+
+@pytest.mark.parametrize("copied", [copy.deepcopy, lambda matting: pickle.loads(pickle.dumps(matting))])
+def test_a_copy_is_loaded_anew_and_computes_the_same(copied, photo, tmp_path, monkeypatch):
+    variant = replace(get_variant("mobile"), global_bound=64)
+    shutil.copy(PortraitMatting("mobile", "cpu").weights, tmp_path / "own.safetensors")
+    monkeypatch.chdir(tmp_path)
+    matting = PortraitMatting(variant, "cpu", "own.safetensors", "float32")
+    matting.batch_size = 3
+    assert len(pickle.dumps(matting)) < 10_000
+    monkeypatch.chdir("/")
+    again = copied(matting)
+    assert again.model is not matting.model
+    assert (again.variant, again.device, again.precision, again.batch_size) == (variant, matting.device, "float32", 3)
+    np.testing.assert_array_equal(again.matte(photo, input_size=128), matting.matte(photo, input_size=128))
 
 
 @pytest.mark.parametrize("device", ["gpu", "cuda:99", "mps", "meta", None])
@@ -358,7 +396,7 @@ def test_a_device_that_does_not_exist_is_refused_before_anything_is_loaded(devic
 )
 def test_bounds_and_probabilities_that_cannot_be_are_refused(name, value):
     with pytest.raises(ValueError, match=rf"{name} must .*got {re.escape(str(value))}"):
-        PortraitMatting("mobile", **{name: value})
+        replace(get_variant("mobile"), **{name: value})
 
 
 def test_the_image_of_a_batch_that_is_refused_is_named(mobile, photo):
@@ -377,8 +415,8 @@ def test_the_image_of_a_batch_that_is_refused_is_named(mobile, photo):
 
 
 def test_weights_that_leave_the_range_of_float16_run_in_bfloat16(photo, caplog, monkeypatch):
-    expected = PortraitMatting("mobile", precision="bfloat16").matte(photo, input_size=128)
-    matting = PortraitMatting("mobile", precision="float32")
+    expected = PortraitMatting("mobile", "cpu", precision="bfloat16").matte(photo, input_size=128)
+    matting = PortraitMatting("mobile", "cpu", precision="float32")
     matting.model.dtype = torch.float16  # as on a GPU
     matting.model.segment = lambda x: torch.full((len(x), 3, *x.shape[2:]), float("inf"))
     monkeypatch.setattr(torch.cuda, "get_device_capability", lambda device: (8, 0))

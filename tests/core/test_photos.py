@@ -1,4 +1,4 @@
-"""A photo may be a path, the bytes of a file, a PIL image or an array."""
+"""A photo may be a path, the bytes of a file, a PIL image or an array; every function but the model takes an array."""
 
 import io
 import sys
@@ -19,6 +19,7 @@ from infer_p3m_portrait_matting.p3m import (
     crop_to_fill,
     cutout,
     estimate_foreground,
+    find_faces,
     hide_faces,
     load_photo,
     matte_person,
@@ -191,31 +192,36 @@ def test_heic_without_its_package_names_the_package(photo, monkeypatch):
     decode._register_heif.cache_clear()
 
 
-def test_every_function_that_takes_a_photo_takes_a_file(photo, tmp_path, mobile):
+def test_a_model_takes_a_file(photo, tmp_path, mobile):
     path = tmp_path / "photo.png"
     path.write_bytes(encoded(photo, "PNG"))
     alpha = mobile.matte(photo, "HYBRID", 64)
-
-    def matte(image):
-        return mobile.matte(image, "HYBRID", 64)
-
     for other in (path, path.read_bytes(), Image.open(path)):
         np.testing.assert_array_equal(mobile.matte(other, "HYBRID", 64), alpha)
         np.testing.assert_array_equal(mobile.matte(image=other, method="HYBRID", input_size=64), alpha)
         np.testing.assert_array_equal(mobile.matte_batch([other], "HYBRID", 64)[0], alpha)
         np.testing.assert_array_equal(mobile.local_alpha(other, 64), mobile.local_alpha(photo, 64))
-        np.testing.assert_array_equal(estimate_foreground(other, alpha), estimate_foreground(photo, alpha))
-        np.testing.assert_array_equal(cutout(other, alpha), cutout(photo, alpha))
-        np.testing.assert_array_equal(composite(other, alpha), composite(photo, alpha))
-        np.testing.assert_array_equal(blurred_background(other, alpha), blurred_background(photo, alpha))
-        np.testing.assert_array_equal(crop_to_fill(other, 50, 50), crop_to_fill(photo, 50, 50))
-        np.testing.assert_array_equal(TemporalFilter()(other, alpha), alpha)
-        np.testing.assert_array_equal(hide_faces(other, alpha, [], "blur"), photo)
-        assert FaceTracker()(other, []) == []
-        assert FaceTracker()(image=other, faces=[]) == []
-        part = matte_person(matte, other, Box(30, 20, 60, 70))
-        np.testing.assert_array_equal(part, matte_person(matte, photo, Box(30, 20, 60, 70)))
-        assert part.shape == alpha.shape
+
+
+@pytest.mark.parametrize(
+    "function",
+    [
+        lambda photo, alpha: estimate_foreground(photo, alpha),
+        lambda photo, alpha: cutout(photo, alpha),
+        lambda photo, alpha: composite(photo, alpha),
+        lambda photo, alpha: blurred_background(photo, alpha),
+        lambda photo, alpha: crop_to_fill(photo, 50, 50),
+        lambda photo, alpha: TemporalFilter()(photo, alpha),
+        lambda photo, alpha: hide_faces(photo, alpha, [], "blur"),
+        lambda photo, alpha: FaceTracker()(photo, []),
+        lambda photo, alpha: find_faces(photo),
+        lambda photo, alpha: matte_person(lambda image: alpha, photo, Box(30, 20, 60, 70)),
+    ],
+)
+@pytest.mark.parametrize("given", ["photo.png", Path("photo.png"), b"PNG", Image.new("RGB", (9, 9))])
+def test_every_other_function_takes_an_array_and_says_what_reads_files(function, given):
+    with pytest.raises(TypeError, match=rf"numpy array, got {type(given).__name__}: load_photo\(path\) reads files"):
+        function(given, np.zeros((97, 131), np.float32))
 
 
 @pytest.mark.parametrize("suffix", [".png", ".webp", ".tif", ".TIFF"])

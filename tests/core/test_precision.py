@@ -13,7 +13,7 @@ CPU, GPU = torch.device("cpu"), torch.device("cuda")
 @pytest.fixture(scope="module")
 def half() -> PortraitMatting:
     """The bundled model in bfloat16, whether this CPU computes it natively or not."""
-    return PortraitMatting("mobile", precision="bfloat16")
+    return PortraitMatting("mobile", "cpu", precision="bfloat16")
 
 
 @pytest.mark.parametrize(("native", "expected"), [(True, torch.bfloat16), (False, torch.float32)])
@@ -37,7 +37,7 @@ def test_auto_on_a_gpu_is_float16_from_tensor_cores_on(capability, expected, mon
 )
 def test_what_cannot_be_is_refused(precision, words):
     with pytest.raises(ValueError, match=words):
-        PortraitMatting("mobile", precision=precision)
+        PortraitMatting("mobile", "cpu", precision=precision)
 
 
 @pytest.mark.parametrize("capabilities", [{"avx512_bf16": True}, {"amx_bf16": True}, {"avx512_f": True}, {}])
@@ -49,7 +49,7 @@ def test_the_cpu_itself_is_asked(capabilities, monkeypatch):
 
 def test_a_loaded_model_says_what_it_computes_in(mobile, half):
     assert (mobile.precision, half.precision) == ("float32", "bfloat16")
-    assert PortraitMatting("mobile").precision == ("bfloat16" if bfloat16_is_native() else "float32")
+    assert PortraitMatting("mobile", "cpu").precision == ("bfloat16" if bfloat16_is_native() else "float32")
 
 
 def test_what_decides_stays_in_float32(half):
@@ -82,7 +82,7 @@ def test_published_networks_with_random_weights_keep_their_local_alpha(variant, 
     arrays = golden(variant)
     x = torch.from_numpy(arrays["image"]).permute(2, 0, 1).unsqueeze(0).float().div(255)
     x = x.contiguous(memory_format=torch.channels_last)
-    reduced = PortraitMatting(variant, weights=checkpoints[variant], precision="bfloat16")
+    reduced = PortraitMatting(variant, "cpu", weights=checkpoints[variant], precision="bfloat16")
     if variant == "vitae-s":
         for cell, exact in zip(
             reduced.model.encoder.stages[0].cells, matting(variant).model.encoder.stages[0].cells, strict=True

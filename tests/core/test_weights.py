@@ -189,7 +189,7 @@ def test_portrait_matting_gives_the_path_of_a_file_that_was_named_by_text():
 
 def test_portrait_matting_refuses_named_files_that_are_missing_or_of_another_network(tmp_path, checkpoints):
     with pytest.raises(FileNotFoundError, match=r"none\.pth"):
-        PortraitMatting("resnet34", weights=tmp_path / "none.pth")
+        PortraitMatting("resnet34", "cpu", weights=tmp_path / "none.pth")
     with pytest.raises(WeightsError, match="does not fit"):
         PortraitMatting("mobile", weights=Path(checkpoints["vitae-s"]))
 
@@ -212,7 +212,7 @@ def test_a_damaged_bundled_file_is_refused(change, tmp_path, monkeypatch):
     monkeypatch.setattr(sys.modules[load_weights.__module__], "_BUNDLED", tmp_path)
     (tmp_path / BUNDLED.name).write_bytes(content)
     with pytest.raises(WeightsError, match=r"damaged.*SHA-256.*reinstall"):
-        PortraitMatting("mobile")
+        PortraitMatting("mobile", "cpu")
 
 
 def test_a_published_file_is_held_to_its_pin(tmp_path, monkeypatch, checkpoints):
@@ -334,6 +334,6 @@ def test_without_a_home_folder_the_bundled_model_works_and_others_say_what_to_se
         raise RuntimeError("Could not determine home directory.")
 
     monkeypatch.setattr(Path, "home", no_home)
-    assert PortraitMatting("mobile").matte(astronaut[:64, :64]).shape == (64, 64)
+    assert PortraitMatting("mobile", "cpu").matte(astronaut[:64, :64]).shape == (64, 64)
     with pytest.raises(ValueError, match="no home folder: set P3M_WEIGHTS_DIR"):
         PortraitMatting("resnet34")

@@ -35,7 +35,7 @@ def test_a_folder_keeps_results_apart_and_names_what_failed(photo, tmp_path):
     assert {path.name for path in mattes} >= {"a_matte.png"}
     assert all(path.name.startswith("a") for path in mattes)
     assert len(list((tmp_path / "out").rglob("*.png"))) == 9
-    model = PortraitMatting("mobile")
+    model = PortraitMatting("mobile", "cpu")
     expected = [
         to_uint8(model.matte(cv2.imread(str(folder / name))[..., ::-1], "HYBRID", 128)).tobytes() for name in pictures
     ]
@@ -93,7 +93,7 @@ def run_video(video, monkeypatch, times=1, **parameters) -> list[np.ndarray]:
 
 def test_a_video_is_matted_frame_by_frame(video, monkeypatch):
     mattes = run_video(video, monkeypatch)
-    model = PortraitMatting("mobile")
+    model = PortraitMatting("mobile", "cpu")
     expected = [to_uint8(model.matte(frame, "HYBRID", 128)) for frame in frames_of(video)]
     assert len(mattes) == 6
     for got, want in zip(mattes, expected, strict=True):
@@ -105,7 +105,7 @@ def flicker(mattes) -> float:
 
 
 def test_temporal_steadies_a_video_and_starts_anew_with_each(video, monkeypatch):
-    model, steady = PortraitMatting("mobile"), TemporalFilter()
+    model, steady = PortraitMatting("mobile", "cpu"), TemporalFilter()
     expected = [to_uint8(steady(frame, model.matte(frame, "HYBRID", 128))) for frame in frames_of(video)]
     mattes = run_video(video, monkeypatch, times=2, temporal=True)
     assert len(mattes) == 12
@@ -131,7 +131,7 @@ def test_photos_are_not_steadied(photo, tmp_path):
     wf, task = workflow_with(input_size=128, temporal=True)
     wf.run_on(array=photo)
     wf.run_on(array=photo[:, ::-1].copy())
-    want = to_uint8(PortraitMatting("mobile").matte(photo[:, ::-1], "HYBRID", 128))
+    want = to_uint8(PortraitMatting("mobile", "cpu").matte(photo[:, ::-1], "HYBRID", 128))
     np.testing.assert_array_equal(task.get_output(1).get_image(), want)
 
 
@@ -144,7 +144,7 @@ def test_the_files_of_a_video_and_their_order(video, tmp_path):
     assert "black" in task.get_output(2).description
     files = {path.name: path for path in tmp_path.rglob("*.mp4")}
     assert sorted(files) == ["still_1.mp4", "still_2.mp4", "still_3.mp4"]
-    model = PortraitMatting("mobile")
+    model = PortraitMatting("mobile", "cpu")
     written = [frames_of(files[f"still_{number}.mp4"]) for number in (1, 2, 3)]
     assert [len(frames) for frames in written] == [6, 6, 6]
     for frame, composite, matte, cutout in zip(frames_of(video), *written, strict=True):

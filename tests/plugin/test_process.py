@@ -64,7 +64,7 @@ def test_icon_is_large_enough_and_has_transparent_corners():
 def test_outputs_are_what_the_core_computes(photo, method):
     wf, task = workflow_with(method=method, background="#204060", input_size=256)
     wf.run_on(array=photo)
-    alpha = PortraitMatting("mobile").matte(photo, method, 256)
+    alpha = PortraitMatting("mobile", "cpu").matte(photo, method, 256)
     assert [task.get_output(i).name for i in range(3)] == ["composite", "matte", "cutout"]
     kinds = [core.IODataType.IMAGE, core.IODataType.IMAGE_BINARY, core.IODataType.IMAGE]
     assert [task.get_output(i).data_type for i in range(3)] == kinds

@@ -85,7 +85,7 @@ def test_published_weights_are_used(photo, checkpoints, monkeypatch, tmp_path, c
     wf.run_on(array=photo)
     assert task.session.model_name == "resnet34"
     assert not warnings(caplog, "weights")
-    alpha = PortraitMatting("resnet34", weights=checkpoints["resnet34"]).matte(photo, "HYBRID", 128)
+    alpha = PortraitMatting("resnet34", "cpu", weights=checkpoints["resnet34"]).matte(photo, "HYBRID", 128)
     np.testing.assert_array_equal(outputs(task)[1], to_uint8(alpha))
 
 

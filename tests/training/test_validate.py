@@ -80,7 +80,7 @@ def test_hair_is_of_keyed_heads_alone(tmp_path):
 
 
 def test_in_the_true_trimap_the_segmentation_cannot_err(astronaut):
-    session = PortraitMatting("mobile")
+    session = PortraitMatting("mobile", "cpu")
     true = np.zeros((512, 512), np.float32)
     true[100:, 150:400] = 1
     true[95:105, 150:400] = 0.5
@@ -123,7 +123,7 @@ def test_both_layouts_validate_alike(tmp_path, monkeypatch, capsys):
 
 def test_a_folder_of_photos_beside_their_mattes_is_measured(tmp_path, monkeypatch, capsys, astronaut):
     cv2.imwrite(str(tmp_path / "a.png"), astronaut[..., ::-1])
-    matte = PortraitMatting("mobile").matte(astronaut, input_size=256)
+    matte = PortraitMatting("mobile", "cpu").matte(astronaut, input_size=256)
     cv2.imwrite(str(tmp_path / "a.ours.png"), np.rint(matte * 255).astype(np.uint8))
     arguments = ["--folder", tmp_path, "--suffix", ".ours", "--input-size", "256"]
     figures = run(monkeypatch, capsys, *arguments).splitlines()[-1]

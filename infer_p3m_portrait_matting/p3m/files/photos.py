@@ -1,21 +1,17 @@
 """Load a photo as an array from a path, the bytes of a file, a PIL image, or an array."""
 
-import functools
-import inspect
-from collections.abc import Callable
 from os import PathLike
 from pathlib import Path
-from typing import Any, TypeAlias, TypeVar
+from typing import TypeAlias
 
 import numpy as np
 from PIL import Image
 
 from .decode import BROKEN, decode_image, from_pillow, rgb_of
 
-#: The types that every function accepts for a photo. The EXIF orientation of files and PIL images is applied.
+#: What :func:`load_photo` and :class:`~..inference.portrait_matting.PortraitMatting` take for a photo. The EXIF
+#: orientation of files and PIL images is applied.
 Photo: TypeAlias = np.ndarray | str | PathLike[str] | bytes | Image.Image
-
-Result = TypeVar("Result")
 
 #: uint16 of the other byte order.
 _FOREIGN = np.dtype(np.uint16).newbyteorder("S")
@@ -23,6 +19,10 @@ _FOREIGN = np.dtype(np.uint16).newbyteorder("S")
 
 def load_photo(photo: Photo) -> np.ndarray:
     """Return a photo as an array.
+
+    >>> photo = load_photo("portrait.jpg")  # or its bytes, or a PIL image
+    >>> photo.shape, photo.dtype.name
+    ((512, 512, 3), 'uint8')
 
     Args:
         photo: an array, which is returned unchanged (but for uint16 of a foreign byte order, which becomes the
@@ -51,32 +51,6 @@ def load_photo(photo: Photo) -> np.ndarray:
         "the photo must be a numpy array, a path, the bytes of an image file or a PIL image, "
         f"got {type(photo).__name__}"
     )
-
-
-def takes_photo(name: str) -> Callable[[Callable[..., Result]], Callable[..., Result]]:
-    """Decorate a function so that one of its arguments may be any :data:`Photo`; the function itself sees an array.
-
-    Args:
-        name: of the argument.
-    """
-
-    def decorate(function: Callable[..., Result]) -> Callable[..., Result]:
-        signature = inspect.signature(function)
-        place = list(signature.parameters).index(name)
-
-        @functools.wraps(function)
-        def with_array(*args: Any, **kwargs: Any) -> Result:
-            if len(args) > place:
-                args = (*args[:place], load_photo(args[place]), *args[place + 1 :])
-            elif name in kwargs:
-                kwargs[name] = load_photo(kwargs[name])
-            return function(*args, **kwargs)
-
-        shown = [p.replace(annotation=Photo) if p.name == name else p for p in signature.parameters.values()]
-        with_array.__signature__ = signature.replace(parameters=shown)  # type: ignore[attr-defined]
-        return with_array
-
-    return decorate
 
 
 def _from_pil(image: Image.Image, name: str) -> np.ndarray:

@@ -25,6 +25,10 @@ def adjust(
 ) -> np.ndarray:
     """Adjust a matte; in this order: invert, feather, shift, despeckle.
 
+    >>> smaller = adjust(alpha, shift=-2, feather=1.5)
+    >>> bool(smaller.sum() < alpha.sum())
+    True
+
     Args:
         alpha: float [H, W] in [0, 1].
         invert: whether to keep the background instead of the person.

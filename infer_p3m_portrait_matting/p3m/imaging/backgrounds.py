@@ -6,7 +6,6 @@ import cv2
 import numpy as np
 
 from ..arrays import as_rgb, check_image, check_matte, to_uint8
-from ..files.photos import takes_photo
 
 #: Standard deviation of the background blur, as a fraction of the photo's longest side.
 BLUR = 0.015
@@ -17,12 +16,15 @@ _EPSILON = 1e-4
 _PIXELS = 2**19
 
 
-@takes_photo("image")
 def crop_to_fill(image: np.ndarray, height: int, width: int) -> np.ndarray:
     """Scale an image until it covers a size and crop the rest evenly; the aspect ratio is kept.
 
+    >>> background = crop_to_fill(picture, *alpha.shape)
+    >>> background.shape[:2] == alpha.shape
+    True
+
     Args:
-        image: as for :meth:`~.inference.PortraitMatting.matte`.
+        image: an array that :func:`~..arrays.check_image` accepts.
         height: wanted height in pixels.
         width: wanted width in pixels.
 
@@ -43,15 +45,18 @@ def crop_to_fill(image: np.ndarray, height: int, width: int) -> np.ndarray:
     return cv2.resize(cut, (width, height), interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC)
 
 
-@takes_photo("image")
 def blurred_background(image: np.ndarray, alpha: np.ndarray, blur: float = BLUR) -> np.ndarray:
     """Blur the photo's own background as if it were out of focus; the person does not bleed into it.
+
+    >>> background = blurred_background(photo, alpha)
+    >>> background.shape, background.dtype.name
+    ((512, 512, 3), 'uint8')
 
     Each pixel is the mean of its surroundings, weighted by 1 - alpha. Far inside the person, where no background is
     near and nothing of it will be seen, it is the mean of the whole background.
 
     Args:
-        image: as for :meth:`~.inference.PortraitMatting.matte`.
+        image: an array that :func:`~..arrays.check_image` accepts.
         alpha: float [H, W] in [0, 1].
         blur: standard deviation as a fraction of the longest side.
 

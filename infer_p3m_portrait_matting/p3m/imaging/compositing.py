@@ -6,7 +6,6 @@ from PIL import ImageColor
 
 from ..arrays import as_rgb, check_matte, to_uint8
 from ..errors import shown
-from ..files.photos import takes_photo
 from .alpha_bleeding import replace_hidden_colors
 
 #: Pixels in a strip of rows.
@@ -33,13 +32,16 @@ def parse_color(text: str) -> tuple[int, ...]:
     return color[:3] if len(color) == 4 and color[3] == 255 else color
 
 
-@takes_photo("foreground")
 def cutout(foreground: np.ndarray, alpha: np.ndarray) -> np.ndarray:
     """Make the cut-out.
 
+    >>> person = cutout(estimate_foreground(photo, alpha), alpha)
+    >>> person.shape, person.dtype.name
+    ((512, 512, 4), 'uint8')
+
     Args:
-        foreground: the person's colours (:func:`~.foreground.estimate_foreground`), or the photo itself; as for
-            :meth:`~.inference.PortraitMatting.matte`.
+        foreground: the person's colours (:func:`~.foreground.estimate_foreground`), or the photo itself; an
+            array that :func:`~..arrays.check_image` accepts.
         alpha: float [H, W] in [0, 1].
 
     Returns:
@@ -49,8 +51,7 @@ def cutout(foreground: np.ndarray, alpha: np.ndarray) -> np.ndarray:
 
     Raises:
         ValueError: the sizes differ, or the matte lies outside [0, 1].
-        TypeError: the foreground is no :data:`~..files.photos.Photo`, or the matte is not floating point.
-        OSError: the foreground's file cannot be read.
+        TypeError: the foreground is not such an array, or the matte is not floating point.
     """
     check_matte(foreground, alpha)
     rgb = as_rgb(foreground)
@@ -60,15 +61,18 @@ def cutout(foreground: np.ndarray, alpha: np.ndarray) -> np.ndarray:
     return person
 
 
-@takes_photo("foreground")
 def composite(
     foreground: np.ndarray, alpha: np.ndarray, background: tuple[int, ...] | np.ndarray = (255, 255, 255)
 ) -> np.ndarray:
     """Put the person onto a colour or an image.
 
+    >>> colors = estimate_foreground(photo, alpha)
+    >>> on_blue = composite(colors, alpha, parse_color("steelblue"))
+    >>> on_blurred = composite(colors, alpha, blurred_background(photo, alpha))
+
     Args:
-        foreground: the person's colours (:func:`~.foreground.estimate_foreground`), or the photo itself; as for
-            :meth:`~.inference.PortraitMatting.matte`.
+        foreground: the person's colours (:func:`~.foreground.estimate_foreground`), or the photo itself; an
+            array that :func:`~..arrays.check_image` accepts.
         alpha: float [H, W] in [0, 1].
         background: a colour, as :func:`parse_color` gives it, or uint8 [H, W, 3] RGB.
 
@@ -77,9 +81,8 @@ def composite(
 
     Raises:
         ValueError: the sizes differ, the matte lies outside [0, 1], or the background has another shape.
-        TypeError: the foreground is no :data:`~..files.photos.Photo`, the matte is not floating point, or the
+        TypeError: the foreground is not such an array, the matte is not floating point, or the
             background is no colour and not uint8.
-        OSError: the foreground's file cannot be read.
     """
     check_matte(foreground, alpha)
     background = _checked_background(background, alpha.shape)

@@ -12,7 +12,6 @@ import cv2
 import numpy as np
 
 from ..arrays import as_rgb, check_matte, to_uint8
-from ..files.photos import takes_photo
 
 #: How much smaller the copy for the wide blurs is.
 _SHRINK = 4
@@ -25,12 +24,15 @@ _TILE = 256
 _ROOM = 4
 
 
-@takes_photo("image")
 def estimate_foreground(image: np.ndarray, alpha: np.ndarray) -> np.ndarray:
     """Estimate the person's own colours, to be used in a cut-out or a composite instead of the photo's colours.
 
+    >>> colors = estimate_foreground(photo, alpha)
+    >>> colors.shape, colors.dtype.name
+    ((512, 512, 3), 'uint8')
+
     Args:
-        image: as for :meth:`~.inference.PortraitMatting.matte`.
+        image: an array that :func:`~..arrays.check_image` accepts.
         alpha: float [H, W] in [0, 1].
 
     Returns:
@@ -39,8 +41,7 @@ def estimate_foreground(image: np.ndarray, alpha: np.ndarray) -> np.ndarray:
 
     Raises:
         ValueError: the image is invalid, or the sizes differ.
-        TypeError: the image is no :data:`~..files.photos.Photo`, or the matte is not floating point.
-        OSError: the image's file cannot be read.
+        TypeError: the image is not such an array, or the matte is not floating point.
     """
     check_matte(image, alpha)
     rgb = as_rgb(image)

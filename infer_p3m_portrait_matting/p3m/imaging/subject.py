@@ -10,8 +10,8 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 
+from ..arrays import check_image
 from ..faces.detect import Face
-from ..files.photos import takes_photo
 from .adjust import SEEN
 
 #: Context on each side of a box that the network sees, as a share of the box's width or height.
@@ -164,21 +164,26 @@ def _nearest(mine: np.ndarray, others: np.ndarray) -> np.ndarray:
     return to_mine < to_others
 
 
-@takes_photo("image")
 def matte_person(matte: Callable[[np.ndarray], np.ndarray], image: np.ndarray, box: Box) -> np.ndarray:
     """Matte the person in a box and nobody else.
 
+    >>> alpha = matte_person(matting.matte, photo, Box(x=60, y=40, width=300, height=460))
+    >>> alpha.shape, alpha[:, 500:].max().item()
+    ((512, 512), 0.0)
+
     Args:
         matte: estimates the matte of an image, float [H, W]: :meth:`~.inference.PortraitMatting.matte`.
-        image: the photo, as for that method.
+        image: the photo, an array that :func:`~..arrays.check_image` accepts.
         box: around the person.
 
     Returns:
         float32 [H, W] in [0, 1], a new array of the photo's size; 0 outside the box and its context.
 
     Raises:
-        ValueError: the box lies outside the photo.
+        ValueError: the box lies outside the photo, or the image is invalid.
+        TypeError: the image is not such an array.
     """
+    check_image(image)
     height, width = image.shape[:2]
     window = rows, columns = window_of(box, height, width)
     alpha = np.zeros((height, width), np.float32)

@@ -4,7 +4,6 @@ import cv2
 import numpy as np
 
 from ..arrays import as_rgb, check_matte, to_uint8
-from ..files.photos import takes_photo
 
 #: Weight of the new matte where nothing moves; the previous matte has the rest.
 STILL = 0.25
@@ -29,12 +28,11 @@ class TemporalFilter:
         """Forget the previous frames."""
         self._smooth = self._alpha = None
 
-    @takes_photo("image")
     def __call__(self, image: np.ndarray, alpha: np.ndarray) -> np.ndarray:
         """Filter one frame.
 
         Args:
-            image: the frame, as for :meth:`~.inference.PortraitMatting.matte`.
+            image: the frame, an array that :func:`~..arrays.check_image` accepts.
             alpha: its matte, float [H, W] in [0, 1].
 
         Returns:

@@ -1,7 +1,6 @@
 """Choose the size of each pass through the network."""
 
-#: The network halves its input five times.
-STRIDE = 32
+from ..model.channels import STRIDE
 
 #: Long side in pixels that a smaller photo is enlarged to. Trained on crops of this size, the networks see no person
 #: in a much smaller picture; benchmarks/small_photos.py has the figures.

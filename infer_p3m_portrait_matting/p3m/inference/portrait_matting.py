@@ -13,14 +13,15 @@ from torch import Tensor
 from ..arrays import check_image
 from ..checkpoints.weights import expected_weights, fill, find_weights, read_weights
 from ..errors import WeightsError
-from ..files.photos import Photo, load_photo, takes_photo
+from ..files.photos import Photo, load_photo
+from ..model.channels import STRIDE
 from ..model.network import FOREGROUND, UNKNOWN, P3MNet, classify
 from ..model.prepare import prepare_for_inference
-from ..model.registry import create_model, get_variant
+from ..model.registry import Variant, create_model, get_variant
 from .fusion import fuse_passes, shrinks, undecided
 from .long_photos import is_long, matte_in_pieces
 from .names import METHODS
-from .pass_sizes import STRIDE, pass_size
+from .pass_sizes import pass_size
 from .precision import choose_dtype, trouble_with_gpu, wider_than_float16
 from .preprocess import normalize, resize, shrink, to_tensor
 from .second_look import SecondLook, doubtful, reconsider
@@ -42,90 +43,82 @@ _NO_MEMORY = ("out of memory", "ALLOC_FAILED", "unable to find an engine")
 class PortraitMatting:
     """A loaded network that mattes photos. Create it once and use it often.
 
+    >>> matting = PortraitMatting()  # the bundled model, on an NVIDIA GPU if there is one
+    >>> alpha = matting.matte(np.zeros((90, 60, 3), np.uint8))
+    >>> alpha.shape, alpha.dtype.name, alpha.max().item()
+    ((90, 60), 'float32', 0.0)
+
     The same photo gives the same bits on every run, on a CPU and on a GPU. A GPU receives each photo once, in the
     photo's own number format, and sends its matte back once; a model that takes a second look needs the maps of both
-    passes on the CPU, too.
+    passes on the CPU, too. A copy, and what is unpickled, loads its weights anew, from the file and for the device that
+    were asked for.
 
     Args:
-        model_name: one of :func:`~.registry.list_models`, in any case.
-        device: "cpu", "cuda", "cuda:1" or a torch.device.
-        weights: a published .pth file or a .safetensors file of :func:`~.weights.save_weights`; None takes the bundled
-            file ("mobile") or the published file from the cache folder ("resnet34", "vitae-s").
-        global_bound: upper limit of the long side in pixels for the global pass and RESIZE; None takes the model's own.
-        unknown_above: HYBRID treats a pixel as unknown where that is more probable than this (see
-            :func:`~..model.network.classify`); None takes the model's own rule.
-        second_look: how large a mistake of the global pass HYBRID lets the local alpha correct, a
-            :class:`~.second_look.SecondLook`; (0, 0) corrects nothing, None takes the model's own limits.
-        precision: number format of the network, one of :data:`~.precision.PRECISIONS`: "auto" takes half precision
+        model_name: one of :func:`~..model.registry.list_models`, in any case; or a :class:`~..model.registry.Variant`:
+            ``dataclasses.replace(get_variant("mobile"), global_bound=512)`` is one with another rule of inference.
+        device: "cpu", "cuda", "cuda:1" or a torch.device; "auto" is an NVIDIA GPU that computes, or else the CPU.
+        weights: a published .pth file or a .safetensors file of :func:`~..checkpoints.weights.save_weights`; None takes
+            the bundled file ("mobile") or the published file from the cache folder ("resnet34", "vitae-s").
+        precision: number format of the network, one of :data:`~.names.PRECISIONS`: "auto" takes half precision
             where the device computes it natively. What is sensitive to rounding is always computed in float32: the
             encoder's first layers, whose maxima decide where unpooling puts its values, the segmentation's head, the
             sigmoid, resizing and fusion.
 
     Attributes:
+        variant: the network's entry in the registry.
+        model_name: its name, in lower case.
+        device: the torch.device in use.
+        weights: the weights file in use.
         precision: the number format in use: "float32", "bfloat16" or "float16".
         batch_size: how many photos :meth:`matte_batch` takes through the network at once: 8 on a GPU, 1 on a CPU.
 
     Raises:
-        ValueError: the model, the device or the precision is unknown, the device cannot compute in it, or a bound or a
-            probability is out of range.
+        ValueError: the model, the device or the precision is unknown, or the device cannot compute in it.
         FileNotFoundError: the weights are missing; the message says where to put them.
         WeightsError: the weights cannot be used.
     """
 
     def __init__(
         self,
-        model_name: str = "resnet34",
-        device: str | torch.device = "cpu",
+        model_name: str | Variant = "mobile",
+        device: str | torch.device = "auto",
         weights: str | PathLike[str] | None = None,
-        global_bound: int | None = None,
         precision: str = "auto",
-        unknown_above: float | None = None,
-        second_look: tuple[float, float] | None = None,
     ) -> None:
-        variant = get_variant(model_name)
-        self.model_name = model_name.lower()
-        self.device = _check_device(device)
-        self.global_bound = variant.global_bound if global_bound is None else global_bound
-        self.unknown_above = variant.unknown_above if unknown_above is None else unknown_above
-        self.second_look = SecondLook(*(variant.second_look if second_look is None else second_look))
-        if self.global_bound is not None and self.global_bound < STRIDE:
-            raise ValueError(f"global_bound must be at least {STRIDE}, got {self.global_bound}")
-        if self.unknown_above is not None and not 0 <= self.unknown_above < 1:
-            raise ValueError(f"unknown_above must lie in [0, 1), got {self.unknown_above}")
-        if not all(0 <= share <= 1 for share in self.second_look):
-            raise ValueError(f"second_look must lie in [0, 1], got {tuple(self.second_look)}")
+        self.variant = model_name if isinstance(model_name, Variant) else get_variant(model_name)
+        self.model_name = self.variant.name
+        self.device = _choose_device(device)
         self.batch_size = _BATCH_ON_GPU if self.device.type == "cuda" else 1
         dtype = choose_dtype(precision, self.device)
-        if weights is None:
-            weights = find_weights(model_name)
-            if weights is None:
-                raise FileNotFoundError(
-                    f"no weights for {model_name!r}: put the published file at {expected_weights(model_name)}, "
-                    "name a file by weights=..., or use model_name='mobile', whose weights are bundled"
-                )
-        #: The weights file in use.
-        self.weights = Path(weights)
+        self._given = self.variant, device, None if weights is None else Path(weights).absolute(), precision
+        self.weights = _require_weights(self.model_name) if weights is None else Path(weights)
         self._load(dtype)
+
+    def __reduce__(self) -> tuple:
+        return type(self), self._given, {"batch_size": self.batch_size}
 
     def _load(self, dtype: torch.dtype) -> None:
         with loading_settings():
             # In this order, as reading a file takes twice its size.
             tensors = read_weights(self.weights)
-            model = create_model(self.model_name)
+            model = create_model(self.variant)
             fill(model, tensors, self.weights)
             del tensors
-            self.model = prepare_for_inference(model, self.device, dtype, get_variant(self.model_name).exact)
+            self.model = prepare_for_inference(model, self.device, dtype, self.variant.exact)
         self.precision = str(dtype).removeprefix("torch.")
 
-    @takes_photo("image")
     def matte(
         self,
-        image: np.ndarray,
+        image: Photo,
         method: str = "HYBRID",
         input_size: int = 1024,
         after_pass: Callable[[], None] | None = None,
     ) -> np.ndarray:
         """Estimate a photo's alpha matte, by one of the two procedures of the published code.
+
+        >>> alpha = matting.matte("portrait.jpg")
+        >>> alpha.shape, alpha.dtype.name
+        ((512, 512), 'float32')
 
         Args:
             image: uint8, uint16 or float in [0, 1]; [H, W], [H, W, 1], [H, W, 3] (RGB) or [H, W, 4] (RGBA, whose
@@ -145,7 +138,7 @@ class PortraitMatting:
             WeightsError: the weights make the network give NaN or infinite values.
             torch.OutOfMemoryError: the GPU has too little memory; everything that was allocated is free again.
         """
-        check_image(image)
+        image = _checked(image)
         procedure = self._procedure(_check_request(method, input_size))
         done = after_pass or _nothing
         return matte_in_pieces(image, lambda piece: self._guarded([piece], procedure, input_size, done)[0])
@@ -188,8 +181,7 @@ class PortraitMatting:
         strips: list[int] = []
         for place, image in enumerate(images):
             try:
-                image = load_photo(image)
-                check_image(image)
+                image = _checked(image)
             except (TypeError, ValueError, OSError) as error:
                 kind = next(kind for kind in (TypeError, ValueError, OSError) if isinstance(error, kind))
                 raise kind(f"images[{place}]: {error}") from error
@@ -219,8 +211,7 @@ class PortraitMatting:
                 waiting = waiting[len(batch) :]
         return [mattes[place] for place in range(len(photos))]
 
-    @takes_photo("image")
-    def local_alpha(self, image: np.ndarray, input_size: int = 1024) -> np.ndarray:
+    def local_alpha(self, image: Photo, input_size: int = 1024) -> np.ndarray:
         """Estimate only the alpha of the local pass, which HYBRID uses inside the unknown area.
 
         With a trimap of your own, ``np.where(trimap == 128, local_alpha, trimap / 255)`` is the matte.
@@ -234,7 +225,7 @@ class PortraitMatting:
         Raises:
             TypeError, OSError, ValueError, WeightsError, torch.OutOfMemoryError: as for :meth:`matte`.
         """
-        check_image(image)
+        image = _checked(image)
         _check_request("HYBRID", input_size)
         return matte_in_pieces(image, lambda piece: self._guarded([piece], self._local, input_size, _nothing)[0])
 
@@ -300,14 +291,14 @@ class PortraitMatting:
         x, fine = self._inputs(photos, input_size, _GLOBAL, _LOCAL)
         logits = model.segment(x)
         self._check_range(logits, model)
-        classes = classify(logits, self.unknown_above)
+        classes = classify(logits, self.variant.unknown_above)
         extremes = torch.stack([classes.amin((1, 2, 3)), classes.amax((1, 2, 3))], 1).tolist()
         done()
         # Background or foreground everywhere: no local alpha could change a pixel.
         plain = {i: low for i, (low, high) in enumerate(extremes) if low == high != UNKNOWN}
         others = [i for i in range(len(photos)) if i not in plain]
         if others:
-            doubt = doubtful(logits, classes) if any(self.second_look) else None
+            doubt = doubtful(logits, classes) if any(self.variant.second_look) else None
             wanted = None
             if fine.device.type == "cpu" and not any(shrinks((x, fine), *photo.shape[:2]) for photo in photos):
                 wanted = undecided((classes if doubt is None else classes.masked_fill(doubt, UNKNOWN))[others])
@@ -323,12 +314,12 @@ class PortraitMatting:
                 continue
             found, alpha = classes[i : i + 1], next(rows)[None]
             if doubt is not None:
-                found = reconsider(found, doubt[i : i + 1], alpha, self.second_look)
+                found = reconsider(found, doubt[i : i + 1], alpha, SecondLook(*self.variant.second_look))
             mattes.append(_download(fuse_passes(found, alpha, *size)))
         return mattes
 
     def _pass_size(self, height: int, width: int, input_size: int, local: bool) -> tuple[int, int]:
-        bound = None if local else self.global_bound
+        bound = None if local else self.variant.global_bound
         return pass_size(height, width, input_size, halve=not local, bound=bound)
 
     def _inputs(self, photos: list[Tensor], input_size: int, *passes: bool) -> list[Tensor]:
@@ -360,19 +351,43 @@ def _nothing() -> None:
     pass
 
 
-def _check_device(device: str | torch.device) -> torch.device:
+def _require_weights(name: str) -> Path:
+    found = find_weights(name)
+    if found is None:
+        raise FileNotFoundError(
+            f"no weights for {name!r}: put the published file at {expected_weights(name)}, name a file by weights=..., "
+            "or use model_name='mobile', whose weights are bundled"
+        )
+    return found
+
+
+def _choose_device(device: str | torch.device) -> torch.device:
+    """Find a device, or say why there is none."""
+    if device == "auto":
+        if not torch.cuda.is_available():
+            return torch.device("cpu")
+        if trouble := trouble_with_gpu(torch.device("cuda")):
+            logger.warning("PyTorch cannot compute on this GPU (%s): computing on the CPU", trouble)
+            return torch.device("cpu")
+        device = "cuda"
     try:
         found = torch.device(device)
     except (RuntimeError, TypeError):
         found = None
     if found is None or found.type not in ("cpu", "cuda"):
-        raise ValueError(f'unknown device {device!r}: choose "cpu", "cuda", or one GPU of several, "cuda:1"')
+        raise ValueError(f'unknown device {device!r}: choose "auto", "cpu", "cuda", or one GPU of several, "cuda:1"')
     if found.type == "cuda":
         if (found.index or 0) >= torch.cuda.device_count():
             raise ValueError(f'PyTorch finds no NVIDIA GPU for device {device!r}: choose "cpu"')
         if trouble := trouble_with_gpu(found):
             raise ValueError(f'PyTorch cannot compute on device {device!r} ({trouble}): choose "cpu"')
     return found
+
+
+def _checked(photo: Photo) -> np.ndarray:
+    image = load_photo(photo)
+    check_image(image)
+    return image
 
 
 def _check_request(method: str, input_size: int) -> str:

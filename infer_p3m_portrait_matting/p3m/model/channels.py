@@ -2,6 +2,9 @@
 
 from dataclasses import dataclass
 
+#: Height and width of the network's input are multiples of this: its encoders halve it five times.
+STRIDE = 32
+
 
 @dataclass(frozen=True)
 class Channels:

@@ -5,7 +5,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from .channels import Channels
+from .channels import STRIDE, Channels
 from .decoders import MattingDecoder, Pyramid, SegmentationDecoder
 from .encoders.features import Encoder, Features
 
@@ -136,9 +136,9 @@ class P3MNet(nn.Module):
 
 
 def _check(x: Tensor) -> None:
-    if x.ndim != 4 or x.shape[1] != 3 or not x.shape[2] or not x.shape[3] or x.shape[2] % 32 or x.shape[3] % 32:
+    if x.ndim != 4 or x.shape[1] != 3 or not x.shape[2] or not x.shape[3] or x.shape[2] % STRIDE or x.shape[3] % STRIDE:
         raise ValueError(
-            f"P3M-Net takes [N, 3, H, W] with H and W positive multiples of 32, got {list(x.shape)}: "
+            f"P3M-Net takes [N, 3, H, W] with H and W positive multiples of {STRIDE}, got {list(x.shape)}: "
             "resize or pad the image first"
         )
     if not x.is_floating_point():

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from importlib import import_module
 from typing import TYPE_CHECKING
 
-from .channels import Channels
+from .channels import STRIDE, Channels
 
 if TYPE_CHECKING:
     from .network import P3MNet
@@ -15,6 +15,7 @@ class Variant:
     """One entry of the registry.
 
     Attributes:
+        name: name of the model, in lower case.
         encoder: module in ``encoders/`` and the class in it, "module:Class", which builds the encoder without weights.
         channels: the decoders' channel table.
         about: what a user should know who chooses a model: the end of a sentence that begins with its name and "is".
@@ -31,6 +32,7 @@ class Variant:
         exact: modules of the network that half precision leaves in float32, besides the segmentation's head.
     """
 
+    name: str
     encoder: str
     channels: Channels
     about: str
@@ -43,6 +45,14 @@ class Variant:
     bundled_file: str | None = None
     bundled_sha256: str | None = None
     exact: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.global_bound is not None and self.global_bound < STRIDE:
+            raise ValueError(f"global_bound must be at least {STRIDE}, got {self.global_bound}")
+        if self.unknown_above is not None and not 0 <= self.unknown_above < 1:
+            raise ValueError(f"unknown_above must lie in [0, 1), got {self.unknown_above}")
+        if not all(0 <= share <= 1 for share in self.second_look):
+            raise ValueError(f"second_look must lie in [0, 1], got {self.second_look}")
 
 
 _RESNET34 = (
@@ -69,8 +79,9 @@ _MOBILE = (
 #: Strands are a matter of the fine levels: there the matting decoder is wider.
 _MOBILE_MATTING = (*_MOBILE[:3], (24, 32, 16), (16, 32, 32))
 
-_VARIANTS = {
-    "resnet34": Variant(
+_VARIANTS = (
+    Variant(
+        "resnet34",
         "resnet34:ResNet34Encoder",
         Channels((64, 64, 64, 128, 256, 512), _RESNET34, (3,), _RESNET34, (1,)),
         about="the published ResNet-34",
@@ -80,7 +91,8 @@ _VARIANTS = {
         # follow every rounding.
         exact=("encoder.conv1",),
     ),
-    "vitae-s": Variant(
+    Variant(
+        "vitae-s",
         "vitae_s:ViTAESEncoder",
         Channels((32, 64, 64, 128, 256, 512), _VITAE_S, (32, 3), _VITAE_S, (1,)),
         about="the published ViTAE-S, the most accurate and the slowest",
@@ -89,7 +101,8 @@ _VARIANTS = {
         # For the same reason; the norms give the maps that are pooled.
         exact=("encoder.stages.0", *(f"encoder.stages.{index}.reduction.norm" for index in (1, 2, 3))),
     ),
-    "mobile": Variant(
+    Variant(
+        "mobile",
         "mobile:MobileEncoder",
         Channels((16, 16, 24, 40, 112, 320), _MOBILE, (3,), _MOBILE_MATTING, (16, 16, 1), head_sees_e0=True),
         about="small, quick and bundled",
@@ -102,12 +115,13 @@ _VARIANTS = {
         # not show.
         exact=("encoder.stem.0", "encoder.backbone", "segmentation", "matting.d4", "matting.head.1", "matting.head.2"),
     ),
-}
+)
+_BY_NAME = {variant.name: variant for variant in _VARIANTS}
 
 
 def list_models() -> list[str]:
     """List the names that :func:`create_model` accepts."""
-    return list(_VARIANTS)
+    return list(_BY_NAME)
 
 
 def get_variant(name: str) -> Variant:
@@ -117,23 +131,24 @@ def get_variant(name: str) -> Variant:
         ValueError: the name is not one of :func:`list_models`.
     """
     try:
-        return _VARIANTS[name.lower()]
+        return _BY_NAME[name.lower()]
     except KeyError:
-        raise ValueError(f"unknown model {name!r}: choose one of {', '.join(_VARIANTS)}") from None
+        raise ValueError(f"unknown model {name!r}: choose one of {', '.join(_BY_NAME)}") from None
 
 
 def known_digests() -> dict[str, str]:
     """The SHA-256 of every weights file that is pinned: file name -> digest."""
-    files = [(v.bundled_file, v.bundled_sha256) for v in _VARIANTS.values()]
-    files += [(v.published_file, v.published_sha256) for v in _VARIANTS.values()]
+    files = [(v.bundled_file, v.bundled_sha256) for v in _VARIANTS]
+    files += [(v.published_file, v.published_sha256) for v in _VARIANTS]
     return {file: digest for file, digest in files if file and digest}
 
 
-def create_model(name: str) -> "P3MNet":
+def create_model(name: str | Variant) -> "P3MNet":
     """Build a network with random weights, in training mode, on the CPU.
 
     Args:
-        name: "resnet34" (38.97 M parameters), "vitae-s" (26.95 M) or "mobile" (4.3 M), in any case.
+        name: "resnet34" (38.97 M parameters), "vitae-s" (26.95 M) or "mobile" (4.3 M), in any case; or an
+            entry of the registry itself.
 
     Returns:
         The network; load weights by :func:`~..checkpoints.weights.load_weights`.
@@ -143,7 +158,7 @@ def create_model(name: str) -> "P3MNet":
     """
     from .network import P3MNet
 
-    variant = get_variant(name)
+    variant = name if isinstance(name, Variant) else get_variant(name)
     module, _, encoder = variant.encoder.partition(":")
     build = getattr(import_module(f".encoders.{module}", __package__), encoder)
     return P3MNet(build(), variant.channels)
