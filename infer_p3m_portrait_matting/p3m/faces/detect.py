@@ -50,6 +50,7 @@ class Face(NamedTuple):
         score: the detector's confidence in [0, 1]; 0 for a place where a tracker guesses the face.
         points: x and y of its right eye (on the left of an upright picture), left eye, tip of the nose, right and left
             corner of the mouth; empty if unknown.
+        averages: what hides the face in every frame of a video, from :func:`~.hide.face_averages`; empty in a photo.
     """
 
     left: float
@@ -59,6 +60,7 @@ class Face(NamedTuple):
     roll: float
     score: float
     points: tuple[tuple[float, float], ...] = ()
+    averages: bytes = b""
 
 
 def find_faces(image: np.ndarray) -> list[Face]:

@@ -14,7 +14,7 @@ from .detect import Face
 #: How a face can be hidden.
 OBFUSCATIONS = ("blur", "pixelate")
 
-#: A hidden face is a function of this many averages per side, rounded to 8 bits.
+#: A hidden face is a function of this many averages per side, rounded to 8 bits: in a video, of those of one frame.
 GRID = 8
 
 #: A face whose rim is transition by more than this share is hidden whole: there the matte is wrong, not hairy.
@@ -60,6 +60,23 @@ def face_area(face: Face, height: int, width: int) -> np.ndarray:
     return mask
 
 
+def face_averages(rgb: np.ndarray, face: Face) -> bytes:
+    """Average a face, in what is to stand for it in all frames of a video.
+
+    Frames that are averaged one by one, each with its own place of the cells, give the open face away: least squares
+    over a few seconds computes it.
+
+    Args:
+        rgb: uint8 [H, W, 3].
+        face: one of its faces.
+
+    Returns:
+        uint8 [GRID, GRID, 3], row by row; empty if the face lies outside the picture.
+    """
+    areas = _areas(face, *rgb.shape[:2])
+    return b"" if areas is None else _averages(rgb[areas.window][_box(areas.whole)]).tobytes()
+
+
 def hide_faces(image: np.ndarray, alpha: np.ndarray, faces: list[Face], obfuscation: str) -> np.ndarray:
     """Hide faces, both the person's and those in the background.
 
@@ -71,11 +88,12 @@ def hide_faces(image: np.ndarray, alpha: np.ndarray, faces: list[Face], obfuscat
         image: an array that :func:`~..arrays.check_image` accepts.
         alpha: its matte, float [H, W] in [0, 1]; the transition between the person and the background (hair, a veil) is
             kept at the rim of a face. The area from brows to chin is hidden whatever the matte.
-        faces: from :func:`~.detect.find_faces`.
+        faces: from :func:`~.detect.find_faces`; in a video, then from a :class:`~.track.FaceTracker`.
         obfuscation: "blur" or "pixelate".
 
     Returns:
-        uint8 [H, W, 3] RGB, a new array. Hidden pixels depend on at most 8 x 8 averages of their face.
+        uint8 [H, W, 3] RGB, a new array. Hidden pixels depend on at most 8 x 8 averages of their face, those that it
+        brings along if it has any.
 
     Raises:
         ValueError: the obfuscation is unknown, or the sizes differ.
@@ -94,12 +112,12 @@ def hide_faces(image: np.ndarray, alpha: np.ndarray, faces: list[Face], obfuscat
         area = areas.whole
         if spared.sum() <= _TRANSITION_LIMIT * rim.sum():
             area = area & ~spared
-        rows, columns = np.flatnonzero(area.any(1)), np.flatnonzero(area.any(0))
-        if not rows.size:
+        if not area.any():
             continue
-        box = slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1)
+        box = _box(area)
         part = hidden[areas.window][box]
-        replacement = _from_averages(part, obfuscation)
+        known = np.frombuffer(face.averages, np.uint8).reshape(-1, GRID, 3)
+        replacement = _drawn(known if len(known) else _averages(part), *part.shape[:2], obfuscation)
         part[area[box]] = replacement[area[box]]
     return hidden
 
@@ -174,10 +192,19 @@ def _transition(alpha: np.ndarray) -> np.ndarray:
     return (alpha > low) & (alpha < high) & np.isin(labels, reaching)
 
 
-def _from_averages(face: np.ndarray, obfuscation: str) -> np.ndarray:
-    """Rebuild uint8 [h, w, 3] from no more than GRID x GRID averages of it."""
-    height, width = face.shape[:2]
-    averages = cv2.resize(face, (min(GRID, width), min(GRID, height)), interpolation=cv2.INTER_AREA)
+def _box(area: np.ndarray) -> tuple[slice, slice]:
+    """Return the part of a bool array, not all False, that is not."""
+    rows, columns = np.flatnonzero(area.any(1)), np.flatnonzero(area.any(0))
+    return slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1)
+
+
+def _averages(face: np.ndarray) -> np.ndarray:
+    """Average uint8 [h, w, 3] to [GRID, GRID, 3]."""
+    return cv2.resize(face, (GRID, GRID), interpolation=cv2.INTER_AREA)
+
+
+def _drawn(averages: np.ndarray, height: int, width: int, obfuscation: str) -> np.ndarray:
+    """Draw averages as uint8 [height, width, 3]."""
     if obfuscation == "pixelate":
         return cv2.resize(averages, (width, height), interpolation=cv2.INTER_NEAREST)
     smooth = cv2.resize(averages, (width, height), interpolation=cv2.INTER_CUBIC)

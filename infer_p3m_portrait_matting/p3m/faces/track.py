@@ -1,4 +1,6 @@
-"""Follow faces from frame to frame of a video: one that the detector misses for a while stays hidden."""
+"""Follow faces from frame to frame of a video: one that the detector misses for a while stays hidden, and what hides a
+face stays the same.
+"""
 
 from dataclasses import dataclass
 
@@ -7,6 +9,7 @@ import numpy as np
 
 from ..arrays import as_rgb, check_image, to_uint8
 from .detect import Face, overlap
+from .hide import face_averages
 
 #: A face that is no longer found is kept for this many frames.
 KEEP = 15
@@ -21,6 +24,8 @@ _GRID, _ENOUGH = 6, 8
 _ROUND_TRIP = 1.0
 #: Intersection over union from which two boxes show one face, and from which they agree on its place.
 _SAME, _AGREE = 0.2, 0.75
+#: Up to this mean difference, in levels of 255, a new face is hidden by the averages of one that was there before.
+_ALIKE = 24
 
 
 @dataclass
@@ -49,7 +54,7 @@ class FaceTracker:
 
     def reset(self) -> None:
         """Forget the previous frames."""
-        self._tracks, self._grey, self._size = [], None, None
+        self._tracks, self._averages, self._grey, self._size = [], [], None, None
 
     def __call__(self, image: np.ndarray, faces: list[Face]) -> list[Face]:
         """Follow the faces into one more frame.
@@ -59,7 +64,8 @@ class FaceTracker:
             faces: the faces that :func:`~.detect.find_faces` found in it.
 
         Returns:
-            ``faces``, and where the faces of earlier frames that are missing from them may be, with a score of 0.
+            ``faces``, and where the faces of earlier frames that are missing from them may be, with a score of 0; all
+            with their averages.
 
         Raises:
             ValueError, TypeError: the image is invalid.
@@ -70,25 +76,39 @@ class FaceTracker:
         grey, scale = _small_grey(image)
         for track in self._tracks:
             track.places = self._moved(track, grey, scale)
+        rgb = to_uint8(as_rgb(image))
         kept: list[_Track] = []
         free = list(self._tracks)
         for face in faces:
             likenesses = [_likeness(track, face) for track in free]
             if max(likenesses, default=0.0) < _SAME:
-                kept.append(_Track([face], np.zeros(2)))
+                kept.append(_Track([self._with_averages(face, rgb)], np.zeros(2)))
                 continue
             track = free[int(np.argmax(likenesses))]
             if _likeness(track, face) >= _AGREE:
                 free.remove(track)
             # The first place was moved at the known speed, so its error is the change of speed.
             speed = track.speed + 0.5 * (_center(face) - _center(track.places[0])) if not track.missed else track.speed
-            kept.append(_Track([face], speed))
+            known = face._replace(averages=track.places[0].averages)
+            kept.append(_Track([known if known.averages else self._with_averages(face, rgb)], speed))
         for track in free:
             track.missed += 1
         missing = [track for track in free if track.missed <= KEEP]
         self._tracks = kept + missing
         self._grey, self._size = grey, image.shape[:2]
-        return faces + [place for track in missing for place in track.places]
+        return [place for track in self._tracks for place in track.places]
+
+    def _with_averages(self, face: Face, rgb: np.ndarray) -> Face:
+        """Give a new face its averages: those of an earlier face that is much like it, or its own."""
+        averages = face_averages(rgb, face)
+        if not averages:
+            return face
+        levels = np.frombuffer(averages, np.uint8).astype(int)
+        differences = [np.abs(np.frombuffer(earlier, np.uint8) - levels).mean() for earlier in self._averages]
+        if min(differences, default=np.inf) <= _ALIKE:
+            return face._replace(averages=self._averages[int(np.argmin(differences))])
+        self._averages.append(averages)
+        return face._replace(averages=averages)
 
     def _moved(self, track: _Track, grey: np.ndarray, scale: float) -> list[Face]:
         """Return where a face of the previous frame may be now."""
@@ -145,4 +165,5 @@ def _shift(face: Face, by: np.ndarray, grow: float) -> Face:
 
     left, top = moved(face.left, face.top)
     right, bottom = moved(face.right, face.bottom)
-    return Face(left, top, right, bottom, face.roll, 0.0, tuple(moved(x, y) for x, y in face.points))
+    points = tuple(moved(x, y) for x, y in face.points)
+    return face._replace(left=left, top=top, right=right, bottom=bottom, score=0.0, points=points)
