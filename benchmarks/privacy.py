@@ -252,20 +252,21 @@ def shots(image: np.ndarray, face: Face, count: int, rng: np.random.Generator) -
         top, left = (edge - by for by in moved)
         frame = np.ascontiguousarray(padded[top : top + image.shape[0], left : left + image.shape[1]])
         wrong = rng.normal(0, 0.02 * size, 4) * (i > 0)
-        corners = np.array(face[:4]) + [moved[1], moved[0], moved[1], moved[0]] + wrong
+        box = wrong + face[:4] + np.tile(moved[::-1], 2)
         points = np.array(face.points) + moved[::-1] + wrong[:2]
-        made.append(Shot(frame, face._replace(points=tuple(map(tuple, points.tolist())), **_named(corners)), moved))
+        made.append(Shot(frame, _placed(face, box, points), moved))
     return made
 
 
 def _scaled(image: np.ndarray, face: Face, scale: float) -> tuple[np.ndarray, Face]:
     small = cv2.resize(image, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
-    points = tuple((x * scale, y * scale) for x, y in face.points)
-    return small, face._replace(points=points, **_named(np.array(face[:4]) * scale))
+    return small, _placed(face, np.array(face[:4]) * scale, np.array(face.points) * scale)
 
 
-def _named(corners: np.ndarray) -> dict[str, float]:
-    return dict(zip(("left", "top", "right", "bottom"), corners.tolist(), strict=True))
+def _placed(face: Face, box: np.ndarray, points: np.ndarray) -> Face:
+    left, top, right, bottom = box.tolist()
+    points_of = tuple(map(tuple, points.tolist()))
+    return face._replace(left=left, top=top, right=right, bottom=bottom, points=points_of)
 
 
 def hidden_shots(made: Sequence[Shot], obfuscation: str, as_video: bool) -> list[np.ndarray]:

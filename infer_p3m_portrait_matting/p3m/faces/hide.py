@@ -117,7 +117,8 @@ def hide_faces(image: np.ndarray, alpha: np.ndarray, faces: list[Face], obfuscat
         box = _box(area)
         part = hidden[areas.window][box]
         known = np.frombuffer(face.averages, np.uint8).reshape(-1, GRID, 3)
-        replacement = _drawn(known if len(known) else _averages(part), *part.shape[:2], obfuscation)
+        height, width = part.shape[:2]
+        replacement = _drawn(known if len(known) else _averages(part), height, width, obfuscation)
         part[area[box]] = replacement[area[box]]
     return hidden
 

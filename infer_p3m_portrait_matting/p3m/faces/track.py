@@ -49,12 +49,14 @@ class FaceTracker:
 
     def __init__(self) -> None:
         self._tracks: list[_Track] = []
+        self._averages: list[bytes] = []
         self._grey: np.ndarray | None = None
         self._size: tuple[int, int] | None = None
 
     def reset(self) -> None:
         """Forget the previous frames."""
-        self._tracks, self._averages, self._grey, self._size = [], [], None, None
+        self._tracks, self._grey, self._size = [], None, None
+        self._averages = []
 
     def __call__(self, image: np.ndarray, faces: list[Face]) -> list[Face]:
         """Follow the faces into one more frame.
