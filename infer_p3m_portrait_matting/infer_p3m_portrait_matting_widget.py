@@ -24,12 +24,11 @@ class InferP3mPortraitMattingWidget(core.CWorkflowTaskWidget):
         self.set_layout(qtconversion.PyQtToQt(self._layout))
 
     def on_apply(self) -> None:
-        """Take over the form's entries and let Ikomia run the task; if an entry is unreadable, show that instead."""
-        try:
-            self.parameters.settings = self.form.settings()
-        except ValueError:
+        """Take over the form's entries and let Ikomia run the task; if one is marked as wrong, show that instead."""
+        if self.form.problems():
             self.form.show_problem()
             return
+        self.parameters.settings = self.form.settings()
         self.emit_apply(self.parameters)
 
 

@@ -28,6 +28,7 @@ from hypothesis import settings  # noqa: E402
 from skimage import data  # noqa: E402
 
 from infer_p3m_portrait_matting.p3m import PortraitMatting  # noqa: E402
+from infer_p3m_portrait_matting.pipeline.settings import Settings  # noqa: E402
 from infer_p3m_portrait_matting.plugin.openmp import all_threads  # noqa: E402
 
 # The same examples on every run, however slow the machine.
@@ -101,6 +102,37 @@ def matting(checkpoints, golden) -> Callable[[str], PortraitMatting]:
 def mobile() -> PortraitMatting:
     """The bundled model, in the precision that gives the same numbers on every machine."""
     return PortraitMatting("mobile", "cpu", precision="float32")
+
+
+@pytest.fixture(scope="session")
+def samples() -> list[Settings]:
+    """Sets of parameters for tests that go through all of them: in the first, each differs from its default."""
+    return [
+        Settings(
+            model_name="vitae-s",
+            input_size=800,
+            method="RESIZE",
+            cuda="False",
+            precision="bfloat16",
+            model_weight_file="/tmp/weights.pth",
+            subject="box",
+            box="10,20,300,400",
+            invert=True,
+            feather=2.5,
+            shift=-3,
+            despeckle=0.0125,
+            crop="12.5",
+            background="image",
+            background_file="/tmp/beach.jpg",
+            foreground="original",
+            anonymize="pixelate",
+            anonymize_strict=True,
+            temporal=True,
+            allow_fallback=False,
+        ),
+        Settings(model_name="mobile", subject="largest", cuda="True", background="steelblue", despeckle=0.07, crop="0"),
+        Settings(),
+    ]
 
 
 @pytest.fixture(scope="session")

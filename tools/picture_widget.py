@@ -3,6 +3,7 @@
 import argparse
 import gc
 import os
+import tempfile
 from pathlib import Path
 
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
@@ -15,6 +16,8 @@ from infer_p3m_portrait_matting.infer_p3m_portrait_matting_process import InferP
 from infer_p3m_portrait_matting.infer_p3m_portrait_matting_widget import (  # noqa: E402
     InferP3mPortraitMattingWidgetFactory,
 )
+from infer_p3m_portrait_matting.p3m.checkpoints.weights import CACHE_VARIABLE, expected_weights  # noqa: E402
+from infer_p3m_portrait_matting.pipeline.settings import Settings  # noqa: E402
 
 #: The window that Ikomia opens, in pixels.
 WIDTH, HEIGHT = 500, 370
@@ -35,6 +38,14 @@ def main() -> None:
     application.setStyle("Fusion")
     light = application.palette()
     output.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory() as weights:
+        # The form as it looks where the published weights are.
+        os.environ[CACHE_VARIABLE] = weights
+        expected_weights(Settings().model_name).touch()
+        _picture(application, light, output)
+
+
+def _picture(application: QtWidgets.QApplication, light: QtGui.QPalette, output: Path) -> None:
     for suffix, palette in {"": light, "_dark": dark_palette()}.items():
         application.setPalette(palette)
         widget = InferP3mPortraitMattingWidgetFactory().create(InferP3mPortraitMattingParam())

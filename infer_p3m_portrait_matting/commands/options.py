@@ -1,13 +1,12 @@
 """The options of the command line: one for each parameter of the task, and some for files."""
 
 import argparse
-import inspect
 import re
-from dataclasses import MISSING, fields
-from typing import NamedTuple, get_type_hints
+from dataclasses import replace
+from typing import NamedTuple
 
 from ..p3m.version import __version__
-from ..pipeline.settings import BOX, IMAGE, Settings
+from ..pipeline.settings import BOX, IMAGE, PARAMETERS, Settings
 from .destinations import OUTPUTS, Wanted
 
 _EXAMPLES = """\
@@ -25,18 +24,13 @@ examples:
 Exit status: 0 when all is done, 1 when anything failed, 2 when the options are wrong, 130 after Ctrl-C.
 """
 
-#: Help texts that replace a parameter's own, where that mentions task inputs that the command line lacks.
-_HELP = {
-    "model_name": "resnet34 or vitae-s as published, or mobile, the bundled one; default: resnet34 or vitae-s where "
-    "its published weights are on this computer, else mobile",
-    "background": "behind the person in the composite: a colour (#rrggbb or a CSS name), transparent, blur (the "
-    "photo's own background, blurred) or image (--background-file); given without --output, it asks for the composite",
-    "background_file": "picture for the background; it implies --background image",
-    "box": "rectangle around the person to cut out, x,y,w,h in pixels of the photo; it implies --subject box",
-    "cuda": "where to compute: auto (on an NVIDIA GPU if there is one), True (on it; a warning says if there is none) "
-    "or False (on the CPU); default: auto",
+#: What differs from the task, for the help.
+_HERE = {
+    "model_name": "default: a published model whose weights are on this computer, else the bundled one",
+    "background": "given without --output, it asks for the composite",
+    "background_file": "it implies --background image",
+    "box": "it implies --subject box",
 }
-
 
 _METAVARS = {int: "N", float: "X"}
 
@@ -72,9 +66,8 @@ def parse(arguments: list[str]) -> Request:
         values.setdefault("background", IMAGE)
     if "box" in values:
         values.setdefault("subject", BOX)
-    strings = {name: str(value) for name, value in values.items()}
     try:
-        settings = Settings.from_strings(_with_defaults(strings))
+        settings = Settings.from_strings(values)
     except ValueError as error:
         parser.error(str(error))
     if settings.background == IMAGE and not settings.background_file:
@@ -85,6 +78,8 @@ def parse(arguments: list[str]) -> Request:
         parser.error(f"--{name.replace('_', '-')} has no effect without {needed}")
     if given["jobs"] < 1:
         parser.error(f"--jobs must be at least 1, got {given['jobs']}")
+    if "model_name" not in values:
+        settings = replace(settings, model_name=_model_here())
     return Request(
         given["input"],
         given["OUTPUT"] or "",
@@ -96,14 +91,14 @@ def parse(arguments: list[str]) -> Request:
     )
 
 
-def _with_defaults(strings: dict[str, str]) -> dict[str, str]:
-    """Add the default that depends on the computer, where the task's own is fixed."""
-    from ..p3m import find_weights
+def _model_here() -> str:
+    """Choose the default model: a published one whose weights are on this computer, else the bundled one."""
+    from ..p3m import find_weights, list_models
+    from ..p3m.model.registry import get_variant
 
-    if "model_name" in strings:
-        return strings
-    published = [name for name in ("resnet34", "vitae-s") if find_weights(name)]
-    return {"model_name": published[0] if published else "mobile", **strings}
+    published = [name for name in list_models() if get_variant(name).published_file and find_weights(name)]
+    bundled = [name for name in list_models() if get_variant(name).bundled_file]
+    return (published + bundled)[0]
 
 
 def _outputs(parser: argparse.ArgumentParser, text: str | None) -> tuple[str, ...]:
@@ -142,36 +137,22 @@ def _parser() -> argparse.ArgumentParser:
     files.add_argument("--jobs", type=int, default=1, metavar="N", help="processes for a folder (default: 1)")
     files.add_argument("--quiet", action="store_true", help="show only warnings and failures, and no progress")
     group = parser.add_argument_group("parameters, as in the Ikomia task")
-    types, about = get_type_hints(Settings), _attribute_texts(Settings)
-    for field in fields(Settings):
-        text = _HELP.get(field.name) or f"{about.get(field.name, '')}{_default_text(field)}"
-        flags = [f"--{field.name.replace('_', '-')}"]
-        if field.name == "model_name":
+    for name, parameter in PARAMETERS.items():
+        flags = [f"--{name.replace('_', '-')}"]
+        kind: dict = {"metavar": _METAVARS.get(type(parameter.default), "TEXT")}
+        if name == "model_name":
             flags.append("--model")
-        metavar = _METAVARS.get(types[field.name], "TEXT")
-        kind = {"action": argparse.BooleanOptionalAction} if types[field.name] is bool else {"metavar": metavar}
-        if field.name == "cuda":
+        elif name == "cuda":
             group.add_argument(
                 "--no-cuda", dest="cuda", action="store_const", const="False", help="the same as --cuda False"
             )
+        if isinstance(parameter.default, bool):
+            kind = {"action": argparse.BooleanOptionalAction}
+        default = "" if name == "model_name" or parameter.default == "" else f"default: {parameter.default}"
+        text = parameter.description("", _HERE.get(name, ""), default)
         # argparse expands % in help texts.
-        group.add_argument(*flags, dest=field.name, default=None, help=text.replace("%", "%%"), **kind)
+        group.add_argument(*flags, dest=name, default=None, help=text.replace("%", "%%"), **kind)
     return parser
-
-
-def _default_text(field) -> str:
-    if field.default is MISSING or field.default == "":
-        return ""
-    return f" (default: {field.default})"
-
-
-def _attribute_texts(documented: type) -> dict[str, str]:
-    """Return what the section "Attributes" of a docstring says about each name."""
-    text = inspect.getdoc(documented) or ""
-    section = re.search(r"^Attributes:\n(.*?)(?=^\S|\Z)", text, re.MULTILINE | re.DOTALL)
-    entries = re.findall(r"^    (\w+): (.*?)(?=^    \w+: |\Z)", section[1] if section else "", re.MULTILINE | re.DOTALL)
-    # Code quotes around names, and the final full stop, are for readers of the source.
-    return {name: " ".join(words.split()).replace("``", "").rstrip(".") for name, words in entries}
 
 
 def _with_box(arguments: list[str]) -> list[str]:

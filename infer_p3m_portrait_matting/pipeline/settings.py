@@ -1,157 +1,277 @@
-"""Parse and check the plugin's parameters, and convert them to Ikomia's strings. Needs neither Ikomia nor Qt."""
+"""The parameters: one field each, with all that is known of it. Needs neither Ikomia nor Qt nor torch."""
 
-from collections.abc import Callable, Collection, Iterable
-from dataclasses import dataclass, fields
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
-from typing import Any, get_type_hints
+from typing import Any
 
-from ..p3m import METHODS, OBFUSCATIONS, Box, list_models, parse_box, parse_color
+from ..p3m import OBFUSCATIONS, Box, list_models, parse_box, parse_color
 from ..p3m.errors import shown
 from ..p3m.files.paths import user_path
-
-MIN_INPUT_SIZE, MAX_INPUT_SIZE = 64, 8192
-
-#: Where to compute: on an NVIDIA GPU if there is one, on it by explicit wish, never on it.
-CUDA = ("auto", "True", "False")
+from ..p3m.files.read import SUFFIXES
+from ..p3m.model.registry import get_variant
+from .parameters import Parameter, decimal
 
 #: Who is cut out.
-ALL, BOX, LARGEST = SUBJECTS = ("all", "box", "largest")
-
-#: Whose colours the cut-out and the composite have.
-FOREGROUNDS = ("estimated", "original")
+ALL, BOX, LARGEST = "all", "box", "largest"
 
 #: What the background of the composite may be besides a colour.
 TRANSPARENT, BLUR, IMAGE = BACKGROUNDS = ("transparent", "blur", "image")
 
 #: What ``crop`` is when nothing is cropped.
 NO_CROP = "none"
+_MAX_MARGIN = 1000
 
-MAX_FEATHER, MAX_SHIFT, MAX_MARGIN = 500.0, 200, 1000.0
+#: Sections of the form that fold, in their order; the first screen holds the rest.
+MATTE, ADVANCED = SECTIONS = ("Adjust the matte", "Advanced")
 
-#: Number formats of the network. float16 is left to "auto": only a GPU computes it, and there may be none.
-PRECISIONS = ("auto", "float32", "bfloat16")
 
-#: What may happen to faces.
-ANONYMIZE = ("none", *OBFUSCATIONS)
+def _box(text: str) -> str:
+    if text:
+        parse_box(text)
+    return text
 
-_TRUE, _FALSE = {"true", "1", "yes", "on"}, {"false", "0", "no", "off"}
+
+def _margin(text: str) -> str:
+    try:
+        margin = decimal(text.removesuffix("%"))
+    except ValueError:
+        margin = -1.0
+    if not 0 <= margin <= _MAX_MARGIN:
+        raise ValueError(f"crop must be none, or a margin between 0 and {_MAX_MARGIN} percent, got {shown(text)!r}")
+    return f"{margin:g}"
+
+
+def _background(text: str) -> str:
+    try:
+        color = parse_color(text)
+    except ValueError as error:
+        raise ValueError(f"background must be one of {', '.join(BACKGROUNDS)} or a colour: {error}") from None
+    # Under an alpha of 0 a colour is nothing, and the old background must not show either.
+    return TRANSPARENT if (*color, 255)[3] == 0 else text
+
+
+def _field(parameter: Parameter) -> Any:
+    return field(default=parameter.default, metadata={"parameter": parameter})
 
 
 @dataclass(frozen=True)
 class Settings:
-    """One checked set of parameters.
+    """One checked set of parameters; :data:`PARAMETERS` says what each of them means.
 
-    Words are read in any case ("hybrid", "ResNet34") and kept as the lists of this module spell them.
-
-    Attributes:
-        model_name: one of the models of the core.
-        input_size: bound in pixels of the long side of what the network sees, 64 to 8192.
-        method: "HYBRID" or "RESIZE".
-        cuda: "auto" computes on an NVIDIA GPU if there is one; "True" asks for it, so that its absence is a warning;
-            "False" never uses it. True and False are read, too.
-        precision: number format of the network: "auto" (half precision where the device computes it natively),
-            "float32" or "bfloat16".
-        model_weight_file: weights file, or "" for the published or bundled one.
-        subject: who is cut out: "all" that the network takes for a person, the person in a "box", or the one with the
-            "largest" face.
-        box: rectangle around that person, "x,y,w,h" in pixels of the photo; "" for the one on the graphics input.
-        invert: whether the background is kept instead of the person.
-        feather: how far the matte's edges are softened, in pixels of the photo, 0 to 500.
-        shift: by how many pixels of the photo the matte grows (above 0) or shrinks (below), -200 to 200.
-        despeckle: islands smaller than this share of the person are dropped, 0 to 1.
-        crop: "none", or the margin in percent of the person's size to which all outputs are cropped, 0 to 1000.
-        background: of the person in the composite: a colour (as Pillow's ImageColor reads it), "transparent",
-            "blur" (the photo's own background, blurred) or "image" (the second image input, or ``background_file``).
-        background_file: image file for the background "image", or "" for the second image input.
-        foreground: "estimated" (the person's own colours, without the old background in the hair) or "original" (the
-            photo's).
-        anonymize: "none", or how faces are hidden in composite and cut-out: "blur" or "pixelate".
-        anonymize_strict: whether a photo in which no face is found is an error, instead of a warning.
-        temporal: whether the frames of a video steady each other's mattes.
-        allow_fallback: whether the bundled model may stand in for missing published weights.
+    Every value may also be given as text: Ikomia stores parameters as strings.
 
     Raises:
-        ValueError: a value is out of range; the message names the parameter and what is possible.
+        ValueError: a value cannot be read or is out of range; the message names the parameter and what is possible.
     """
 
-    model_name: str = "resnet34"
-    input_size: int = 1024
-    method: str = "HYBRID"
-    cuda: str = "auto"
-    precision: str = "auto"
-    model_weight_file: str = ""
-    subject: str = ALL
-    box: str = ""
-    invert: bool = False
-    feather: float = 0.0
-    shift: int = 0
-    despeckle: float = 0.0
-    crop: str = NO_CROP
-    background: str = "#ffffff"
-    background_file: str = ""
-    foreground: str = "estimated"
-    anonymize: str = "none"
-    anonymize_strict: bool = False
-    temporal: bool = False
-    allow_fallback: bool = True
+    model_name: str = _field(
+        Parameter(
+            "resnet34",
+            "network",
+            "&Model",
+            choices={name: f"is {get_variant(name).about}" for name in list_models()},
+        )
+    )
+    input_size: int = _field(
+        Parameter(
+            1024,
+            "longest side of what the network sees, in steps of 32; larger is finer, slower and takes more memory",
+            "Input si&ze",
+            ADVANCED,
+            low=64,
+            high=8192,
+            unit="pixels",
+            step=32,
+        )
+    )
+    method: str = _field(
+        Parameter(
+            "HYBRID",
+            "procedure",
+            "Me&thod",
+            ADVANCED,
+            choices={
+                "HYBRID": "finds the person at half the photo's size and the edges at its size",
+                "RESIZE": "makes one pass at half the size: faster, softer edges",
+            },
+        )
+    )
+    cuda: str = _field(
+        Parameter(
+            "auto",
+            "where to compute",
+            "Comp&ute on",
+            ADVANCED,
+            choices={
+                "auto": "takes an NVIDIA GPU if there is one",
+                "True": "warns if there is none",
+                "False": "takes the CPU",
+            },
+            shown={"auto": "NVIDIA GPU, if there is one", "True": "NVIDIA GPU", "False": "processor"},
+        )
+    )
+    # float16 is left to "auto": only a GPU computes it, and there may be none.
+    precision: str = _field(
+        Parameter(
+            "auto",
+            "number format of the network",
+            "Pre&cision",
+            ADVANCED,
+            choices={
+                "auto": "is half precision where that is fast",
+                "float32": "gives the same numbers on every processor",
+                "bfloat16": "is half precision everywhere",
+            },
+        )
+    )
+    model_weight_file: str = _field(
+        Parameter(
+            "",
+            "weights file for model_name",
+            "&Weights file",
+            ADVANCED,
+            empty="the published or bundled weights",
+            suffixes=(".pth", ".safetensors"),
+        )
+    )
+    subject: str = _field(
+        Parameter(
+            ALL,
+            "who is cut out",
+            "&Person",
+            choices={
+                ALL: "takes everybody",
+                BOX: "takes the one in a rectangle",
+                LARGEST: "takes the one with the largest face",
+            },
+            shown={BOX: "the one in a box", LARGEST: "the one with the largest face"},
+        )
+    )
+    box: str = _field(
+        Parameter(
+            "",
+            "rectangle around that person, x,y,w,h in pixels",
+            "Bo&x",
+            parse=_box,
+            empty="the rectangle drawn on the photo",
+            needs={"subject": (BOX,)},
+        )
+    )
+    invert: bool = _field(Parameter(False, "keep the background instead", "Keep the backgrou&nd instead", MATTE))
+    feather: float = _field(Parameter(0.0, "soften edges", "Fe&ather", MATTE, low=0, high=500, unit="pixels"))
+    shift: int = _field(
+        Parameter(0, "grow the matte; below 0, shrink it", "&Shift", MATTE, low=-200, high=200, unit="pixels")
+    )
+    despeckle: float = _field(
+        Parameter(
+            0.0,
+            "drop islands smaller than this share of the person",
+            "&Despeckle",
+            MATTE,
+            low=0,
+            high=1,
+            in_percent=True,
+        )
+    )
+    crop: str = _field(
+        Parameter(
+            NO_CROP,
+            "crop all outputs to the person",
+            "C&rop",
+            MATTE,
+            choices={NO_CROP: "crops nothing"},
+            other="a margin in percent of the person's size",
+            parse=_margin,
+            low=0,
+            high=_MAX_MARGIN,
+            unit="percent",
+            step=5,
+        )
+    )
+    background: str = _field(
+        Parameter(
+            "#ffffff",
+            "background of the composite",
+            "&Background",
+            choices={
+                TRANSPARENT: "leaves it out",
+                BLUR: "is the photo's own, out of focus",
+                IMAGE: "is a picture",
+            },
+            shown={"": "colour"},
+            other="a colour (#rrggbb, rgb(...), a CSS name)",
+            parse=_background,
+        )
+    )
+    background_file: str = _field(
+        Parameter(
+            "",
+            "picture for the background, cropped to fill",
+            "P&icture",
+            empty="the picture on input 2",
+            suffixes=SUFFIXES,
+            needs={"background": (IMAGE,)},
+        )
+    )
+    foreground: str = _field(
+        Parameter(
+            "estimated",
+            "colours of the cut-out and the composite",
+            "Fore&ground",
+            ADVANCED,
+            choices={"estimated": "removes the old background from hair", "original": "keeps the photo's"},
+        )
+    )
+    anonymize: str = _field(
+        Parameter(
+            "none",
+            "faces in the composite and the cut-out",
+            "&Faces",
+            choices={"none": "shows them", "blur": "blurs them", "pixelate": "makes them squares"},
+        )
+    )
+    anonymize_strict: bool = _field(
+        Parameter(
+            False,
+            "fail if no face is found, instead of warning",
+            "Fail if no fac&e is found",
+            needs={"anonymize": OBFUSCATIONS},
+        )
+    )
+    temporal: bool = _field(Parameter(False, "reduce flicker in videos", "Reduce flicker in &videos", ADVANCED))
+    allow_fallback: bool = _field(
+        Parameter(
+            True,
+            "use the bundled model if published weights are missing",
+            "Use the bund&led model if weights are missing",
+            ADVANCED,
+        )
+    )
 
     def __post_init__(self) -> None:
-        choices = {
-            "model_name": list_models(),
-            "method": METHODS,
-            "cuda": CUDA,
-            "precision": PRECISIONS,
-            "subject": SUBJECTS,
-            "foreground": FOREGROUNDS,
-            "anonymize": ANONYMIZE,
-        }
-        for name, possible in choices.items():
-            self._set(name, _one_of(name, getattr(self, name), possible))
-        ranges = {
-            "input_size": (MIN_INPUT_SIZE, MAX_INPUT_SIZE, " pixels"),
-            "feather": (0, MAX_FEATHER, " pixels"),
-            "shift": (-MAX_SHIFT, MAX_SHIFT, " pixels"),
-            "despeckle": (0, 1, ""),
-        }
-        for name, (low, high, unit) in ranges.items():
-            if not low <= getattr(self, name) <= high:
-                raise ValueError(f"{name} must lie between {low:g} and {high:g}{unit}, got {getattr(self, name)}")
-        if self.box:
-            parse_box(self.box)
-        self._set("crop", _crop(self.crop))
-        if self.background.lower() in BACKGROUNDS:
-            self._set("background", self.background.lower())
-        else:
-            try:
-                if (*parse_color(self.background), 255)[3] == 0:
-                    # Under an alpha of 0 a colour is nothing, and the old background must not show either.
-                    self._set("background", TRANSPARENT)
-            except ValueError as error:
-                raise ValueError(f"background must be one of {', '.join(BACKGROUNDS)} or a colour: {error}") from None
-
-    def _set(self, name: str, value: Any) -> None:
-        object.__setattr__(self, name, value)
+        for name, parameter in PARAMETERS.items():
+            object.__setattr__(self, name, parameter.read(getattr(self, name)))
 
     @classmethod
     def names(cls) -> list[str]:
         """List the names of all parameters."""
-        return [field.name for field in fields(cls)]
+        return list(PARAMETERS)
 
     @classmethod
     def from_strings(cls, values: dict[str, str]) -> "Settings":
-        """Parse what Ikomia hands over, each value by the type of its field; a missing parameter takes its default.
+        """Parse what Ikomia hands over; a missing parameter takes its default.
 
         Raises:
             ValueError: a name is unknown, a value cannot be read or is out of range; the message names the parameter.
         """
         cls.refuse_unknown(values)
-        types = get_type_hints(cls)
-        return cls(**{name: _PARSERS[types[name]](name, text) for name, text in values.items()})
+        return cls(**values)  # type: ignore[arg-type]
 
     @classmethod
     def unknown(cls, names: Iterable[str]) -> list[str]:
         """List those names that no parameter has, sorted."""
-        return sorted(set(names) - set(cls.names()))
+        return sorted(set(names) - set(PARAMETERS))
 
     @classmethod
     def refuse_unknown(cls, names: Iterable[str]) -> None:
@@ -162,11 +282,7 @@ class Settings:
 
     def idle(self) -> dict[str, str]:
         """Find which parameters, set or not, change nothing beside the others; say what each would need."""
-        needed = {
-            "box": "" if self.subject == BOX else 'subject "box"',
-            "background_file": "" if self.background == IMAGE else 'background "image"',
-            "anonymize_strict": "" if self.anonymize != "none" else 'anonymize "blur" or "pixelate"',
-        }
+        needed = {name: parameter.needed(vars(self)) for name, parameter in PARAMETERS.items()}
         return {name: other for name, other in needed.items() if other}
 
     def without_effect(self, given: Collection[str]) -> dict[str, str]:
@@ -175,15 +291,30 @@ class Settings:
 
     def to_strings(self) -> dict[str, str]:
         """Convert all parameters to the strings that Ikomia stores."""
-        return {name: str(getattr(self, name)) for name in self.names()}
+        return {name: str(value) for name, value in vars(self).items()}
 
-    def weights_path(self) -> Path | None:
-        """Return the requested weights file, or None.
+    def path(self, name: str) -> Path | None:
+        """Return the file that a parameter names, or None.
 
         Raises:
             ValueError: it is no possible path.
         """
-        return _path("model_weight_file", self.model_weight_file)
+        text = getattr(self, name)
+        # "None" is what Python's None has become on its way through Ikomia.
+        if text in ("", "None"):
+            return None
+        try:
+            return user_path(text)
+        except ValueError as error:
+            raise ValueError(f"{name} {error}") from error
+
+    def weights_path(self) -> Path | None:
+        """Return the requested weights file, or None; see :meth:`path`."""
+        return self.path("model_weight_file")
+
+    def background_path(self) -> Path | None:
+        """Return the requested background file, or None; see :meth:`path`."""
+        return self.path("background_file")
 
     def subject_box(self) -> Box | None:
         """The box that was given in numbers, or None."""
@@ -199,72 +330,8 @@ class Settings:
             return self.background != TRANSPARENT
         return len(parse_color(self.background)) == 3
 
-    def background_path(self) -> Path | None:
-        """Return the requested background file, or None.
 
-        Raises:
-            ValueError: it is no possible path.
-        """
-        return _path("background_file", self.background_file)
-
-
-def _path(name: str, text: str) -> Path | None:
-    # "None" is what Python's None has become on its way through Ikomia.
-    if text in ("", "None"):
-        return None
-    try:
-        return user_path(text)
-    except ValueError as error:
-        raise ValueError(f"{name} {error}") from error
-
-
-def _integer(name: str, text: str) -> int:
-    try:
-        return int(text)
-    except ValueError:
-        raise ValueError(f"{name} must be an integer, got {shown(text)!r}") from None
-
-
-def _number(name: str, text: str) -> float:
-    try:
-        return float(text)
-    except ValueError:
-        raise ValueError(f"{name} must be a number, got {shown(text)!r}") from None
-
-
-def _boolean(name: str, text: str) -> bool:
-    if text.strip().lower() in _TRUE:
-        return True
-    if text.strip().lower() in _FALSE:
-        return False
-    raise ValueError(f"{name} must be True or False, got {shown(text)!r}")
-
-
-def _text(name: str, text: str) -> str:
-    return text.strip()
-
-
-_PARSERS: dict[type, Callable[[str, str], Any]] = {int: _integer, float: _number, bool: _boolean, str: _text}
-
-
-def _one_of(name: str, value: object, possible: Iterable[str]) -> str:
-    """The entry of ``possible`` that is ``value`` but for its case; also a truth value for "True" or "False"."""
-    text = str(value).lower()
-    for entry in possible:
-        same_truth = (entry == "True" and text in _TRUE) or (entry == "False" and text in _FALSE)
-        if entry.lower() == text or same_truth:
-            return entry
-    raise ValueError(f"{name} must be one of {', '.join(possible)}, got {shown(value)!r}")
-
-
-def _crop(value: object) -> str:
-    text = str(value).strip().lower()
-    if text == NO_CROP:
-        return NO_CROP
-    try:
-        margin = float(text.removesuffix("%"))
-    except ValueError:
-        margin = -1.0
-    if not 0 <= margin <= MAX_MARGIN:
-        raise ValueError(f"crop must be none, or a margin between 0 and {MAX_MARGIN:g} percent, got {shown(value)!r}")
-    return f"{margin:g}"
+#: All that is known of each parameter, by name.
+PARAMETERS: dict[str, Parameter] = {
+    entry.name: replace(entry.metadata["parameter"], name=entry.name) for entry in fields(Settings)
+}

@@ -1,55 +1,39 @@
-"""Parts of the parameter form: controls that ignore the wheel, lines with a message, sections that fold."""
+"""Parts of the parameter form: lines with a message, sections that fold, controls that ignore the wheel."""
 
+from infer_p3m_portrait_matting.pipeline.parameters import Parameter
 from infer_p3m_portrait_matting.plugin.qt import QtCore, QtGui, QtWidgets
 
-#: Least contrast of text (WCAG 2.1, 1.4.3, level AA).
-CONTRAST = 4.5
-
-#: Colours for the text of a problem: the first with enough contrast to the window is used.
-_REDS = ("#b3261e", "#8c1d18", "#ff8a80", "#ffb4ab", "#ffffff", "#000000")
-
-
-def contrast(one: QtGui.QColor, other: QtGui.QColor) -> float:
-    """Return the contrast of two opaque colours, 1 to 21 (WCAG 2.1, "contrast ratio")."""
-    low, high = sorted((_luminance(one), _luminance(other)))
-    return (high + 0.05) / (low + 0.05)
-
-
-def _luminance(color: QtGui.QColor) -> float:
-    linear = [
-        value / 12.92 if value <= 0.04045 else ((value + 0.055) / 1.055) ** 2.4
-        for value in (color.redF(), color.greenF(), color.blueF())
-    ]
-    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+#: Colours for the text of a problem, on light and on dark windows.
+_RED, _LIGHT_RED = "#b3261e", "#ffb4ab"
 
 
 class Line(QtWidgets.QWidget):
-    """A label, its controls, and a message below them.
+    """A label, the widgets that edit one parameter, and a message below them.
 
     Args:
-        label: the text before the controls, with its shortcut after a "&".
-        controls: from left to right; the label belongs to the first.
+        parameter: the parameter; a switch carries its own words, and its label is empty.
+        widgets: from left to right; the label belongs to the first, which is as wide as the others leave it.
     """
 
-    def __init__(self, label: str, controls: tuple[QtWidgets.QWidget, ...]) -> None:
+    def __init__(self, parameter: Parameter, widgets: tuple[QtWidgets.QWidget, ...]) -> None:
         super().__init__()
-        self.label = QtWidgets.QLabel(label)
-        self.label.setBuddy(controls[0])
-        self.label.setToolTip(controls[0].toolTip())
+        is_switch = isinstance(widgets[0], QtWidgets.QCheckBox)
+        self.label = QtWidgets.QLabel("" if is_switch else parameter.label)
+        self.label.setBuddy(widgets[0])
+        self.label.setToolTip(widgets[0].toolTip())
         self.message = QtWidgets.QLabel()
         self.message.setWordWrap(True)
         # A long word must not widen the form.
         self.message.setMinimumWidth(1)
         self.message.setVisible(False)
         self._is_problem = False
-        name = label.replace("&", "")
-        for control in controls:
-            own = f": {control.text()}" if isinstance(control, QtWidgets.QAbstractButton) else ""
-            control.setAccessibleName(name if control is controls[0] else name + own)
+        self.name = parameter.label.replace("&", "")
         row = QtWidgets.QHBoxLayout()
         row.setContentsMargins(0, 0, 0, 0)
-        for control in controls:
-            row.addWidget(control, 0 if isinstance(control, QtWidgets.QPushButton) and len(controls) > 1 else 1)
+        for widget in widgets:
+            own = f": {widget.text()}" if isinstance(widget, QtWidgets.QPushButton) else ""
+            widget.setAccessibleName(self.name + own)
+            row.addWidget(widget, 1 if widget is widgets[0] else 0)
         grid = QtWidgets.QGridLayout(self)
         grid.setContentsMargins(0, 0, 0, 0)
         grid.setVerticalSpacing(2)
@@ -59,7 +43,7 @@ class Line(QtWidgets.QWidget):
         grid.addWidget(self.message, 1, 1)
 
     def say(self, text: str, is_problem: bool) -> None:
-        """Show a message below the controls; "" hides it."""
+        """Show a message below the widgets, in red if it is a problem; "" hides it."""
         self.message.setText(_breakable(text))
         self.message.setVisible(bool(text))
         self._is_problem = is_problem
@@ -72,37 +56,33 @@ class Line(QtWidgets.QWidget):
             self._paint_message()
 
     def _paint_message(self) -> None:
-        palette = QtGui.QPalette(self.palette())
-        role = QtGui.QPalette.ColorRole
-        if self._is_problem:
-            window = palette.color(role.Window)
-            colors = [QtGui.QColor(red) for red in _REDS]
-            chosen = next((color for color in colors if contrast(color, window) >= CONTRAST), colors[-1])
-            palette.setColor(role.WindowText, chosen)
-        if self.message.palette().color(role.WindowText) != palette.color(role.WindowText):
-            self.message.setPalette(palette)
+        is_dark = self.palette().color(QtGui.QPalette.ColorRole.Window).lightness() < 128
+        red = _LIGHT_RED if is_dark else _RED
+        self.message.setStyleSheet(f"color: {red}" if self._is_problem else "")
 
 
 class Section(QtWidgets.QWidget):
     """Lines under a heading that folds them away.
 
     Args:
-        title: the heading.
-        note: its tooltip.
+        title: the heading; its tooltip lists the lines.
+        lines: from top to bottom.
     """
 
-    def __init__(self, title: str, note: str) -> None:
+    def __init__(self, title: str, lines: list[Line]) -> None:
         super().__init__()
         self._title = title
         self.button = QtWidgets.QToolButton()
         self.button.setCheckable(True)
         self.button.setAutoRaise(True)
         self.button.setToolButtonStyle(QtCore.Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
-        self.button.setToolTip(note)
+        self.button.setToolTip("\n".join(line.name for line in lines))
         self.body = QtWidgets.QWidget()
         self.body.setVisible(False)
-        self.lines = QtWidgets.QVBoxLayout(self.body)
-        self.lines.setContentsMargins(0, 0, 0, 0)
+        inside = QtWidgets.QVBoxLayout(self.body)
+        inside.setContentsMargins(0, 0, 0, 0)
+        for line in lines:
+            inside.addWidget(line)
         layout = QtWidgets.QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addWidget(self.button)
@@ -151,118 +131,6 @@ def scroll_to(widget: QtWidgets.QWidget) -> None:
         around = around.parentWidget()
     if around is not None and widget.isVisible():
         around.ensureWidgetVisible(widget, 0, 4)
-
-
-def line_edit(placeholder: str, note: str) -> QtWidgets.QLineEdit:
-    """Make a line of text with a readable placeholder."""
-    line = _Edit()
-    line.setPlaceholderText(placeholder)
-    line.setToolTip(note)
-    return line
-
-
-class _Edit(QtWidgets.QLineEdit):
-    """A line of text with a stronger placeholder: Qt's, at half the text's strength, is too faint on white."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._strengthen()
-
-    def changeEvent(self, event: QtCore.QEvent | None) -> None:
-        super().changeEvent(event)
-        if event is not None and event.type() == QtCore.QEvent.Type.PaletteChange:
-            self._strengthen()
-
-    def _strengthen(self) -> None:
-        palette = QtGui.QPalette(self.palette())
-        role = QtGui.QPalette.ColorRole
-        color = palette.color(role.Text)
-        color.setAlphaF(0.72)
-        if palette.color(role.PlaceholderText) != color:
-            palette.setColor(role.PlaceholderText, color)
-            self.setPalette(palette)
-
-
-def check_box(text: str, note: str) -> QtWidgets.QCheckBox:
-    """Make a switch."""
-    check = QtWidgets.QCheckBox(text)
-    check.setToolTip(note)
-    return check
-
-
-def combo_box(entries: list[str] | tuple[str, ...], notes: dict[str, str], shown: dict[str, str] | None = None):
-    """Make a list to choose from.
-
-    Args:
-        entries: the values that ``currentData`` returns.
-        notes: value -> its tooltip.
-        shown: value -> the text that the list shows for it, where that differs from the value.
-    """
-    combo = QtWidgets.QComboBox()
-    shown = shown or {}
-    for index, entry in enumerate(entries):
-        combo.addItem(shown.get(entry, entry), entry)
-        combo.setItemData(index, notes[entry], QtCore.Qt.ItemDataRole.ToolTipRole)
-    combo.setToolTip("\n".join(f"{shown.get(entry, entry)}: {notes[entry]}" for entry in entries))
-    combo.setSizeAdjustPolicy(QtWidgets.QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
-    combo.setMinimumContentsLength(8)
-    return combo
-
-
-class _Number(QtWidgets.QDoubleSpinBox):
-    """A number with up to four decimals, shown without trailing zeros."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.setDecimals(4)
-
-    def textFromValue(self, value: float) -> str:
-        return self.locale().toString(float(value), "g", 8)
-
-
-class _NumberOrNone(_Number):
-    """A number from 0 on, and "none" below it, which is -1; the arrows stop at 0 on their way."""
-
-    def stepBy(self, steps: int) -> None:
-        value, step = self.value(), self.singleStep()
-        if value < 0:
-            self.setValue((steps - 1) * step)
-        else:
-            self.setValue(value + steps * step if value == 0 else max(value + steps * step, 0))
-
-    def valueFromText(self, text: str | None) -> float:
-        value = super().valueFromText(text)
-        return -1 if value < 0 else value
-
-
-def whole_number(low: int, high: int, step: int, suffix: str, note: str) -> QtWidgets.QSpinBox:
-    """Make a control for a whole number."""
-    spin = QtWidgets.QSpinBox()
-    spin.setRange(low, high)
-    spin.setSingleStep(step)
-    spin.setSuffix(suffix)
-    spin.setToolTip(note)
-    return spin
-
-
-def number(low: float, high: float, step: float, suffix: str, note: str) -> QtWidgets.QDoubleSpinBox:
-    """Make a control for a number with up to four decimals."""
-    return _set_up(_Number(), low, high, step, suffix, note)
-
-
-def number_or_none(high: float, step: float, suffix: str, note: str) -> QtWidgets.QDoubleSpinBox:
-    """Make a control for a number from 0 on, or for none, which is -1."""
-    spin = _set_up(_NumberOrNone(), -1, high, step, suffix, note)
-    spin.setSpecialValueText("none")
-    return spin
-
-
-def _set_up(spin: _Number, low: float, high: float, step: float, suffix: str, note: str) -> _Number:
-    spin.setRange(low, high)
-    spin.setSingleStep(step)
-    spin.setSuffix(suffix)
-    spin.setToolTip(note)
-    return spin
 
 
 def _breakable(text: str) -> str:

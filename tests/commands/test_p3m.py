@@ -232,45 +232,35 @@ def test_every_parameter_of_the_task_is_an_option_under_its_name(capsys):
     text = " ".join(capsys.readouterr().out.split())
     for field in fields(Settings):
         assert f"--{field.name.replace('_', '-')}" in text
-    assert "bound in pixels of the long side of what the network sees, 64 to 8192 (default: 1024)" in text
+    assert "longest side of what the network sees, in steps of 32" in text
+    assert "(64 to 8192 pixels; default: 1024)" in text
+    assert "vitae-s is the published ViTAE-S" in text
 
 
-def test_options_become_the_parameters():
-    request = parse(
-        [
-            "a.jpg",
-            "b.png",
-            "--model",
-            "vitae-s",
-            "--input_size=640",
-            "--method",
-            "RESIZE",
-            "--no-cuda",
-            "--temporal",
-            "--anonymize",
-            "blur",
-            "--background",
-            "SteelBlue",
-            "--foreground",
-            "original",
-            "--no-allow-fallback",
-            "--jobs",
-            "3",
-            "--force",
-        ]
-    )
-    assert request.settings == Settings(
-        model_name="vitae-s",
-        input_size=640,
-        method="RESIZE",
-        cuda=False,
-        temporal=True,
-        anonymize="blur",
-        background="SteelBlue",
-        foreground="original",
-        allow_fallback=False,
-    )
+def test_options_become_the_parameters(samples):
+    for sample in samples:
+        options = [f"--{name.replace('_', '-')}={text}" for name, text in sample.to_strings().items() if text]
+        switches = {name for name, value in vars(sample).items() if isinstance(value, bool)}
+        for name in switches:
+            dashed = name.replace("_", "-")
+            options.remove(f"--{dashed}={getattr(sample, name)}")
+            options.append(f"--{dashed}" if getattr(sample, name) else f"--no-{dashed}")
+        assert parse(["a.jpg", *options]).settings == sample
+    request = parse(["a.jpg", "b.png", "--model", "vitae-s", "--input_size=640", "--no-cuda", "--jobs", "3", "--force"])
+    assert request.settings == Settings(model_name="vitae-s", input_size=640, cuda="False")
     assert (request.input, request.output, request.jobs, request.force) == ("a.jpg", "b.png", 3, True)
+
+
+def test_help_and_wrong_options_are_answered_without_torch():
+    for arguments, status in ((["--help"], 0), (["a.jpg", "--feather", "soft"], 2)):
+        code = (
+            "import atexit, sys\n"
+            "atexit.register(lambda: print('torch' in sys.modules, file=sys.stderr))\n"
+            "from infer_p3m_portrait_matting.commands.main import main\n"
+            f"main({arguments!r})\n"
+        )
+        done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT)
+        assert (done.returncode, done.stderr.splitlines()[-1]) == (status, "False")
 
 
 def test_mobile_runs_unless_published_weights_are_there(checkpoints, tmp_path, monkeypatch):

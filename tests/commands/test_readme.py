@@ -14,6 +14,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import cv2
 import numpy as np
+import parameter_table
 import pytest
 from ikomia_plugin import NAME, ROOT
 from package_plugin import build
@@ -191,6 +192,8 @@ def test_the_readme_is_short():
 
 
 def test_every_parameter_is_in_the_table():
+    assert parameter_table.with_table(README) == README, "run python -m tools.parameter_table --write"
+    assert parameter_table.with_table(README.replace("| `feather` |", "| `fether` |")) == README
     for name, value in Settings().to_strings().items():
         assert f"| `{name}` | `{value}` |" in README or (not value and f"| `{name}` | *(empty)* |" in README)
 

@@ -4,13 +4,12 @@ import gc
 
 import numpy as np
 import pytest
-from ikomia_plugin import QtTest, QtWidgets
+from ikomia_plugin import QtTest, QtWidgets, enter
 from picture_widget import HEIGHT, WIDTH, dark_palette
 
 from infer_p3m_portrait_matting.infer_p3m_portrait_matting_process import InferP3mPortraitMattingParam
 from infer_p3m_portrait_matting.infer_p3m_portrait_matting_widget import InferP3mPortraitMattingWidgetFactory
-from infer_p3m_portrait_matting.plugin.form_notes import ADVANCED
-from infer_p3m_portrait_matting.plugin.form_parts import CONTRAST, contrast
+from infer_p3m_portrait_matting.pipeline.settings import ADVANCED
 
 QtCore = pytest.importorskip("PyQt6.QtCore")
 QtGui = pytest.importorskip("PyQt6.QtGui")
@@ -79,11 +78,11 @@ def test_the_first_screen_needs_no_scrolling_at_all(application, form):
 
 def test_no_horizontal_scroll_bar_whatever_is_unfolded_and_said(application, form, tmp_path):
     unfold(application, form)
-    form.subject.setCurrentIndex(form.subject.findData("box"))
-    form.box.setText("not a box, but a very long text that nobody would ever want to enter into a field like this")
-    form.background.setCurrentIndex(form.background.findData("image"))
-    form.weights.setText("/" + "a_long_folder_name_without_any_end/" * 12 + "none.pth")
-    form.input_size.setValue(1000)
+    enter(form, "subject", "box")
+    enter(form, "box", "not a box, but a very long text that nobody would ever want to enter into a field like this")
+    enter(form, "background", "image")
+    enter(form, "model_weight_file", "/" + "a_long_folder_name_without_any_end/" * 12 + "none.pth")
+    enter(form, "input_size", "1000")
     settle(application)
     assert not area_of(form).horizontalScrollBar().isVisible()
     for line in form.lines.values():
@@ -94,14 +93,14 @@ def test_no_horizontal_scroll_bar_whatever_is_unfolded_and_said(application, for
 @pytest.mark.parametrize("field", ["box", "model_weight_file"])
 def test_a_new_problem_comes_into_view_at_its_field(application, form, field):
     unfold(application, form)
-    form.subject.setCurrentIndex(form.subject.findData("box"))
+    enter(form, "subject", "box")
     settle(application)
     bar = area_of(form).verticalScrollBar()
     # As far from the field as the form can be scrolled.
     bar.setValue(bar.maximum() if field == "box" else 0)
     settle(application)
     assert not is_in_view(form.lines[field], form)
-    {"box": form.box, "model_weight_file": form.weights}[field].setText("/none")
+    enter(form, field, "/none")
     settle(application)
     line = form.lines[field]
     assert is_in_view(line, form)
@@ -112,7 +111,7 @@ def test_a_new_problem_comes_into_view_at_its_field(application, form, field):
 
 
 def test_a_problem_in_a_folded_section_comes_into_view(application, form):
-    form.weights.setText("/none.pth")
+    enter(form, "model_weight_file", "/none.pth")
     settle(application)
     assert is_in_view(form.lines["model_weight_file"].message, form)
 
@@ -144,10 +143,10 @@ def wheel(widget, steps: int = -1) -> bool:
 def test_the_wheel_changes_nothing_without_the_focus_and_is_left_to_the_form(application, form):
     unfold(application, form)
     before = form.settings()
-    for row in form.rows:
-        for control in row.controls:
+    for name, made in form.controls.items():
+        for control in made.widgets:
             control.clearFocus()
-            assert not wheel(control), row.field
+            assert not wheel(control), name
             # Nor does it take the focus, which would make the next turn count.
             assert not control.hasFocus()
             assert not control.focusPolicy() & QtCore.Qt.FocusPolicy.WheelFocus & ~QtCore.Qt.FocusPolicy.StrongFocus
@@ -157,13 +156,31 @@ def test_the_wheel_changes_nothing_without_the_focus_and_is_left_to_the_form(app
 def test_the_wheel_changes_a_control_that_has_the_focus(application, form):
     unfold(application, form)
     form.window().activateWindow()
-    for control in (form.input_size, form.method):
+    for control in (form.controls[name].widgets[0] for name in ("input_size", "method")):
         control.setFocus()
         settle(application)
         assert control.hasFocus(), "offscreen Qt gave no focus: this test has lost its point"
         wheel(control)
     assert form.settings().input_size == 992
     assert form.settings().method == "RESIZE"
+
+
+#: Least contrast of text (WCAG 2.1, 1.4.3, level AA), and of what shows the state of a control (1.4.11).
+CONTRAST, CONTRAST_OF_SHAPES = 4.5, 3.0
+
+
+def contrast(one: QtGui.QColor, other: QtGui.QColor) -> float:
+    """The contrast of two opaque colours, 1 to 21 (WCAG 2.1, "contrast ratio")."""
+    low, high = sorted((luminance(one), luminance(other)))
+    return (high + 0.05) / (low + 0.05)
+
+
+def luminance(color: QtGui.QColor) -> float:
+    linear = [
+        value / 12.92 if value <= 0.04045 else ((value + 0.055) / 1.055) ** 2.4
+        for value in (color.redF(), color.greenF(), color.blueF())
+    ]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
 
 
 def contrast_drawn(widget) -> float:
@@ -178,19 +195,33 @@ def contrast_drawn(widget) -> float:
 
 def test_everything_written_stands_out(application, form):
     unfold(application, form)
-    form.subject.setCurrentIndex(form.subject.findData("box"))
-    form.box.setText("?")
-    form.background.setCurrentIndex(form.background.findData("image"))
-    form.anonymize.setCurrentIndex(form.anonymize.findData("blur"))
-    form.input_size.setValue(1000)
+    enter(form, "subject", "box")
+    enter(form, "box", "?")
+    enter(form, "background", "image")
+    enter(form, "anonymize", "blur")
+    enter(form, "input_size", "1000")
     settle(application)
-    written = [line.label for line in form.lines.values()]
+    written = [line.label for line in form.lines.values() if line.label.text()]
     written += [line.message for line in form.lines.values() if line.message.text()]
     written += [section.button for section in form.sections.values()]
     assert len([line for line in form.lines.values() if line.message.text()]) >= 3
     for widget in written:
         assert widget.isVisible()
         assert contrast_drawn(widget) >= CONTRAST, widget.text()
+
+
+@pytest.mark.parametrize("change_theme", [False, True])
+def test_unchecked_boxes_are_seen(application, form, change_theme):
+    unfold(application, form)
+    if change_theme:
+        application.setPalette(dark_palette())
+        settle(application)
+    for name in ("temporal", "invert"):
+        box = form.controls[name].widgets[0]
+        assert not box.isChecked()
+        box.setText("")
+        settle(application)
+        assert contrast_drawn(box) >= CONTRAST_OF_SHAPES, name
 
 
 def over(front, ground):
@@ -200,27 +231,28 @@ def over(front, ground):
     return QtGui.QColor.fromRgbF(*mix)
 
 
-def test_what_is_in_the_controls_stands_out_placeholders_too(application, form):
+def test_what_is_in_the_controls_stands_out(application, form):
     unfold(application, form)
     role = QtGui.QPalette.ColorRole
     pairs = {
-        QtWidgets.QLineEdit: [(role.Text, role.Base), (role.PlaceholderText, role.Base)],
+        QtWidgets.QLineEdit: [(role.Text, role.Base)],
         QtWidgets.QAbstractSpinBox: [(role.Text, role.Base)],
         QtWidgets.QComboBox: [(role.ButtonText, role.Button)],
         QtWidgets.QPushButton: [(role.ButtonText, role.Button)],
         QtWidgets.QCheckBox: [(role.WindowText, role.Window)],
+        QtWidgets.QLabel: [(role.WindowText, role.Window)],
     }
-    for row in form.rows:
-        for control in row.controls:
+    for name, made in form.controls.items():
+        for control in made.widgets:
             for front, ground in next(found for kind, found in pairs.items() if isinstance(control, kind)):
                 palette = control.palette()
                 below = palette.color(ground)
-                assert contrast(over(palette.color(front), below), below) >= CONTRAST, (row.field, front)
+                assert contrast(over(palette.color(front), below), below) >= CONTRAST, (name, front)
 
 
 def test_messages_follow_a_theme_that_changes_while_the_form_is_open(application, form):
-    form.subject.setCurrentIndex(form.subject.findData("box"))
-    form.box.setText("?")
+    enter(form, "subject", "box")
+    enter(form, "box", "?")
     settle(application)
     for palette in (dark_palette(), QtGui.QPalette(QtGui.QColor("#efefef"))):
         application.setPalette(palette)
@@ -242,4 +274,4 @@ def test_keys_reach_a_control_by_its_label(application, form):
     settle(application)
     QtTest.QTest.keyClick(form.window(), QtCore.Qt.Key.Key_P, QtCore.Qt.KeyboardModifier.AltModifier)
     settle(application)
-    assert form.subject.hasFocus()
+    assert form.controls["subject"].widgets[0].hasFocus()

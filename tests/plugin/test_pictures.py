@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from infer_p3m_portrait_matting.p3m import OBFUSCATIONS, Face, hide_faces
 from infer_p3m_portrait_matting.pipeline.pictures import make_pictures
-from infer_p3m_portrait_matting.pipeline.settings import BACKGROUNDS, FOREGROUNDS, Settings
+from infer_p3m_portrait_matting.pipeline.settings import BACKGROUNDS, PARAMETERS, Settings
 
 
 @st.composite
@@ -42,7 +42,7 @@ def test_a_blurred_background_shows_no_open_face(astronaut, obfuscation):
 @given(
     photo=photos(),
     background=st.sampled_from([*BACKGROUNDS, "#102030"]),
-    foreground=st.sampled_from(FOREGROUNDS),
+    foreground=st.sampled_from(list(PARAMETERS["foreground"].choices)),
     anonymize=st.sampled_from(OBFUSCATIONS),
     corners=st.lists(st.integers(-50, 750), min_size=4, max_size=4),
     roll=st.integers(-180, 180),

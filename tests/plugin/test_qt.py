@@ -22,5 +22,6 @@ def test_the_form_works_on_pyqt5(tmp_path):
     assert done.returncode == 0, done.stderr
     got = json.loads(done.stdout.splitlines()[-1])
     assert got.pop("qt").startswith("5.")
-    assert got == {**Settings().to_strings(), "input_size": "1056", "method": "RESIZE", "background": "#336699"}
+    changed = {"input_size": "1056", "method": "RESIZE", "background": "#336699", "feather": "2.5"}
+    assert got == {**Settings().to_strings(), **changed}
     assert len(np.unique(cv2.imread(str(picture)))) > 20

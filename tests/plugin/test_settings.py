@@ -1,13 +1,17 @@
 """Parameters on their way in: by call, by workflow, by workflow file."""
 
 import json
+import subprocess
+import sys
 
 import pytest
-from ikomia_plugin import NAME, Workflow, dataprocess, ik_registry, outputs, warnings, workflow_with
+from ikomia_plugin import NAME, ROOT, Workflow, dataprocess, ik_registry, outputs, warnings, workflow_with
 
-from infer_p3m_portrait_matting.pipeline.settings import Settings
+from infer_p3m_portrait_matting.p3m import METHODS, OBFUSCATIONS, PRECISIONS, list_models
+from infer_p3m_portrait_matting.pipeline.settings import BACKGROUNDS, PARAMETERS, SECTIONS, Settings
 
-DEFAULTS = {
+#: Saved workflows rely on them: they never change. Newer parameters need no line here.
+DEFAULTS_2_0 = {
     "model_name": "resnet34",
     "input_size": "1024",
     "method": "HYBRID",
@@ -36,36 +40,23 @@ def photo(astronaut):
     return astronaut[:320, 64:352].copy()
 
 
+DEFAULTS = Settings().to_strings()
+
+
 def test_default_parameters():
     assert ik_registry.create_instance(NAME).get_param_object().get_values() == DEFAULTS
+    assert DEFAULTS_2_0.items() <= DEFAULTS.items()
+    assert list(DEFAULTS) == Settings.names()
 
 
-def test_parameters_round_trip_as_strings():
-    wanted = {
-        "model_name": "vitae-s",
-        "input_size": "800",
-        "method": "RESIZE",
-        "cuda": "False",
-        "precision": "float32",
-        "model_weight_file": "/tmp/weights.pth",
-        "subject": "box",
-        "box": "10,20,300,400",
-        "invert": "True",
-        "feather": "2.5",
-        "shift": "-3",
-        "despeckle": "0.01",
-        "crop": "12.5",
-        "background": "#00ff7f",
-        "background_file": "/tmp/beach.jpg",
-        "foreground": "original",
-        "anonymize": "pixelate",
-        "anonymize_strict": "True",
-        "temporal": "True",
-        "allow_fallback": "False",
-    }
-    task = ik_registry.create_instance(NAME)
-    task.set_parameters(wanted)
-    assert task.get_param_object().get_values() == wanted
+def test_parameters_round_trip_as_strings(samples):
+    assert not samples[0].to_strings().items() & DEFAULTS.items(), "each must differ from its default"
+    for sample in samples:
+        wanted = sample.to_strings()
+        task = ik_registry.create_instance(NAME)
+        task.set_parameters(wanted)
+        assert task.get_param_object().get_values() == wanted
+        assert Settings.from_strings(wanted) == sample
 
 
 @pytest.mark.parametrize("through", ["task", "workflow", "params"])
@@ -102,9 +93,12 @@ def test_parameters_arrive_on_every_way(through):
         ({"feather": "soft"}, "feather must be a number, got 'soft'"),
         ({"feather": -1}, "feather must lie between 0 and 500 pixels, got -1"),
         ({"feather": "nan"}, "feather must lie between 0 and 500 pixels, got nan"),
+        ({"feather": "1,2,3"}, "feather must be a number, got '1,2,3'"),
         ({"shift": 1.5}, "shift must be an integer, got '1.5'"),
+        ({"shift": "1,5"}, "shift must be an integer, got '1,5'"),
         ({"shift": -201}, "shift must lie between -200 and 200 pixels, got -201"),
         ({"despeckle": 5}, "despeckle must lie between 0 and 1, got 5"),
+        ({"despeckle": "500 %"}, "despeckle must lie between 0 and 100 percent, got 500 %"),
         ({"crop": "tight"}, "crop must be none, or a margin between 0 and 1000 percent, got 'tight'"),
         ({"crop": -1}, "crop must be none, or a margin between 0 and 1000 percent, got '-1'"),
         ({"precision": "half"}, "precision must be one of auto, float32, bfloat16, got 'half'"),
@@ -234,6 +228,11 @@ def test_a_workflow_file_of_a_newer_version_loads_with_one_warning(tmp_path, cap
         ({"crop": "None"}, "none"),
         ({"crop": "10 %"}, "10"),
         ({"crop": 10.0}, "10"),
+        ({"crop": "2,5"}, "2.5"),
+        ({"feather": "2,5"}, "2.5"),
+        ({"feather": " 2.5 "}, "2.5"),
+        ({"despeckle": "1.25 %"}, "0.0125"),
+        ({"despeckle": "0,07%"}, "0.0007"),
     ],
 )
 def test_words_are_read_in_any_case_and_kept_in_one(given, kept):
@@ -244,5 +243,49 @@ def test_words_are_read_in_any_case_and_kept_in_one(given, kept):
 
 
 def test_settings_and_ikomia_know_the_same_parameters():
-    assert Settings().to_strings() == DEFAULTS
+    assert Settings().to_strings() == ik_registry.create_instance(NAME).get_param_object().get_values()
     assert isinstance(ik_registry.create_instance(NAME), dataprocess.C2dImageTask)
+
+
+def test_what_is_said_of_each_parameter_is_whole():
+    lists = {"model_name": list_models(), "method": METHODS, "background": BACKGROUNDS}
+    lists["precision"] = [name for name in PRECISIONS if name != "float16"]
+    lists["anonymize"] = ["none", *OBFUSCATIONS]
+    assert {name: list(PARAMETERS[name].choices) for name in lists} == {name: list(lists[name]) for name in lists}
+    for name, parameter in PARAMETERS.items():
+        assert name == parameter.name
+        assert parameter.read(parameter.default) == parameter.default
+        assert parameter.about
+        assert parameter.label.count("&") == 1
+        assert parameter.section in ("", *SECTIONS)
+        assert all(parameter.choices.values())
+        assert set(parameter.shown) <= {"", *parameter.choices}
+        for other, values in parameter.needs.items():
+            assert set(values) <= set(PARAMETERS[other].choices)
+
+
+def test_the_facts_are_plain_data():
+    facts = {name: parameter.facts() for name, parameter in PARAMETERS.items()}
+    assert json.loads(json.dumps(facts)) == facts
+    assert facts["feather"] == {
+        "name": "feather",
+        "type": "number",
+        "default": 0.0,
+        "range": [0, 500],
+        "unit": "pixels",
+        "choices": {},
+        "other": "",
+        "needs": {},
+        "help": "soften edges (0 to 500 pixels)",
+    }
+    assert facts["anonymize_strict"]["needs"] == {"anonymize": ["blur", "pixelate"]}
+    assert list(facts["method"]["choices"]) == ["HYBRID", "RESIZE"]
+
+
+def test_parameters_are_known_without_torch_and_qt():
+    code = (
+        "import sys, infer_p3m_portrait_matting.pipeline.settings\n"
+        "print(*{'torch', 'ikomia', 'PyQt5', 'PyQt6'} & set(sys.modules))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, check=True)
+    assert done.stdout.strip() == ""

@@ -1,9 +1,10 @@
 """The real widget in Ikomia's real window, offscreen."""
 
 import gc
+from dataclasses import replace
 
 import pytest
-from ikomia_plugin import QtTest, QtWidgets
+from ikomia_plugin import QtTest, QtWidgets, enter
 
 from infer_p3m_portrait_matting.infer_p3m_portrait_matting_process import InferP3mPortraitMattingParam
 from infer_p3m_portrait_matting.infer_p3m_portrait_matting_widget import InferP3mPortraitMattingWidgetFactory
@@ -42,72 +43,52 @@ def test_the_form_shows_every_parameter_and_its_default(widget):
     assert widget.form.settings() == Settings()
 
 
-def test_applied_changes_arrive_as_parameters(widget):
-    form = widget.form
-    form.model.setCurrentText("vitae-s")
-    form.method.setCurrentText("RESIZE")
-    form.input_size.setValue(1600)
-    form.precision.setCurrentText("bfloat16")
-    form.weights.setText("/tmp/weights.pth")
-    form.subject.setCurrentIndex(form.subject.findData("largest"))
-    form.invert.setChecked(True)
-    form.feather.setValue(1.5)
-    form.shift.setValue(-2)
-    form.despeckle.setValue(2)
-    form.crop.setValue(10)
-    form.set_color("#336699")
-    form.foreground.setCurrentText("original")
-    form.anonymize.setCurrentText("blur")
-    form.strict.setChecked(True)
-    form.temporal.setChecked(True)
-    form.fallback.setChecked(False)
-    assert apply(widget) == [
-        {
-            "model_name": "vitae-s",
-            "input_size": "1600",
-            "method": "RESIZE",
-            "cuda": "auto",
-            "precision": "bfloat16",
-            "model_weight_file": "/tmp/weights.pth",
-            "subject": "largest",
-            "box": "",
-            "invert": "True",
-            "feather": "1.5",
-            "shift": "-2",
-            "despeckle": "0.02",
-            "crop": "10",
-            "background": "#336699",
-            "background_file": "",
-            "foreground": "original",
-            "anonymize": "blur",
-            "anonymize_strict": "True",
-            "temporal": "True",
-            "allow_fallback": "False",
-        }
-    ]
+def test_applied_changes_arrive_as_parameters(widget, samples, tmp_path):
+    weights, beach = tmp_path / "weights.pth", tmp_path / "beach.jpg"
+    weights.touch()
+    beach.touch()
+    for sample in (replace(samples[0], model_weight_file=str(weights), background_file=str(beach)), *samples[1:]):
+        for name, text in sample.to_strings().items():
+            widget.form.controls[name].write(text)
+        assert apply(widget) == [sample.to_strings()]
 
 
 def test_an_entry_that_cannot_be_read_is_shown_and_not_applied(widget):
     before = widget.parameters.get_values()
-    widget.form.subject.setCurrentIndex(widget.form.subject.findData("box"))
-    widget.form.box.setText("left")
+    enter(widget.form, "subject", "box")
+    enter(widget.form, "box", "left")
     assert apply(widget) == []
     assert widget.parameters.get_values() == before
-    widget.form.box.setText("1,2,3,4")
+    enter(widget.form, "box", "1,2,3,4")
     assert [values["box"] for values in apply(widget)] == ["1,2,3,4"]
 
 
+@pytest.mark.parametrize(
+    ("name", "wrong", "right"), [("model_weight_file", "/none.pth", ""), ("feather", "9000", "9"), ("shift", "a", "-1")]
+)
+def test_a_field_that_is_marked_red_is_not_applied(widget, name, wrong, right):
+    enter(widget.form, "temporal", "True")
+    enter(widget.form, name, wrong)
+    assert widget.form.lines[name].message.text()
+    assert apply(widget) == []
+    assert not widget.parameters.settings.temporal
+    enter(widget.form, name, right)
+    assert [values["temporal"] for values in apply(widget)] == ["True"]
+
+
 def test_keys_and_arrows_change_the_input_size_by_32(widget):
-    spin = widget.form.input_size
-    QtTest.QTest.keyClick(spin, QT.Qt.Key.Key_Up)
-    assert spin.value() == 1056
-    assert (spin.minimum(), spin.maximum()) == (64, 8192)
+    number = widget.form.controls["input_size"].widgets[0]
+    QtTest.QTest.keyClick(number, QT.Qt.Key.Key_Up)
+    assert widget.form.settings().input_size == 1056
+    for steps, end in ((1000, 8192), (-1000, 64)):
+        number.stepBy(steps)
+        assert widget.form.settings().input_size == end
 
 
 def test_nothing_changes_before_apply(application):
     param = InferP3mPortraitMattingParam()
     widget = InferP3mPortraitMattingWidgetFactory().create(param)
-    widget.form.method.setCurrentText("RESIZE")
+    enter(widget.form, "method", "RESIZE")
     assert param.get_values()["method"] == "HYBRID"
     del widget
     gc.collect()

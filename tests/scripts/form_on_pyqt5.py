@@ -17,10 +17,13 @@ form.show()
 assert isinstance(form, QtWidgets.QWidget)
 changes = []
 form.changed.connect(lambda: changes.append(form.settings()))
-QtTest.QTest.keyClick(form.input_size, QtCore.Qt.Key.Key_Up)
-QtTest.QTest.keyClick(form.method, QtCore.Qt.Key.Key_Down)
-form.set_color("#336699")
+first = {name: control.widgets[0] for name, control in form.controls.items()}
+QtTest.QTest.keyClick(first["input_size"], QtCore.Qt.Key.Key_Up)
+QtTest.QTest.keyClick(first["method"], QtCore.Qt.Key.Key_Down)
 assert len(changes) == 2
-assert form.model.itemData(0, QtCore.Qt.ItemDataRole.ToolTipRole)
+form.controls["background"].write("#336699")
+first["feather"].lineEdit().clear()
+QtTest.QTest.keyClicks(first["feather"], "2,5")
+assert first["model_name"].itemData(0, QtCore.Qt.ItemDataRole.ToolTipRole)
 form.grab().save(sys.argv[1])
 print(json.dumps({"qt": QtCore.qVersion(), **form.settings().to_strings()}))

@@ -29,12 +29,22 @@ __all__ = [
     "Workflow",
     "core",
     "dataprocess",
+    "enter",
     "fails",
     "ik_registry",
     "outputs",
     "warnings",
     "workflow_with",
 ]
+
+
+def enter(form, name: str, text: str) -> None:
+    """Put a text into the control of a parameter, as a user types or chooses it."""
+    first = form.controls[name].widgets[0]
+    if isinstance(first, QtWidgets.QAbstractSpinBox):
+        first.lineEdit().setText(text)
+    else:
+        form.controls[name].write(text)
 
 
 def workflow_with(**parameters: object):

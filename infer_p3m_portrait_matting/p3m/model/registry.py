@@ -95,7 +95,7 @@ _VARIANTS = (
         "vitae-s",
         "vitae_s:ViTAESEncoder",
         Channels((32, 64, 64, 128, 256, 512), _VITAE_S, (32, 3), _VITAE_S, (1,)),
-        about="the published ViTAE-S, the most accurate and the slowest",
+        about="the published ViTAE-S, the most accurate",
         published_file="P3M-Net_ViTAE-S_trained_on_P3M-10k.pth",
         published_layout="155b097592542a8fccc218a3ddd9f3f59439a370f8af413dcc14cc3e88f4c78c",
         # For the same reason; the norms give the maps that are pooled.
