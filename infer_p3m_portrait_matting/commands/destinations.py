@@ -201,7 +201,7 @@ def holds_alpha(target: Path, is_video: bool) -> bool:
 
 
 def _suffixes_with_alpha(is_video: bool) -> list[str]:
-    """The formats that hold alpha, each by the first of its suffixes."""
+    """List the formats that hold alpha, each by the first of its suffixes."""
     if is_video:
         return [suffix for suffix, form in VIDEO_FORMATS.items() if form.alpha]
     first: dict[str, str] = {}

@@ -119,7 +119,7 @@ def look_for_faces(image: np.ndarray, settings: Settings, name: str, tracker: Fa
 
 
 def without_face(name: str) -> str:
-    """The warning for a photo without a face to hide: someone asked for privacy and did not get it."""
+    """Say that a photo has no face to hide: someone asked for privacy and did not get it."""
     return f"{_no_face(name)}. Nothing was hidden: check the pictures yourself"
 
 
