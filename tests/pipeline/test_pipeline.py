@@ -138,7 +138,8 @@ def test_a_video_forgets_what_the_parameters_switch_off(nobody, monkeypatch):
     no_faces(monkeypatch, lambda image: [face] if image is nobody else [])
     hiding, open_faces, later = pipeline_with(anonymize="blur"), pipeline_with(), nobody.copy()
     video = Video()
-    assert hiding.prepare(nobody, "1", video=video).faces == [face]
+    (followed,) = hiding.prepare(nobody, "1", video=video).faces
+    assert followed[:4] == face[:4]
     assert hiding.prepare(later, "2", video=video).faces
     assert open_faces.prepare(later, "3", video=video).faces == []
     last = hiding.prepare(later, "4", video=video)
