@@ -19,6 +19,9 @@ from infer_p3m_portrait_matting.p3m.files.encode import encode_png
 from infer_p3m_portrait_matting.p3m.files.read import read_rgb
 from infer_p3m_portrait_matting.p3m.files.write import write_whole
 
+#: The photo of the documentation's pictures.
+EXAMPLE = Path(__file__).resolve().parent.parent / "examples" / "portrait.jpg"
+
 
 def preview(photo: np.ndarray, matte: np.ndarray, cutout: np.ndarray, composite: np.ndarray) -> np.ndarray:
     """Put photo, matte, cut-out on a checkerboard and composite side by side.
@@ -53,7 +56,7 @@ def preview(photo: np.ndarray, matte: np.ndarray, cutout: np.ndarray, composite:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("photo", nargs="?", help="the photo; without it, scikit-image's astronaut")
+    parser.add_argument("photo", nargs="?", help="the photo; without it, examples/portrait.jpg")
     parser.add_argument("--output", type=Path, default=Path("output"), help="folder for the pictures (default: output)")
     parser.add_argument("--model", default="resnet34", help="resnet34, vitae-s or mobile")
     parser.add_argument("--method", default="HYBRID", help="HYBRID or RESIZE")
@@ -91,9 +94,7 @@ def main() -> int:
         elif args.photo:
             wf.run_on(array=read_rgb(Path(args.photo)))  # HEIC, AVIF and others, which Ikomia does not open
         else:
-            from skimage.data import astronaut
-
-            wf.run_on(array=astronaut())
+            wf.run_on(path=str(EXAMPLE))
         seconds = time.perf_counter() - started
     except (RuntimeError, ValueError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)

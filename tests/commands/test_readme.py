@@ -175,7 +175,7 @@ def test_the_page_of_the_hub_has_absolute_links_alone_and_the_zip_has_what_they_
     inside = [path.removeprefix(f"{NAME}/") for path, _ in OURS.findall(text) if path.startswith(f"{NAME}/")]
     assert {"icon.png", "weights/MODEL_CARD.md"} <= set(inside) <= files
     order = [
-        "results.png",
+        "results.jpg",
         "Use with Ikomia API",
         "pip install ikomia",
         'add_task(name="',

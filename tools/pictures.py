@@ -1,0 +1,116 @@
+"""Draw the pictures of README and docs from examples/portrait.jpg, with the bundled model: docs/*.jpg.
+
+Run ``python -m tools.pictures`` after the weights change; ``--photo`` and ``--hair`` show how another photo looks.
+"""
+
+import argparse
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, ImageDraw, ImageFont
+
+from infer_p3m_portrait_matting.p3m import (
+    PortraitMatting,
+    adjust,
+    blurred_background,
+    composite,
+    cutout,
+    estimate_foreground,
+    load_photo,
+    person_window,
+    to_uint8,
+)
+
+ROOT = Path(__file__).resolve().parent.parent
+PHOTO = ROOT / "examples" / "portrait.jpg"
+#: Where the photo's hair is: left, top, right, bottom in pixels.
+HAIR = (190, 125, 870, 560)
+MARGIN, GAP, TEXT = 32, 20, 22
+INK, PAPER, FRAME = "#1f2328", "#ffffff", "#d0d7de"
+COLOR = (38, 84, 124)
+
+
+def sheet(panels: Mapping[str, np.ndarray], columns: int, width: int) -> Image.Image:
+    """Lay pictures out in rows, each above its caption, in a frame that shows where a picture ends.
+
+    Args:
+        panels: caption -> uint8 [H, W], [H, W, 3] or [H, W, 4]; the first one's shape is that of all cells.
+        columns: pictures in a row.
+        width: of the sheet, in pixels.
+    """
+    first = next(iter(panels.values()))
+    cell = (width - 2 * MARGIN - (columns - 1) * GAP) // columns
+    height = round(cell * first.shape[0] / first.shape[1])
+    step = height + TEXT + 2 * GAP
+    rows = -(-len(panels) // columns)
+    drawn = Image.new("RGB", (width, 2 * MARGIN + rows * step - GAP), PAPER)
+    pen, font = ImageDraw.Draw(drawn), ImageFont.load_default(TEXT)
+    for index, (caption, pixels) in enumerate(panels.items()):
+        left, top = MARGIN + index % columns * (cell + GAP), MARGIN + index // columns * step
+        scale = cell / first.shape[1]
+        size = round(pixels.shape[1] * scale), round(pixels.shape[0] * scale)
+        drawn.paste(Image.fromarray(on_tiles(pixels)).resize(size, Image.Resampling.LANCZOS), (left, top))
+        pen.rectangle((left, top, left + size[0] - 1, top + size[1] - 1), outline=FRAME)
+        pen.text((left, top + height + GAP // 2), caption, INK, font)
+    return drawn
+
+
+def on_tiles(picture: np.ndarray) -> np.ndarray:
+    """Put a picture with alpha onto a checkerboard; others stay as they are."""
+    if picture.ndim == 2 or picture.shape[2] == 3:
+        return picture
+    y, x = np.mgrid[: picture.shape[0], : picture.shape[1]]
+    tiles = np.where((x // 20 + y // 20) % 2, 255.0, 221.0)[..., None]
+    alpha = picture[..., 3:] / 255.0
+    return np.rint(alpha * picture[..., :3] + (1 - alpha) * tiles).astype(np.uint8)
+
+
+def adjusted(photo: np.ndarray, alpha: np.ndarray) -> dict[str, np.ndarray]:
+    """What each adjustment makes of a matte."""
+    # Islands, as a network leaves them now and then: drawn, since this matte has none.
+    y, x = np.mgrid[: alpha.shape[0], : alpha.shape[1]]
+    islands = alpha
+    for left, top, radius in ((120, 200, 26), (180, 120, 16), (860, 900, 20)):
+        islands = np.maximum(islands, np.clip(radius + 0.5 - np.hypot(x - left, y - top), 0, 1).astype(np.float32))
+    clean = adjust(islands, despeckle=0.01)
+    return {
+        "photo": photo,
+        "matte": to_uint8(islands),
+        "invert=True": to_uint8(adjust(islands, invert=True)),
+        "feather=20": to_uint8(adjust(islands, feather=20.0)),
+        "shift=8": to_uint8(adjust(islands, shift=8)),
+        "shift=-8": to_uint8(adjust(islands, shift=-8)),
+        "despeckle=0.01": to_uint8(clean),
+        "despeckle=0.01, crop=5": cutout(photo, clean)[person_window(clean, 5)],
+    }
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--photo", type=Path, default=PHOTO, help="the photo (default: examples/portrait.jpg)")
+    parser.add_argument("--hair", type=int, nargs=4, default=HAIR, metavar=("LEFT", "TOP", "RIGHT", "BOTTOM"))
+    parser.add_argument("--output", type=Path, default=ROOT / "docs", help="folder for the pictures (default: docs)")
+    args = parser.parse_args()
+    photo = load_photo(args.photo)
+    alpha = PortraitMatting("mobile").matte(photo)
+    colors = estimate_foreground(photo, alpha)
+    on_color = composite(colors, alpha, COLOR)
+    left, top, right, bottom = args.hair
+    hair = slice(top, bottom), slice(left, right)
+    results = {
+        "photo": photo,
+        "alpha matte": to_uint8(alpha),
+        "cut-out": cutout(colors, alpha),
+        "on a colour": on_color,
+        "its own background, blurred": composite(colors, alpha, blurred_background(photo, alpha)),
+    }
+    closer = {"photo": photo[hair], "alpha matte": to_uint8(alpha)[hair], "on a colour": on_color[hair]}
+    args.output.mkdir(parents=True, exist_ok=True)
+    sheet(results, 5, 1600).save(args.output / "results.jpg", quality=85, optimize=True)
+    sheet(closer, 3, 1600).save(args.output / "hair.jpg", quality=88, optimize=True)
+    sheet(adjusted(photo, alpha), 4, 1280).save(args.output / "adjusted.jpg", quality=82, optimize=True)
+
+
+if __name__ == "__main__":
+    main()
