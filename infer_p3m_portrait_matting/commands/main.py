@@ -15,6 +15,7 @@ os.environ.setdefault("OPENCV_LOG_LEVEL", "SILENT")
 from tqdm import tqdm
 
 from ..p3m.errors import words_of
+from ..p3m.files.write import remove_abandoned
 from ..pipeline.video import check_video
 from . import find_media, options
 from .destinations import COMPOSITE, STANDARD, Item, UsageError, holds_alpha, many, single
@@ -110,6 +111,8 @@ def _make(
     failures = dict(failures or {})
     many_items = done_before > 0 or len(items) != 1
     done = 0
+    for folder in {path.parent for item in items for path in item.targets.values() if str(path) != STANDARD}:
+        remove_abandoned(folder)
     if items:
         # Load it here even if other processes compute: a missing part is then reported once, and at once.
         from ..pipeline.pipeline import Pipeline

@@ -7,6 +7,7 @@ import sys
 import threading
 import time
 from collections import Counter
+from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
@@ -34,6 +35,22 @@ class Handler(BaseHTTPRequestHandler):
             self.send_header("Location", "http://[bad")
             self.end_headers()
             return
+        if name in {"moved", "around"}:
+            # The page that comes with it has no end.
+            self.send_response(302)
+            self.send_header("Location", "/good" if name == "moved" else "/around")
+            self.send_header("Content-Length", "1000000")
+            self.end_headers()
+            self.drip()
+            return
+        if name.startswith("drip"):
+            self.send_response(200)
+            if name != "drip-headers":
+                self.send_header("Content-Length", str(len(CONTENT)))
+                self.end_headers()
+            self.wfile.flush()
+            self.drip()
+            return
         if name in {"404", "500"}:
             self.send_error(int(name))
             return
@@ -59,6 +76,12 @@ class Handler(BaseHTTPRequestHandler):
                 self.server.leave.wait(30)
         except OSError:
             pass
+
+    def drip(self):
+        with suppress(OSError):
+            while not self.server.leave.wait(0.1):
+                self.wfile.write(b"x")
+                self.wfile.flush()
 
     def log_message(self, *_):
         pass
@@ -117,7 +140,7 @@ def test_a_good_file_arrives_whole_with_its_digest_and_is_fetched_once(server, t
     assert (tmp_path / "new" / "file.sha256").read_text() == f"{digest}  file\n"
     assert expected_digest(target) == hashlib.sha256(target.read_bytes()).hexdigest()
     assert server.asked["/good"] == 1
-    assert not (tmp_path / "new" / "file.part").exists()
+    assert {path.name for path in (tmp_path / "new").iterdir()} <= {"file", "file.sha256", "file.lock"}
 
 
 @pytest.mark.parametrize(
@@ -162,11 +185,39 @@ def test_a_folder_that_cannot_be_made_is_said(server, tmp_path):
 
 
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="this system has no /dev/full")
-def test_a_full_disk_leaves_nothing(server, tmp_path):
-    (tmp_path / "file.part").symlink_to("/dev/full")
+def test_a_full_disk_leaves_nothing(server, tmp_path, monkeypatch):
+    opened = Path.open
+    monkeypatch.setattr(Path, "open", lambda path, *args: opened(Path("/dev/full"), *args))
     with pytest.raises(DownloadError, match="No space left"):
         download(f"{server.url}/good", tmp_path / "file", check)
     assert nothing_but_the_lock(tmp_path)
+
+
+def test_a_link_in_the_way_of_the_unfinished_file_is_not_followed(server, tmp_path):
+    (tmp_path / "notes").write_bytes(b"another's")
+    (tmp_path / "file.part").symlink_to(tmp_path / "notes")
+    download(f"{server.url}/good", tmp_path / "file", check)
+    assert (tmp_path / "notes").read_bytes() == b"another's"
+    assert (tmp_path / "file.part").is_symlink()
+
+
+@pytest.mark.parametrize("name", ["drip", "drip-headers"])
+def test_an_answer_that_drips_ends_at_the_total_time(server, tmp_path, monkeypatch, name):
+    """Each byte comes in time, and all of them never would."""
+    monkeypatch.setattr(download_module, "TOTAL_TIMEOUT", 1.0)
+    started = time.monotonic()
+    with pytest.raises(DownloadError, match="too slow"):
+        download(f"{server.url}/{name}", tmp_path / "file", check)
+    assert time.monotonic() - started < 5
+    assert nothing_but_the_lock(tmp_path)
+
+
+def test_redirects_are_followed_and_the_pages_with_them_left_unread(server, tmp_path):
+    started = time.monotonic()
+    assert download(f"{server.url}/moved", tmp_path / "file", check).read_bytes() == CONTENT
+    assert time.monotonic() - started < 5
+    with pytest.raises(DownloadError, match="redirects more than 5 times"):
+        download(f"{server.url}/around", tmp_path / "other", check)
 
 
 def test_a_file_that_changed_after_the_download_is_refused(server, tmp_path):

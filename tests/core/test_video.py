@@ -105,12 +105,26 @@ def test_a_full_disk_is_an_error_and_leaves_nothing(tmp_path):
         frames = list(reader.read())
         resource.setrlimit(resource.RLIMIT_FSIZE, (20000, before[1]))
         try:
-            with pytest.raises(OSError, match=r"out\.mov\.part"):
+            with pytest.raises(OSError, match=r"/out\.mov'"):
                 write_all(writer, frames)
         finally:
             writer.abandon()
             resource.setrlimit(resource.RLIMIT_FSIZE, before)
     assert [path.name for path in tmp_path.iterdir()] == ["in.mp4"]
+
+
+def test_neither_others_files_nor_links_are_taken_for_the_unfinished_one(tmp_path):
+    make_video(tmp_path / "in.mp4", count=2)
+    (tmp_path / "notes").write_bytes(b"another's")
+    (tmp_path / "out.mov.part").symlink_to(tmp_path / "notes")
+    (tmp_path / "frames").mkdir()
+    (tmp_path / "frames" / ".05d.png.part").mkdir()
+    (tmp_path / "frames" / ".05d.png.part" / "mine").write_bytes(b"another's")
+    for target in ("out.mov", "frames/%05d.png"):
+        rewrite(tmp_path / "in.mp4", tmp_path / target, with_alpha=True)
+    assert (tmp_path / "notes").read_bytes() == b"another's"
+    assert (tmp_path / "out.mov.part").is_symlink()
+    assert (tmp_path / "frames" / ".05d.png.part" / "mine").exists()
 
 
 def test_what_is_no_video_is_named(tmp_path, caplog):

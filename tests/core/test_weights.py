@@ -21,7 +21,7 @@ from infer_p3m_portrait_matting.p3m import (
     load_weights,
     save_weights,
 )
-from infer_p3m_portrait_matting.p3m.checkpoints.weights import cache_folder, expected_weights
+from infer_p3m_portrait_matting.p3m.checkpoints.weights import cache_folder, expected_weights, read_weights
 from infer_p3m_portrait_matting.p3m.model.registry import known_digests
 
 NAMES = {"resnet34": "p3mnet_pretrained_on_p3m10k.pth", "vitae-s": "P3M-Net_ViTAE-S_trained_on_P3M-10k.pth"}
@@ -297,6 +297,16 @@ def test_an_archive_that_grows_is_refused_by_its_directory(tmp_path):
 class Sly:
     def __reduce__(self):
         return os.system, ("true",)
+
+
+def test_tensors_that_repeat_their_bytes_are_refused_at_once(tmp_path):
+    """A stride of 0 makes 4 GB of four bytes, and comparing two such tensors takes seconds."""
+    path = tmp_path / "small.pth"
+    large = torch.zeros(1).expand(1_000_000_000)
+    torch.save({"resnet.conv1.weight": large, "encoder.conv1.weight": large}, path)
+    assert path.stat().st_size < 4000
+    with pytest.raises(WeightsError, match="repeats them as 8,000,000,000 bytes"):
+        read_weights(path)
 
 
 def test_no_message_advises_to_load_code(tmp_path):

@@ -3,10 +3,11 @@
 import hashlib
 import os
 import sys
-import time
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from urllib.parse import urlparse
+from typing import Any, BinaryIO
+from urllib.parse import urljoin, urlparse
 
 import requests
 from filelock import FileLock, Timeout
@@ -14,6 +15,7 @@ from tqdm import tqdm
 
 from ..errors import DownloadError, WeightsError, shown
 from ..files.paths import trouble_with
+from ..files.write import Unfinished, remove_abandoned, write_whole
 
 #: Seconds to wait for a connection, and for the next piece of the response.
 CONNECT_TIMEOUT, STALL_TIMEOUT = 5.0, 20.0
@@ -22,7 +24,10 @@ TOTAL_TIMEOUT = 1800.0
 #: Bytes that a download may have: the largest published file has some 160 MB.
 LARGEST = 400 * 10**6
 
-_CHUNK = 1 << 20
+#: Redirects that are followed.
+_REDIRECTS = 5
+
+_CHUNK = 1 << 16
 
 #: Addresses that failed in this process, with the reason: they are not tried again at every photo.
 _failed: dict[str, str] = {}
@@ -31,7 +36,7 @@ _failed: dict[str, str] = {}
 def download(url: str, target: Path, check: Callable[[Path], None]) -> Path:
     """Download a file, unless it is already there. The target is always either a complete, checked file or absent.
 
-    The response goes to a temporary file beside the target. That file takes the target's name only after its status,
+    The response goes to a hidden file beside the target. That file takes the target's name only after its status,
     length and content have been checked and its SHA-256 has been written beside it. If several processes start
     together, one downloads and the others wait. After a failure, the process does not try that address again.
 
@@ -51,19 +56,20 @@ def download(url: str, target: Path, check: Callable[[Path], None]) -> Path:
         return target
     if url in _failed:
         raise DownloadError(f"{_failed[url]} (not tried again in this process)")
-    part = target.with_name(f"{target.name}.part")
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         with FileLock(target.with_name(f"{target.name}.lock"), timeout=TOTAL_TIMEOUT):
             if not trouble_with(target):
                 return target
+            remove_abandoned(target.parent)
+            part = Unfinished(target)
             try:
-                digest = _fetch(url, part)
-                check(part)
+                digest = _fetch_in_time(url, part)
+                check(part.path)
                 write_digest(target, digest)
-                os.replace(part, target)
+                part.take_name(replaces=True)
             finally:
-                part.unlink(missing_ok=True)
+                part.remove()
     # A ValueError is what an answer with odd headers or an odd path makes the libraries raise, a NotImplementedError
     # what older filelocks make of a file system without locks.
     except (requests.RequestException, DownloadError, WeightsError, OSError, ValueError, NotImplementedError) as error:
@@ -74,7 +80,7 @@ def download(url: str, target: Path, check: Callable[[Path], None]) -> Path:
 
 def write_digest(target: Path, digest: str) -> None:
     """Write a file's SHA-256 beside it, in the format of ``sha256sum``."""
-    _digest_file(target).write_text(f"{digest}  {target.name}\n")
+    write_whole(_digest_file(target), f"{digest}  {target.name}\n".encode())
 
 
 def expected_digest(path: Path) -> str | None:
@@ -93,7 +99,11 @@ def _digest_file(path: Path) -> Path:
 
 
 class _Session(requests.Session):
-    """Follows redirects, but not from https to http: there, anybody on the way could put another file in place."""
+    """Finds redirects, but none from https to http: there, anybody on the way could put another file in place."""
+
+    def resolve_redirects(self, *_: Any, **__: Any) -> Iterator[Any]:
+        """Follow none: requests would first read the whole page that comes with each, however long that takes."""
+        return iter(())
 
     def get_redirect_target(self, resp: requests.Response) -> str | None:
         target = super().get_redirect_target(resp)
@@ -102,37 +112,74 @@ class _Session(requests.Session):
         return target
 
 
-def _fetch(url: str, part: Path) -> str:
-    """Store an answer completely; returns the SHA-256."""
-    digest, received, deadline = hashlib.sha256(), 0, time.monotonic() + TOTAL_TIMEOUT
-    # Packed on the way, a file could not be held to its announced length.
-    headers = {"Accept-Encoding": "identity"}
-    with (
-        _Session() as session,
-        session.get(url, stream=True, timeout=(CONNECT_TIMEOUT, STALL_TIMEOUT), headers=headers) as answer,
-    ):
+def _fetch_in_time(url: str, part: Unfinished) -> str:
+    """Store an answer completely; returns the SHA-256.
+
+    A thread of its own does so: a name server, a handshake, headers or a body that drip would hold any other for as
+    long as they like.
+    """
+    outcome: list[str | Exception] = []
+    too_late = threading.Event()
+
+    def fetch() -> None:
+        try:
+            with part.path.open("r+b") as file:
+                outcome.append(_fetch(url, file, part.target.name, too_late))
+        except Exception as error:  # raised again below
+            outcome.append(error)
+
+    thread = threading.Thread(target=fetch, daemon=True)
+    thread.start()
+    try:
+        thread.join(TOTAL_TIMEOUT)
+    finally:
+        too_late.set()
+    result = outcome[0] if outcome else DownloadError(f"more than {TOTAL_TIMEOUT:.0f} seconds are too slow")
+    if isinstance(result, Exception):
+        raise result
+    return result
+
+
+def _fetch(url: str, file: BinaryIO, name: str, too_late: threading.Event) -> str:
+    digest, received = hashlib.sha256(), 0
+    with _Session() as session, _answer(session, url, too_late) as answer:
         if answer.status_code != requests.codes.ok:
             raise DownloadError(f"the server answered {answer.status_code} {shown(answer.reason)}")
         if answer.headers.get("Content-Encoding", "identity").lower() != "identity":
             raise DownloadError("the server sends the file packed, although it was asked not to")
         announced = _announced(answer)
         # Programs without a console have no standard error.
-        bar = tqdm(total=announced, unit="B", unit_scale=True, desc=part.stem, disable=sys.stderr is None)
-        with part.open("wb") as file, bar:
+        with tqdm(total=announced, unit="B", unit_scale=True, desc=name, disable=sys.stderr is None) as bar:
             for chunk in answer.iter_content(_CHUNK):
                 received += len(chunk)
                 if received > LARGEST:
                     raise DownloadError(f"the server sends more than {LARGEST:,} bytes, which is not this file")
-                if time.monotonic() > deadline:
-                    raise DownloadError(f"{received:,} bytes in {TOTAL_TIMEOUT:.0f} seconds are too slow")
+                if too_late.is_set():
+                    break
                 file.write(chunk)
                 digest.update(chunk)
                 bar.update(len(chunk))
-            file.flush()
-            os.fsync(file.fileno())
+        file.flush()
+        os.fsync(file.fileno())
     if announced is not None and received != announced:
         raise DownloadError(f"the server announced {announced} bytes and sent {received}")
     return digest.hexdigest()
+
+
+def _answer(session: _Session, url: str, too_late: threading.Event) -> requests.Response:
+    """Ask for a file, and follow redirects."""
+    # Packed on the way, a file could not be held to its announced length.
+    headers = {"Accept-Encoding": "identity"}
+    for _ in range(_REDIRECTS + 1):
+        answer = session.get(
+            url, stream=True, timeout=(CONNECT_TIMEOUT, STALL_TIMEOUT), headers=headers, allow_redirects=False
+        )
+        target = session.get_redirect_target(answer)
+        if not target or too_late.is_set():
+            return answer
+        answer.close()
+        url = urljoin(answer.url, target)
+    raise DownloadError(f"the server redirects more than {_REDIRECTS} times")
 
 
 def _announced(answer: requests.Response) -> int | None:

@@ -99,14 +99,18 @@ def fetch_weights(name: str, base_url: str) -> Path:
     if file is None:
         raise ValueError(f"nothing was published for {name!r}")
 
+    target = cache_folder() / file
+
     def check(path: Path) -> None:
-        published = _checkpoint(_read(path), path)
-        fill(create_model(name), rename_published(published, path), path)
+        content = path.read_bytes()
+        _refuse_other_digest(content, target)
+        published = _checkpoint(content, target)
+        fill(create_model(name), rename_published(published, target), target)
         # fill() does not see repeated and unused tensors; the published file has all of them, in float32.
         if layout_digest(published) != variant.published_layout:
-            raise WeightsError(f"weights file {path} differs from the published one in its keys, shapes or dtypes")
+            raise WeightsError(f"weights file {target} differs from the published one in its keys, shapes or dtypes")
 
-    return download(f"{base_url.rstrip('/')}/{file}", cache_folder() / file, check)
+    return download(f"{base_url.rstrip('/')}/{file}", target, check)
 
 
 def load_weights(model: P3MNet, path: str | PathLike[str]) -> None:
@@ -166,13 +170,7 @@ def _read(path: Path) -> bytes:
             f"weights file {path} has {size:,} bytes, far more than any of these networks: choose another"
         )
     content = path.read_bytes()
-    digest = hashlib.sha256(content).hexdigest()
-    pinned = known_digests().get(path.name.removesuffix(".part")) if _is_known_place(path) else None
-    if pinned is not None and digest != pinned:
-        remedy = "reinstall the plugin" if path.parent.resolve() == _BUNDLED else "fetch it again"
-        raise WeightsError(
-            f"weights file {path} is damaged: its SHA-256 is {digest[:12]}... instead of {pinned[:12]}...: {remedy}"
-        )
+    digest = _refuse_other_digest(content, path)
     beside = expected_digest(path)
     if beside not in (None, digest):
         raise WeightsError(
@@ -180,6 +178,18 @@ def _read(path: Path) -> bytes:
             "delete both files to fetch it again"
         )
     return content
+
+
+def _refuse_other_digest(content: bytes, path: Path) -> str:
+    """Compare with the digest that is pinned for a file of that name, if one is; return the content's SHA-256."""
+    digest = hashlib.sha256(content).hexdigest()
+    pinned = known_digests().get(path.name) if _is_known_place(path) else None
+    if pinned is not None and digest != pinned:
+        remedy = "reinstall the plugin" if path.parent.resolve() == _BUNDLED else "fetch it again"
+        raise WeightsError(
+            f"weights file {path} is damaged: its SHA-256 is {digest[:12]}... instead of {pinned[:12]}...: {remedy}"
+        )
+    return digest
 
 
 def _is_known_place(path: Path) -> bool:
@@ -194,6 +204,7 @@ def _is_known_place(path: Path) -> bool:
 
 def _checkpoint(content: bytes, path: Path) -> dict[str, Tensor]:
     _refuse_bomb(content, path)
+    size = len(content)
     try:
         content = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
     except UnpicklingError as error:
@@ -215,7 +226,19 @@ def _checkpoint(content: bytes, path: Path) -> dict[str, Tensor]:
         or not all(isinstance(key, str) and isinstance(value, Tensor) for key, value in content.items())
     ):
         raise WeightsError(f"weights file {path} holds no state_dict of tensors")
+    _refuse_repeated(content, path, size)
     return content
+
+
+def _refuse_repeated(tensors: dict[str, Tensor], path: Path, size: int) -> None:
+    """Refuse tensors that show the same bytes again and again: a small file would keep the processor busy for long."""
+    shown_bytes = sum(t.numel() * t.element_size() for t in tensors.values() if t.layout == torch.strided)
+    # The published files name some layers twice.
+    if shown_bytes > 4 * size:
+        raise WeightsError(
+            f"weights file {path} has {size:,} bytes and repeats them as {shown_bytes:,} bytes of tensors, which no "
+            "checkpoint of these networks does: it is refused"
+        )
 
 
 def _refuse_bomb(content: bytes, path: Path) -> None:

@@ -2,12 +2,12 @@
 
 import os
 import re
-import shutil
 from pathlib import Path
 
 import numpy as np
 
 from ..files.encode import encode_png
+from ..files.write import Unfinished, naming
 from .reader import Frame
 from .sound import Sound
 
@@ -50,9 +50,7 @@ class SequenceWriter:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._part = path.with_name(f".{path.name.replace('%', '')}.part")
-        shutil.rmtree(self._part, ignore_errors=True)
-        self._part.mkdir()
+        self._unfinished = Unfinished(path, is_folder=True)
         self._count = 0
 
     def write(self, picture: np.ndarray, frame: Frame) -> None:
@@ -62,20 +60,28 @@ class SequenceWriter:
             OSError: the disk is full.
         """
         self._count += 1
-        number_in(self._part / self.path.name, self._count).write_bytes(encode_png(picture))
+        with naming(self.path):
+            self._unfinished_picture(self._count).write_bytes(encode_png(picture))
 
     def write_sound(self, sound: Sound) -> None:
         """Leave the sound out."""
+
+    def complete(self) -> dict[Path, Path]:
+        """Return the pictures by the names that they are to get, the first one last."""
+        return {number_in(self.path, i): self._unfinished_picture(i) for i in range(self._count, 0, -1)}
 
     def finish(self) -> None:
         """Move all files into place."""
         # In their order: without a first file, what is there does not pass for a whole sequence.
         for old in numbered_files(self.path):
             old.unlink()
-        for number in range(self._count, 0, -1):
-            os.replace(number_in(self._part / self.path.name, number), number_in(self.path, number))
+        for name, picture in self.complete().items():
+            os.replace(picture, name)
         self.abandon()
 
     def abandon(self) -> None:
         """Remove what was written."""
-        shutil.rmtree(self._part, ignore_errors=True)
+        self._unfinished.remove()
+
+    def _unfinished_picture(self, number: int) -> Path:
+        return number_in(self._unfinished.path / self.path.name, number)

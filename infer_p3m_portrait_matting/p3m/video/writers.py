@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Protocol
 import cv2
 import numpy as np
 
+from ..files.write import Unfinished, naming
 from .formats import FORMATS, Format
 from .pyav import ACCURATE_RND, BICUBIC, FULL_CHR_H_INP, import_av
 from .reader import Frame, VideoReader
@@ -38,8 +39,11 @@ class Writer(Protocol):
     def write_sound(self, sound: Sound) -> None:
         """Add a piece of the source's sound."""
 
+    def complete(self) -> dict[Path, Path]:
+        """Complete what was written; return the files by the names that they are to get, in that order."""
+
     def finish(self) -> None:
-        """Complete what was written, and give it its name."""
+        """Complete what was written, and give it its name, whoever has it."""
 
     def abandon(self) -> None:
         """Remove what was written."""
@@ -72,7 +76,7 @@ class VideoWriter:
     sample by sample: a file holds no times for it, so that gaps must be filled with silence.
 
     Args:
-        path: the final file. Until it is complete, it is written beside that, under the same name and ``.part``.
+        path: the final file. Until it is complete, it is written beside that, under a hidden name.
         form: the format.
         source: the source video.
     """
@@ -80,11 +84,9 @@ class VideoWriter:
     def __init__(self, path: Path, form: Format, source: VideoReader) -> None:
         self._av = import_av()
         self.path, self._form, self._source = path, form, source
-        self._part = path.with_name(f"{path.name}.part")
-        # Gives the operating system's message if the folder cannot be written to.
-        self._part.open("wb").close()
+        self._unfinished = Unfinished(path)
         self._container = self._av.open(
-            str(self._part.absolute()), "w", format=form.container, options=dict(form.container_options)
+            str(self._unfinished.path.absolute()), "w", format=form.container, options=dict(form.container_options)
         )
         self._stream: av.VideoStream | None = None
         self._audio: dict[int, tuple[av.AudioStream, bool]] = {}
@@ -112,7 +114,8 @@ class VideoWriter:
         stream = self._stream or self._start(picture, frame)
         video = self._to_yuv(picture, stream.pix_fmt)
         video.pts, video.time_base, video.duration = frame.pts, frame.time_base, frame.duration
-        self._container.mux(stream.encode(video))
+        with naming(self.path):
+            self._container.mux(stream.encode(video))
 
     def write_sound(self, sound: Sound) -> None:
         """Add a piece of the source's sound.
@@ -124,6 +127,10 @@ class VideoWriter:
             # All streams must be known before the first piece is written.
             self._waiting.append(sound)
             return
+        with naming(self.path):
+            self._write_sound(sound)
+
+    def _write_sound(self, sound: Sound) -> None:
         target, copied = self._audio[sound.stream.index]
         if not copied:
             for heard in sound.frames:
@@ -137,24 +144,35 @@ class VideoWriter:
         elif sound.packet is not None and sound.packet.pts is not None:
             self._container.mux([copied_packet(sound, target)])
 
+    def complete(self) -> dict[Path, Path]:
+        """Write the rest; return the file by the name that it is to get.
+
+        Raises:
+            OSError: the disk is full.
+        """
+        with naming(self.path):
+            if self._stream is not None:
+                self._container.mux(self._stream.encode(None))
+            self._container.close()
+            with self._unfinished.path.open("r+b") as file:  # Windows flushes only what is open for writing
+                os.fsync(file.fileno())
+        self._unfinished.complete()
+        return {self.path: self._unfinished.path}
+
     def finish(self) -> None:
         """Write the rest and give the file its name.
 
         Raises:
             OSError: the disk is full.
         """
-        if self._stream is not None:
-            self._container.mux(self._stream.encode(None))
-        self._container.close()
-        with self._part.open("r+b") as file:  # Windows flushes only what is open for writing
-            os.fsync(file.fileno())
-        os.replace(self._part, self.path)
+        self.complete()
+        self._unfinished.take_name(replaces=True)
 
     def abandon(self) -> None:
         """Remove what was written."""
         with suppress(self._av.error.FFmpegError, OSError):
             self._container.close()
-        self._part.unlink(missing_ok=True)
+        self._unfinished.remove()
 
     def _start(self, picture: np.ndarray, frame: Frame) -> "av.VideoStream":
         height, width, channels = picture.shape
