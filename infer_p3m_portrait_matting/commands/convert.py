@@ -13,16 +13,18 @@ import numpy as np
 from ..p3m.errors import MissingPackageError, words_of
 from ..p3m.files.decode import decode_image, rgb_of
 from ..p3m.files.encode import encode_picture
-from ..p3m.files.write import write_whole
+from ..p3m.files.write import Unfinished, write_beside
 from ..p3m.video.reader import VideoReader
 from ..p3m.video.sequence import is_sequence
 from ..p3m.video.sound import Sound
 from ..p3m.video.writers import Writer, open_writer
 from ..pipeline.pictures import Result
 from ..pipeline.pipeline import Pipeline, Prepared
+from ..pipeline.settings import Settings
 from ..pipeline.video import Video
 from .destinations import STANDARD, Item
 from .locks import only_one_run
+from .record import publish
 
 #: The parent of the core's loggers.
 _CORE = logging.getLogger("infer_p3m_portrait_matting")
@@ -59,14 +61,14 @@ def convert(item: Item, pipeline: Pipeline, progress: Progress = lambda done, to
         _make_folders(item)
         if item.is_video:
             with ExitStack() as locks:
-                # Two runs would write into the same unfinished file.
+                # The second of two runs would work in vain.
                 for path in item.targets.values():
                     locks.enter_context(only_one_run(path))
                 _video(item, pipeline, progress, outcome.warnings)
         else:
             result = pipeline.run(_read(item), item.name)
             outcome.warnings += result.warnings
-            _write(item, result)
+            _write(item, result, pipeline.settings)
     return outcome.report()
 
 
@@ -110,7 +112,7 @@ def _finish(photos: list[_Waiting], pipeline: Pipeline) -> Iterator[tuple[Item, 
         with _reported(outcome):
             result = pipeline.make(photo, alpha)
             outcome.warnings += result.warnings
-            _write(item, result)
+            _write(item, result, pipeline.settings)
         yield item, outcome.report()
 
 
@@ -125,17 +127,23 @@ def _read(item: Item) -> np.ndarray:
     return rgb_of(decode_image(content, item.name))
 
 
-def _write(item: Item, result: Result) -> None:
+def _write(item: Item, result: Result, settings: Settings) -> None:
     # Encode all before writing the first, so that a failure leaves no incomplete set.
     encoded = {
         path: encode_picture(getattr(result, name), ".png" if str(path) == STANDARD else path.suffix)
         for name, path in item.targets.items()
     }
-    for path, picture in encoded.items():
-        if str(path) == STANDARD:
-            _write_out(picture)
-        else:
-            write_whole(path, picture)
+    unfinished: list[Unfinished] = []
+    try:
+        for path, picture in encoded.items():
+            if str(path) == STANDARD:
+                _write_out(picture)
+            else:
+                unfinished.append(write_beside(path, picture))
+        publish(item, {file.target: {file.target: file.path} for file in unfinished}, settings)
+    finally:
+        for file in unfinished:
+            file.remove()
 
 
 def _video(item: Item, pipeline: Pipeline, progress: Progress, warnings: list[str]) -> None:
@@ -160,9 +168,7 @@ def _video(item: Item, pipeline: Pipeline, progress: Progress, warnings: list[st
                 progress(count, reader.frame_count)
             if reader.audio and any(is_sequence(path) for path in item.targets.values()):
                 warnings.append(f"{item.source}: its sound is left out, as pictures hold none")
-        for name in list(writers):
-            writers[name].finish()
-            del writers[name]
+        publish(item, {item.targets[name]: writer.complete() for name, writer in writers.items()}, pipeline.settings)
     finally:
         for writer in writers.values():
             writer.abandon()

@@ -1,5 +1,6 @@
 """Choose the files that the command line writes: names, formats, and what each can hold."""
 
+import os
 from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path, PurePath
@@ -9,7 +10,7 @@ from ..p3m.files.encode import PHOTO_FORMATS
 from ..p3m.files.read import SUFFIXES
 from ..p3m.video.formats import FORMATS as VIDEO_FORMATS
 from ..p3m.video.reader import VIDEO_SUFFIXES
-from ..p3m.video.sequence import is_sequence, number_in, numbered_files
+from ..p3m.video.sequence import is_sequence, numbered_files
 
 #: The pictures that can be written.
 OUTPUTS = MATTE, CUTOUT, COMPOSITE = ("matte", "cutout", "composite")
@@ -32,42 +33,31 @@ class Item(NamedTuple):
         source: its file, or None for standard input.
         targets: output to file; "-" stands for standard output.
         is_video: whether it is a video.
+        origin: name, size and time of the source when it was looked at, None if it is no file.
+        replaceable: results of an earlier run that lie in these places, each with its size and time.
     """
 
     source: Path | None
     targets: dict[str, Path]
     is_video: bool = False
+    origin: tuple[str, int, int] | None = None
+    replaceable: tuple[tuple[Path, tuple[int, int]], ...] = ()
 
     @property
     def name(self) -> str:
         """Return its name for messages."""
         return "standard input" if self.source is None else str(self.source)
 
-    def is_done(self) -> bool:
-        """Tell whether all files exist with content, and none is older than the source."""
-        files = [number_in(path, 1) if self._is_sequence(path) else path for path in self.targets.values()]
-        if self.source is None or STANDARD in map(str, files):
-            return False
-        try:
-            stats = [file.stat() for file in files]
-            # A power cut can leave a file of no bytes.
-            return all(s.st_size and s.st_mtime_ns >= self.source.stat().st_mtime_ns for s in stats)
-        except OSError:
-            return False  # a file is missing; what reads or writes it says so if it cannot be there
+    def files(self) -> list[Path]:
+        """List the targets that are files, or patterns of such."""
+        return [path for path in self.targets.values() if str(path) != STANDARD]
 
-    def existing(self) -> list[Path]:
-        """List the files that are there already; of a sequence, its first one."""
-        found: list[Path] = []
-        for path in self.targets.values():
-            if self._is_sequence(path):
-                found += numbered_files(path)[:1]
-            elif str(path) != STANDARD and path.exists():
-                found.append(path)
-        return found
-
-    def _is_sequence(self, path: Path) -> bool:
+    def existing(self, target: Path) -> list[Path]:
+        """List the files of a target that are there already: one, or those of a sequence."""
         # A photo's name may hold %20d, as addresses on the web do.
-        return self.is_video and is_sequence(path)
+        if self.is_video and is_sequence(target):
+            return numbered_files(target)
+        return [target] if os.path.lexists(target) else []
 
 
 class Wanted(NamedTuple):
@@ -158,6 +148,34 @@ def many(sources: Iterable[tuple[Path, bool]], folder: Path, results: Path, want
         taken.add(_key(place / unique))
         items.append(Item(path, _named(place, unique, wanted, is_video), is_video))
     return items
+
+
+def refuse_overwriting(items: Iterable[Item], others: Iterable[Path | None]) -> None:
+    """Refuse results that would take the place of what is read.
+
+    Args:
+        items: all photos and videos of a run.
+        others: further files that are read, such as the background.
+
+    Raises:
+        UsageError: a result's name is that of an input, whether it is spelled alike, a link to it, or the same file.
+    """
+    items = list(items)
+    read = {key: path for path in (*(item.source for item in items), *others) if path and (key := _file_key(path))}
+    for item in items:
+        for target in item.files():
+            for path in item.existing(target):
+                if (source := read.get(_file_key(path))) is not None:
+                    role = "the input itself" if source == item.source else f"read, as {source}"
+                    raise UsageError(f"{path} is {role}: name another file or folder for the results")
+
+
+def _file_key(path: Path) -> tuple[int, int] | None:
+    try:
+        stat = path.stat()
+    except (OSError, ValueError):
+        return None  # what reads it says so
+    return stat.st_dev, stat.st_ino
 
 
 def _to_standard_output(source: Path | None, wanted: Wanted, is_video: bool) -> Item:

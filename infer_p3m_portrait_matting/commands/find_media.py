@@ -10,6 +10,7 @@ from PIL import Image
 from ..p3m.files.decode import is_raw
 from ..p3m.files.read import SUFFIXES
 from ..p3m.video.reader import VIDEO_SUFFIXES
+from .record import OWN_FILES, Record
 
 #: Formats to accept in a file with no known suffix, by Pillow's names.
 _FORMATS = ("JPEG", "PNG", "WEBP", "TIFF", "BMP", "GIF", "JPEG2000", "AVIF")
@@ -22,11 +23,13 @@ class Found(NamedTuple):
         media: each photo and video, and whether it is a video.
         others: files that are neither.
         failures: unreadable folder -> reason.
+        results: how many results of earlier runs there are; they are not among the others.
     """
 
     media: list[tuple[Path, bool]]
     others: list[Path]
     failures: dict[str, str]
+    results: int = 0
 
 
 def find(folder: Path, leave_out: Path) -> Found:
@@ -37,9 +40,17 @@ def find(folder: Path, leave_out: Path) -> Found:
         leave_out: a folder to skip: that of the results.
     """
     found = Found([], [], {})
+    results = 0
+    record = Record(folder)
     for path in _files(folder, leave_out.resolve(), found.failures):
+        if path.parent != record.folder:
+            record = Record(path.parent)
+        if path.name.startswith(OWN_FILES):
+            continue
+        if record.made(path):
+            results += 1
         # macOS writes "._" files beside others on foreign disks; reading a pipe would wait for whoever writes to it.
-        if path.name.startswith("._") or (os.path.exists(path) and not os.path.isfile(path)):
+        elif path.name.startswith("._") or not _may_be_read(path):
             found.others.append(path)
         elif is_video(path):
             found.media.append((path, True))
@@ -47,7 +58,19 @@ def find(folder: Path, leave_out: Path) -> Found:
             found.media.append((path, False))
         else:
             found.others.append(path)
-    return found
+    return found._replace(results=results)
+
+
+def _may_be_read(path: Path) -> bool:
+    """Tell whether a path is a file, or one that is missing or cannot be looked at, which its reader says."""
+    if path.is_symlink() and _is_of_the_system(path):
+        return False
+    return os.path.isfile(path) or not os.path.exists(path)
+
+
+def _is_of_the_system(path: Path) -> bool:
+    """Tell whether a path leads to what only looks like files: reading it may never end."""
+    return os.path.realpath(path).startswith(("/proc/", "/sys/"))
 
 
 def is_video(path: Path) -> bool:
@@ -62,7 +85,7 @@ def _files(folder: Path, leave_out: Path, failures: dict[str, str]) -> Iterator[
     seen = set()
     for place, folders, files in os.walk(folder, onerror=failed, followlinks=True):
         real = Path(place).resolve()
-        if real in seen or real == leave_out:
+        if real in seen or real == leave_out or (place != str(folder) and _is_of_the_system(real)):
             folders.clear()
             continue
         seen.add(real)
@@ -80,5 +103,5 @@ def _is_photo(path: Path) -> bool:
                 return not is_raw(image, head)
     except Image.DecompressionBombError:
         return True  # what reads it has another limit, and says so
-    except (OSError, ValueError, SyntaxError):
+    except Exception:  # an odd file can make Pillow raise anything, and must not end the run of a folder
         return False

@@ -18,9 +18,10 @@ from ..p3m.errors import words_of
 from ..p3m.files.write import remove_abandoned
 from ..pipeline.video import check_video
 from . import find_media, options
-from .destinations import COMPOSITE, STANDARD, Item, UsageError, holds_alpha, many, single
+from .destinations import COMPOSITE, STANDARD, Item, UsageError, holds_alpha, many, refuse_overwriting, single
 from .locks import only_one_run
 from .options import Request
+from .record import plan
 
 if TYPE_CHECKING:
     from ..pipeline.pipeline import Pipeline
@@ -28,6 +29,10 @@ if TYPE_CHECKING:
 
 #: Number of files to name among those that are not photos.
 _NAMED = 10
+_IN_THE_WAY = (
+    "there already, and p3m did not make it, or it was changed since: it is never replaced; move it, or name another "
+    "place for the results"
+)
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -70,11 +75,15 @@ def _run(request: Request) -> int:
         except ValueError as error:
             raise UsageError(str(error)) from None
     item = single(path, request.output, request.wanted, is_video)
-    _check(request, item)
-    there = [] if request.force else item.existing()
-    if there:
-        raise UsageError(f"{', '.join(map(str, there))}: there already; --force replaces it")
-    return _make([item], request, jobs=1)
+    _check(request, [item])
+    planned = plan([item], request.settings, force=True)
+    for _, stranger in planned.in_the_way:
+        raise UsageError(f"{stranger}: {_IN_THE_WAY}")
+    there = [str(file) for file, _ in planned.todo[0].replaceable]
+    if there and not request.force:
+        more = f" and {len(there) - 3} more" if len(there) > 3 else ""
+        raise UsageError(f"{', '.join(there[:3])}{more}: there already; --force replaces it")
+    return _make(planned.todo, request, jobs=1)
 
 
 def _folder(request: Request, folder: Path) -> int:
@@ -90,10 +99,14 @@ def _folder(request: Request, folder: Path) -> int:
     with only_one_run(results):
         found = find_media.find(folder, leave_out=results)
         items = many(found.media, folder, results, request.wanted)
-        for item in items:
-            _check(request, item)
-        todo = [item for item in items if request.force or not item.is_done()]
-        status = _make(todo, request, request.jobs, done_before=len(items) - len(todo), failures=found.failures)
+        _check(request, items)
+        planned = plan(items, request.settings, request.force)
+        if planned.otherwise:
+            _say(f"warning: {planned.otherwise} made with other options: --force makes them again")
+        failures = found.failures | {item.name: f"{stranger}: {_IN_THE_WAY}" for item, stranger in planned.in_the_way}
+        status = _make(planned.todo, request, request.jobs, done_before=len(planned.done), failures=failures)
+    if found.results:
+        _tell(request, f"passed over, results of p3m: {found.results}")
     if found.others:
         shown = [str(path.relative_to(folder)) for path in found.others[:_NAMED]]
         more = f" and {len(found.others) - _NAMED} more" if len(found.others) > _NAMED else ""
@@ -109,7 +122,7 @@ def _make(
 ) -> int:
     """Make the files of all items; return the exit status."""
     failures = dict(failures or {})
-    many_items = done_before > 0 or len(items) != 1
+    many_items = done_before + len(items) + len(failures) != 1
     done = 0
     for folder in {path.parent for item in items for path in item.targets.values() if str(path) != STANDARD}:
         remove_abandoned(folder)
@@ -175,24 +188,16 @@ def _one_by_one(items: list[Item], pipeline: "Pipeline", request: Request) -> It
         yield item, report
 
 
-def _check(request: Request, item: Item) -> None:
-    """Refuse, before any work, what is certain to fail."""
-    for name, path in item.targets.items():
-        if str(path) == STANDARD:
-            if sys.__stdout__ is not None and sys.__stdout__.isatty():
-                raise UsageError("a picture makes no sense on a terminal: name a file, or send it on by | or >")
-            continue
-        if item.source is not None and _is_same(path, item.source):
-            raise UsageError(f"{path} is the input itself: name another file")
-        if name == COMPOSITE and not request.wanted.is_opaque and not holds_alpha(path, item.is_video):
-            raise UsageError(f"{path}: {path.suffix} holds no alpha; choose another format or background")
-
-
-def _is_same(path: Path, source: Path) -> bool:
-    try:
-        return path.samefile(source)
-    except OSError:
-        return False  # one is not there, or is a broken link: what reads it says so
+def _check(request: Request, items: list[Item]) -> None:
+    """Refuse, before any work, what is certain to fail, or to lose what is read."""
+    for item in items:
+        for name, path in item.targets.items():
+            if str(path) == STANDARD:
+                if sys.__stdout__ is not None and sys.__stdout__.isatty():
+                    raise UsageError("a picture makes no sense on a terminal: name a file, or send it on by | or >")
+            elif name == COMPOSITE and not request.wanted.is_opaque and not holds_alpha(path, item.is_video):
+                raise UsageError(f"{path}: {path.suffix} holds no alpha; choose another format or background")
+    refuse_overwriting(items, (request.settings.background_path(), request.settings.weights_path()))
 
 
 def _names(item: Item) -> str:

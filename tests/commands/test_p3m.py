@@ -85,14 +85,16 @@ def test_formats_without_alpha_are_known_from_the_tables_of_formats(source, caps
 
 
 @pytest.mark.parametrize("time", [1, 2**31])
-def test_what_is_there_is_never_replaced_unless_forced(source, time, capsys):
+def test_what_is_there_and_no_result_is_never_replaced(source, time, capsys):
     """Whether older or newer than the photo, it may be anything, such as another photo that a pattern has named."""
     target = source.with_name("out.png")
     target.write_bytes(b"mine")
     os.utime(target, (time, time))
-    assert run(source, target) == 2
-    assert target.read_bytes() == b"mine"
-    assert "out.png: there already; --force replaces it" in capsys.readouterr().err
+    for force in ([], ["--force"]):
+        assert run(source, target, *force) == 2
+        assert target.read_bytes() == b"mine"
+        assert "out.png: there already, and p3m did not make it" in capsys.readouterr().err
+    target.unlink()
     assert run(source, target, "--force") == 0
     assert read(target).shape[2] == 4
 

@@ -10,6 +10,7 @@ import numpy as np
 from PIL import Image
 
 from infer_p3m_portrait_matting.commands.main import main
+from infer_p3m_portrait_matting.commands.record import NAME as RECORD
 from infer_p3m_portrait_matting.pipeline.settings import Settings
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -51,5 +52,5 @@ def read(path) -> np.ndarray:
 
 
 def names(folder) -> list[str]:
-    """List the files of a folder and its subfolders."""
-    return sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file())
+    """List the files of a folder and its subfolders, but for the hidden notes of what made them."""
+    return sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file() and path.name != RECORD)

@@ -96,6 +96,7 @@ def write_beside(path: Path, content: bytes) -> Unfinished:
     try:
         with naming(path), unfinished.path.open("r+b") as file:
             file.write(content)
+        unfinished.complete()
     except BaseException:
         unfinished.remove()
         raise
