@@ -165,7 +165,8 @@ def refuse_overwriting(items: Iterable[Item], others: Iterable[Path | None]) -> 
     for item in items:
         for target in item.files():
             for path in item.existing(target):
-                if (source := read.get(_file_key(path))) is not None:
+                key = _file_key(path)
+                if key and (source := read.get(key)) is not None:
                     role = "the input itself" if source == item.source else f"read, as {source}"
                     raise UsageError(f"{path} is {role}: name another file or folder for the results")
 

@@ -1,8 +1,8 @@
 """Remember beside the results what made them, so that nothing else is ever replaced and nothing is made twice.
 
-A hidden file, :data:`NAME`, in each folder of results has a line per result: its files and its source, each with size and
-time, and the options. A file is a result as long as it has the size and the time that it was made with: one that was
-edited since is the user's own.
+A hidden file, :data:`NAME`, in each folder of results has a line per result: its files and its source, each with size
+and time, and the options. A file is a result as long as it has the size and the time that it was made with: one that
+was edited since is the user's own.
 """
 
 import json

@@ -15,7 +15,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from command_line import ROOT, SMALL, names, read, run, start, wait_for
+from command_line import RECORD, ROOT, SMALL, names, read, run, start, wait_for
 from PIL import Image
 
 from infer_p3m_portrait_matting.commands import find_media
@@ -211,7 +211,7 @@ def test_ctrl_c_ends_the_run_and_its_workers(photo, tmp_path):
     assert "stopped" in text
     assert "Traceback" not in text
     wait_for(lambda: not any(map(is_running, workers)), 30)
-    assert [path for path in results.iterdir() if path.suffix != ".png"] == []
+    assert [path for path in results.iterdir() if path.suffix != ".png" and path.name != RECORD] == []
 
 
 @pytest.mark.slow
@@ -300,7 +300,7 @@ def test_photos_that_share_a_batch_become_the_same_files_as_alone(
     again = capsys.readouterr()
     assert "broken.jpg" in again.err
     assert again.err.replace(str(together), str(alone)) == told.err
-    files = sorted(path.relative_to(alone) for path in alone.rglob("*") if path.is_file())
+    files = sorted(path.relative_to(alone) for path in alone.rglob("*.png"))
     assert len(files) == 10
     for file in files:
         np.testing.assert_array_equal(cv2.imread(str(together / file), -1), cv2.imread(str(alone / file), -1))
@@ -377,6 +377,31 @@ def test_what_is_neither_file_nor_folder_is_passed_over(tmp_path):
     os.mkfifo(tmp_path / "pipe.jpg")
     found = find_media.find(tmp_path, tmp_path / "results")
     assert (found.media, [path.name for path in found.others]) == ([], ["pipe", "pipe.jpg"])
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="/proc and devices are of Linux")
+def test_links_into_the_system_are_passed_over(tmp_path):
+    """Reading them may wait, or never end."""
+    (tmp_path / "a.jpg").symlink_to("/proc/self/mem")
+    (tmp_path / "b").symlink_to("/proc/self/environ")
+    (tmp_path / "c.png").symlink_to("/dev/zero")
+    (tmp_path / "system").symlink_to("/proc/self")
+    found = find_media.find(tmp_path, tmp_path / "results")
+    assert (found.media, [path.name for path in found.others]) == ([], ["a.jpg", "b", "c.png"])
+
+
+def test_one_odd_file_without_a_suffix_ends_no_run(tmp_path, monkeypatch):
+    """Pillow has raised a struct.error, an IndexError and others for damaged heads."""
+    Image.new("RGB", (10, 10)).save(tmp_path / "photo.png")
+    (tmp_path / "odd").write_bytes(b"II*\0")
+
+    def odd(*_, **__):
+        raise IndexError("odd")
+
+    monkeypatch.setattr(Image, "open", odd)
+    found = find_media.find(tmp_path, tmp_path / "results")
+    assert found.media == [(tmp_path / "photo.png", False)]
+    assert found.others == [tmp_path / "odd"]
 
 
 @pytest.mark.slow

@@ -195,9 +195,9 @@ def test_the_record_is_no_way_into_another_file(photos, tmp_path):
     assert not (photos / "a_cutout.png").exists()
 
 
-def test_the_record_holds_no_path_and_only_options_that_count(photos):
+def test_the_record_holds_only_options_that_count(photos):
     assert run(photos / "a.png", "--feather", "3") == 0
     (entry,) = [json.loads(line) for line in (photos / NAME).read_text().splitlines() if line]
     assert entry["source"][0] == "a.png"
-    assert entry["options"] == {"model_name": "mobile", "input_size": "128", "feather": "3"}
+    assert entry["options"] == {"model_name": "mobile", "input_size": "128", "feather": "3.0"}
     assert list(entry["files"]) == ["a_cutout.png"]
