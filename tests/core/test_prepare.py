@@ -150,6 +150,19 @@ def test_the_prepared_network_gives_what_the_trained_one_gives(name, size):
         assert sum(isinstance(module, StripwiseBlock) for module in prepared.modules()) == 16
 
 
+@pytest.mark.parametrize("name", ["resnet34", "vitae-s", "mobile"])
+def test_a_network_in_half_precision_computes_without_the_kernels_of_a_cpu(name, monkeypatch):
+    # As on a GPU, whose convolutions take no map of another dtype than their weights'.
+    monkeypatch.setattr("infer_p3m_portrait_matting.p3m.model.prepare.pack_for_cpu", lambda model: None)
+    torch.manual_seed(0)
+    model, x = create_model(name).eval(), noise(1, 3, 64, 64)
+    with torch.inference_mode():
+        expected = model(x)
+        prepared = prepare_for_inference(model, CPU, torch.bfloat16, get_variant(name).exact)
+        assert (prepared.segment(x) - expected.logits).abs().max() < 0.1 * expected.logits.std()
+        assert (prepared.local_alpha(x) - expected.local_alpha).abs().max() < 0.1
+
+
 @pytest.mark.parametrize(("kernel", "padding"), [(3, 1), (2, 0)])
 @pytest.mark.parametrize("rows", [1, 2, 16])
 def test_a_stem_in_strips_is_the_stem_as_a_whole(rows, kernel, padding, monkeypatch):

@@ -134,7 +134,7 @@ class MattingDecoder(nn.Module):
             float [N, 1, H, W] in [0, 1]; where it is not wanted it may be 0 instead.
         """
         f, (d4, d3, d2, d1) = features, pyramid
-        x = _enlarge(self.d4(f.e4), f, 4)
+        x = _enlarge(match(self.d4(match(f.e4, self.d4)), self.d3), f, 4)
         x = _enlarge(self.d3(self.tfi_3(d4, x, f.e3)), f, 3)
         x = _enlarge(self.d2(self.sbfi_2.refine(self.tfi_2(d3, x, f.e2), f.pool_e0(8))), f, 2)
         x = self.d1(self.sbfi_1.refine(self.tfi_1(d2, x, f.e1), f.pool_e0(4)))

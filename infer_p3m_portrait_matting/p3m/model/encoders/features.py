@@ -49,10 +49,10 @@ class Features(NamedTuple):
         return cls(None, None, None, None, None, e4, None)
 
     def to(self, dtype: torch.dtype) -> "Features":
-        """Cast all maps to another dtype; indices stay."""
+        """Cast the maps but e4 to another dtype; indices stay."""
         maps = (*self[:5], self.e0_pooled)
         e0, e0p, e1, e2, e3, pooled = (None if x is None else x.to(dtype) for x in maps)
-        return Features(e0, e0p, e1, e2, e3, self.e4.to(dtype), self.indices, self.overlapping, pooled)
+        return Features(e0, e0p, e1, e2, e3, self.e4, self.indices, self.overlapping, pooled)
 
     def pool_e0(self, stride: int) -> Tensor:
         """Pool e0 by windows of 2 x 2 at a stride, as sBFI takes it."""
