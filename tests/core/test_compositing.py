@@ -219,7 +219,6 @@ def test_a_matte_may_leave_0_to_1_by_rounding(photo):
         (np.ones((6, 9, 4), np.uint8), ValueError),
         (np.ones((9, 6, 3), np.uint8), ValueError),
         ((1, 2), ValueError),
-        ("white", ValueError),
         (None, ValueError),
     ],
 )
@@ -232,6 +231,13 @@ def test_what_is_no_background_is_refused(background, error, photo, alpha):
 def test_a_colour_outside_0_to_255_is_refused(color, photo, alpha):
     with pytest.raises(ValueError, match="each part of a colour"):
         composite(photo, alpha, color)
+
+
+@pytest.mark.parametrize("text", ["blue", "#ff800080", "rgb(255, 128, 0)"])
+def test_a_colour_may_be_named(text, photo, alpha):
+    np.testing.assert_array_equal(composite(photo, alpha, text), composite(photo, alpha, parse_color(text)))
+    with pytest.raises(ValueError, match="a colour must be like"):
+        composite(photo, alpha, f"no {text}")
 
 
 def test_colours_and_pictures_as_backgrounds(photo, alpha):

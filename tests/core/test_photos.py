@@ -8,6 +8,7 @@ import cv2
 import numpy as np
 import pillow_heif
 import pytest
+import torch
 from PIL import Image, ImageCms, TiffImagePlugin, TiffTags
 
 from infer_p3m_portrait_matting.p3m import (
@@ -140,6 +141,37 @@ def test_grey_with_a_profile_stays_grey(photo):
 def test_a_pil_image_that_is_cut_off_is_named(photo):
     with pytest.raises(ValueError, match="the PIL image cannot be read as an image"):
         load_photo(Image.open(io.BytesIO(encoded(photo, "PNG")[:9000])))
+
+
+def test_an_open_file_is_read_from_where_it_stands(tmp_path, photo):
+    content = encoded(photo, "PNG")
+    file = io.BytesIO(b"before" + content)
+    file.seek(6)
+    np.testing.assert_array_equal(load_photo(file), photo)
+    (tmp_path / "photo.png").write_bytes(content)
+    with (tmp_path / "photo.png").open("rb") as opened:
+        np.testing.assert_array_equal(load_photo(opened), photo)
+    with (tmp_path / "text").open("w+") as text, pytest.raises(TypeError, match="open it in binary mode"):
+        load_photo(text)
+    with pytest.raises(ValueError, match="the photo"):
+        load_photo(io.BytesIO())
+
+
+@pytest.mark.parametrize("dtype", [torch.uint8, torch.float32, torch.float64, torch.bfloat16])
+def test_a_tensor_has_its_channels_first(dtype, photo):
+    tensor = torch.from_numpy(photo).permute(2, 0, 1)
+    if dtype != torch.uint8:
+        tensor = (tensor / 255).to(dtype).requires_grad_()
+    got = load_photo(tensor)
+    assert got.dtype == (np.uint8 if dtype == torch.uint8 else np.float32)
+    assert got.flags.c_contiguous
+    np.testing.assert_allclose(got / (255 if dtype == torch.uint8 else 1), photo / 255, atol=2e-3)
+
+
+@pytest.mark.parametrize("shape", [(20, 30), (20, 30, 3), (1, 3, 20, 30), (2, 20, 30)])
+def test_a_tensor_of_another_shape_is_refused_by_name(shape):
+    with pytest.raises(ValueError, match=r"torch tensor must be \[C, H, W\]"):
+        load_photo(torch.zeros(shape, dtype=torch.uint8))
 
 
 def test_what_is_no_photo_is_named(tmp_path, photo):

@@ -62,29 +62,32 @@ def cutout(foreground: np.ndarray, alpha: np.ndarray) -> np.ndarray:
 
 
 def composite(
-    foreground: np.ndarray, alpha: np.ndarray, background: tuple[int, ...] | np.ndarray = (255, 255, 255)
+    foreground: np.ndarray, alpha: np.ndarray, background: str | tuple[int, ...] | np.ndarray = (255, 255, 255)
 ) -> np.ndarray:
     """Put the person onto a colour or an image.
 
     >>> colors = estimate_foreground(photo, alpha)
-    >>> on_blue = composite(colors, alpha, parse_color("steelblue"))
+    >>> on_blue = composite(colors, alpha, "steelblue")
     >>> on_blurred = composite(colors, alpha, blurred_background(photo, alpha))
 
     Args:
         foreground: the person's colours (:func:`~.foreground.estimate_foreground`), or the photo itself; an
             array that :func:`~..arrays.check_image` accepts.
         alpha: float [H, W] in [0, 1].
-        background: a colour, as :func:`parse_color` gives it, or uint8 [H, W, 3] RGB.
+        background: a colour, as :func:`parse_color` takes or gives it, or a picture, uint8 [H, W, 3] RGB.
 
     Returns:
         uint8 [H, W, 3] RGB; on a colour that is not opaque [H, W, 4] RGBA, straight alpha.
 
     Raises:
-        ValueError: the sizes differ, the matte lies outside [0, 1], or the background has another shape.
+        ValueError: the sizes differ, the matte lies outside [0, 1], the background has another shape, or a text is no
+            colour.
         TypeError: the foreground is not such an array, the matte is not floating point, or the
             background is no colour and not uint8.
     """
     check_matte(foreground, alpha)
+    if isinstance(background, str):
+        background = parse_color(background)
     background = _checked_background(background, alpha.shape)
     if background.shape == (4,):
         return _on_translucent(foreground, alpha, background)

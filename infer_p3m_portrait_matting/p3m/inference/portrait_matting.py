@@ -123,7 +123,7 @@ class PortraitMatting:
         Args:
             image: uint8, uint16 or float in [0, 1]; [H, W], [H, W, 1], [H, W, 3] (RGB) or [H, W, 4] (RGBA, whose
                 alpha is ignored). Any size from 1 x 1 px. It is never changed. Or a path, the bytes of an image file,
-                or a PIL image (:func:`~..files.photos.load_photo`).
+                or whatever else :func:`~..files.photos.load_photo` takes.
             method: one of :data:`METHODS`, in any case.
             input_size: bound in pixels of the long side of what the network sees, at least 32.
             after_pass: called after each pass through the network; what it raises ends the run.
