@@ -30,6 +30,7 @@ class Line(QtWidgets.QWidget):
         self.name = parameter.label.replace("&", "")
         row = QtWidgets.QHBoxLayout()
         row.setContentsMargins(0, 0, 0, 0)
+        row.setSpacing(6)
         for widget in widgets:
             own = f": {widget.text()}" if isinstance(widget, QtWidgets.QPushButton) else ""
             widget.setAccessibleName(self.name + own)
