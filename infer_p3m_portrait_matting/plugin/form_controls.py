@@ -55,8 +55,9 @@ def _switch(parameter: Parameter) -> Control:
 
 def _number(parameter: Parameter) -> Control:
     number = Number(parameter)
-    unit = QtWidgets.QLabel("percent" if parameter.in_percent else parameter.unit)
-    return Control((number, unit), number.read, number.write, (number.edit.textChanged,))
+    unit = "percent" if parameter.in_percent else parameter.unit
+    widgets = (number, QtWidgets.QLabel(unit)) if unit else (number,)
+    return Control(widgets, number.read, number.write, (number.edit.textChanged,))
 
 
 def _text(parameter: Parameter) -> Control:

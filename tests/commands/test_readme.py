@@ -188,7 +188,9 @@ def test_the_page_of_the_hub_has_absolute_links_alone_and_the_zip_has_what_they_
 
 
 def test_the_readme_is_short():
-    assert len(README.encode()) <= 9 * 1024
+    words, table = README.replace(parameter_table.table(), ""), parameter_table.table()
+    assert len(words.encode()) <= 6.5 * 1024
+    assert max(map(len, table.splitlines())) <= 240
 
 
 def test_every_parameter_is_in_the_table():
