@@ -63,7 +63,7 @@ def convert(item: Item, pipeline: Pipeline, progress: Progress = lambda done, to
             with ExitStack() as locks:
                 # The second of two runs would work in vain.
                 for path in item.targets.values():
-                    locks.enter_context(only_one_run(path))
+                    locks.enter_context(only_one_run(path.parent, path.name))
                 _video(item, pipeline, progress, outcome.warnings)
         else:
             result = pipeline.run(_read(item), item.name)

@@ -2,31 +2,93 @@
 
 import hashlib
 import os
-import tempfile
+import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from filelock import FileLock, Timeout
-
+from ..p3m.files.write import naming
 from .destinations import UsageError
+
+if sys.platform == "win32":
+    import msvcrt
+else:
+    import fcntl
 
 
 @contextmanager
-def only_one_run(results: Path) -> Iterator[None]:
-    """Keep other processes out of a file or a folder; the lock ends with its process, however that ends.
+def only_one_run(folder: Path, name: str = "") -> Iterator[None]:
+    """Keep other processes, of whichever user, out of a folder, or out of one file in it.
+
+    A hidden file in the folder is locked: the lock ends with its process, however that ends, and the file goes.
+
+    Args:
+        folder: where the results go; it is made if needed, and goes again if it stays empty.
+        name: the file, "" for the whole folder.
 
     Raises:
         UsageError: another process is in it.
+        OSError: the folder cannot be written to.
     """
-    user = os.getuid() if hasattr(os, "getuid") else ""  # one user's file is closed to another
-    digest = hashlib.sha256(str(results.resolve()).encode(errors="surrogateescape")).hexdigest()[:16]
-    lock = FileLock(Path(tempfile.gettempdir(), f"p3m-{user}-{digest}.lock"), timeout=0)
-    try:
-        lock.acquire()
-    except Timeout:
-        raise UsageError(f"another p3m is writing {results}: wait for it, or name another place") from None
+    with naming(folder):
+        is_new = not folder.exists()
+        folder.mkdir(parents=True, exist_ok=True)
+        # Some file systems do not distinguish A from a; a name of its own length leaves no room for ours.
+        digest = hashlib.sha256(os.fsencode(name.casefold())).hexdigest()[:16] if name else "run"
+        path = folder / f".p3m-{digest}.lock"
+        lock = _locked(path)
+    if lock is None:
+        raise UsageError(f"another p3m is writing {folder / name}: wait for it, or name another place")
     try:
         yield
     finally:
-        lock.release()
+        # Windows removes no open file.
+        if sys.platform == "win32":
+            os.close(lock)
+        with suppress(OSError):
+            path.unlink()
+        if sys.platform != "win32":
+            os.close(lock)
+        if is_new:
+            with suppress(OSError):
+                folder.rmdir()
+
+
+def _locked(path: Path) -> int | None:
+    """Make and lock a file; None if another process has it."""
+    while True:
+        lock = _opened(path)
+        if not _lock(lock):
+            os.close(lock)
+            return None
+        # Whoever had it before may have removed it between our opening and our locking.
+        with suppress(OSError):
+            if os.path.samestat(os.fstat(lock), path.lstat()):
+                return lock
+        os.close(lock)
+
+
+def _opened(path: Path) -> int:
+    flags = os.O_RDWR | getattr(os, "O_NOFOLLOW", 0)
+    while True:
+        # Linux creates no file in a folder such as /tmp where another user has it: open it first.
+        with suppress(FileNotFoundError):
+            return os.open(path, flags)
+        with suppress(FileExistsError):
+            lock = os.open(path, flags | os.O_CREAT | os.O_EXCL, 0o666)
+            with suppress(OSError, AttributeError):
+                os.fchmod(lock, 0o666)  # for other users, whatever the umask
+            return lock
+
+
+def _lock(lock: int) -> bool:
+    try:
+        if sys.platform == "win32":
+            msvcrt.locking(lock, msvcrt.LK_NBLCK, 1)
+        else:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except (BlockingIOError, PermissionError):
+        return False
+    except OSError:
+        pass  # a file system without locks: files are made exclusively there, too
+    return True
