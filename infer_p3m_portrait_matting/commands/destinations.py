@@ -8,8 +8,8 @@ from typing import NamedTuple
 
 from ..p3m.files.encode import PHOTO_FORMATS
 from ..p3m.files.read import SUFFIXES
+from ..p3m.video.container import VIDEO_SUFFIXES
 from ..p3m.video.formats import FORMATS as VIDEO_FORMATS
-from ..p3m.video.reader import VIDEO_SUFFIXES
 from ..p3m.video.sequence import is_sequence, numbered_files
 
 #: The pictures that can be written.

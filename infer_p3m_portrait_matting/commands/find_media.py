@@ -9,7 +9,7 @@ from PIL import Image
 
 from ..p3m.files.decode import is_raw
 from ..p3m.files.read import SUFFIXES
-from ..p3m.video.reader import VIDEO_SUFFIXES
+from ..p3m.video.container import VIDEO_SUFFIXES
 from .record import OWN_FILES, Record
 
 #: Formats to accept in a file with no known suffix, by Pillow's names.

@@ -2,6 +2,7 @@
 
 import itertools
 import resource
+import struct
 from fractions import Fraction
 
 import av
@@ -66,6 +67,33 @@ def test_frames_are_turned_upright(tmp_path, rotation):
         want = np.rot90(want, rotation // 90)
         assert got.shape == want.shape
         assert np.abs(got.astype(int) - want).mean() < 5
+
+
+#: What x and y of a pixel become, as a display matrix says it, and the same in numpy.
+MIRRORED = {
+    "left and right": ((-1, 0, 0, 1), lambda picture: picture[:, ::-1]),
+    "top and bottom": ((1, 0, 0, -1), lambda picture: picture[::-1]),
+    "both": ((-1, 0, 0, -1), lambda picture: picture[::-1, ::-1]),
+    "at the falling diagonal": ((0, 1, 1, 0), lambda picture: picture.swapaxes(0, 1)),
+    "at the rising diagonal": ((0, -1, -1, 0), lambda picture: picture.swapaxes(0, 1)[::-1, ::-1]),
+    "by a quarter, clockwise": ((0, 1, -1, 0), lambda picture: np.rot90(picture, -1)),
+}
+
+
+@pytest.mark.parametrize("kind", MIRRORED)
+def test_mirrored_frames_are_shown_as_the_matrix_says(kind, tmp_path):
+    (a, b, c, d), mirror = MIRRORED[kind]
+    make_video(tmp_path / "in.mp4")
+    content = bytearray((tmp_path / "in.mp4").read_bytes())
+    # The matrix of the track's header (ISO 14496-12, 8.3.2): 16.16, and 2.30 in its last column.
+    at = content.index(b"tkhd") + 44
+    content[at : at + 36] = struct.pack(">9i", *(v << 16 for v in (a, b, 0, c, d, 0, 0, 0)), 1 << 30)
+    (tmp_path / "in.mp4").write_bytes(content)
+    with VideoReader(tmp_path / "in.mp4") as reader:
+        frames = [piece.image for piece in reader.read()]
+    for got, want in zip(frames, pictures(12, 48, 64), strict=True):
+        assert got.shape == mirror(want).shape
+        assert np.abs(got.astype(int) - mirror(want)).mean() < 5
 
 
 def test_colours_of_a_tagged_video_are_read_by_its_tags(tmp_path):
@@ -155,6 +183,49 @@ def test_a_whole_video_with_other_tracks_is_not_called_damaged(tmp_path, caplog)
             container.mux(stream.encode(None))
     with VideoReader(tmp_path / "in.mkv") as reader:
         assert sum(isinstance(piece, Frame) for piece in reader.read()) == 10
+    (record,) = caplog.records
+    assert "in.mkv has 2 video tracks: number 1 (64 x 48) is taken" in record.getMessage()
+
+
+@pytest.mark.parametrize(("defaults", "taken"), [((0, 0, 0), 1), ((1, 1, 1), 1), ((0, 0, 1), 2), ((1, 0, 1), 2)])
+def test_of_several_video_tracks_the_default_or_the_largest_is_taken(defaults, taken, tmp_path, caplog):
+    sizes = [(32, 48), (96, 128), (48, 64)]
+    with av.open(str(tmp_path / "in.mkv"), "w", options={"default_mode": "passthrough"}) as container:
+        streams = [container.add_stream("mjpeg", rate=25) for _ in sizes]
+        for stream, size, default in zip(streams, sizes, defaults, strict=True):
+            stream.height, stream.width, stream.pix_fmt, stream.disposition = *size, "yuvj420p", default
+        for stream, size in zip(streams, sizes, strict=True):
+            for picture in pictures(3, *size):
+                container.mux(stream.encode(av.VideoFrame.from_ndarray(picture, "rgb24")))
+            container.mux(stream.encode(None))
+    with VideoReader(tmp_path / "in.mkv") as reader:
+        assert {frame.image.shape[:2] for frame in reader.read()} == {sizes[taken]}
+    assert f"in.mkv has 3 video tracks: number {taken + 1} (" in caplog.text
+
+
+def test_frames_of_another_size_are_scaled_to_the_first(tmp_path, caplog):
+    for name, size in (("a.ts", (48, 64)), ("b.ts", (96, 128))):
+        make_video(tmp_path / name, size=size, count=10)
+    joined = (tmp_path / "a.ts").read_bytes() + (tmp_path / "b.ts").read_bytes()
+    (tmp_path / "in.ts").write_bytes(joined)
+    with VideoReader(tmp_path / "in.ts") as reader:
+        frames = list(reader.read())
+    assert [frame.image.shape for frame in frames] == [(48, 64, 3)] * 20
+    # The gradient is the same at both sizes, but for the square in it.
+    difference = np.abs(frames[0].image[30:].astype(int) - frames[10].image[30:])
+    assert difference.mean() < 5
+    assert caplog.text.count("from frame 11 on they are scaled to 64 x 48") == 1
+
+
+def test_a_whole_video_whose_length_is_estimated_is_not_called_damaged(tmp_path, caplog):
+    """Without its last frames, or with pictures shorter than its sound; a program stream states no length."""
+    make_video(tmp_path / "whole.mpg", count=60, rate=25, sound="mp2")
+    content = (tmp_path / "whole.mpg").read_bytes()
+    (tmp_path / "odd.mpg").write_bytes(content[: len(content) * 9 // 10])
+    make_video(tmp_path / "short.mpg", count=50, rate=25, sound="mp2", heard_for=3)
+    for name in ("whole.mpg", "odd.mpg", "short.mpg"):
+        with VideoReader(tmp_path / name) as reader:
+            assert sum(isinstance(piece, Frame) for piece in reader.read()) >= 40
     assert caplog.records == []
 
 

@@ -96,6 +96,80 @@ def test_every_channel_of_the_sound_is_kept(container, layout, suffix, tmp_path)
     assert loudness[:3] / loudness[0] == pytest.approx([1, 2, 3][:count], rel=0.1)
 
 
+@pytest.mark.parametrize(
+    ("container", "codec", "layout"),
+    [
+        ("avi", "pcm_s16le", "mono"),
+        ("mkv", "pcm_s16le", "5.1"),
+        ("avi", "pcm_mulaw", "stereo"),
+        ("asf", "wmav2", "mono"),
+    ],
+)
+def test_several_writers_take_sound_whose_layout_is_not_named(container, codec, layout, tmp_path):
+    source = tmp_path / f"in.{container}"
+    with av.open(str(source), "w") as opened:
+        video = opened.add_stream("mpeg4", rate=25)
+        video.height, video.width, video.pix_fmt = 48, 64, "yuv420p"
+        sound = opened.add_stream(codec, rate=44100, layout=layout)
+        sound.codec_context.bit_rate = 64000
+        for picture in pictures(20, 48, 64):
+            opened.mux(video.encode(av.VideoFrame.from_ndarray(picture, "rgb24")))
+        opened.mux(video.encode(None))
+        wave = np.sin(np.arange(35280) / 20) * 4000
+        wave = wave.astype(np.int16).repeat(sound.codec_context.layout.nb_channels)[None]
+        heard = av.AudioFrame.from_ndarray(wave, format="s16", layout=layout)
+        heard.sample_rate = 44100
+        opened.mux(sound.encode(heard))
+        opened.mux(sound.encode(None))
+    names = ["out.mov", "out.mp4", "out.webm", "again.mov"]
+    with VideoReader(source) as reader:
+        writers = [open_writer(tmp_path / name, reader) for name in names]
+        for piece in reader.read():
+            for writer in writers:
+                if isinstance(piece, Sound):
+                    writer.write_sound(piece)
+                else:
+                    writer.write(piece.image, piece)
+        for writer in writers:
+            writer.finish()
+    for name in names:
+        ((_, seconds),) = heard_in(tmp_path / name)
+        assert seconds == pytest.approx(0.8, abs=0.1), name
+
+
+@pytest.mark.parametrize("suffix", [".mov", ".webm", ".mp4"])
+def test_sound_tracks_keep_their_language_title_and_default_flag(suffix, tmp_path):
+    with av.open(str(tmp_path / "in.mkv"), "w", options={"default_mode": "passthrough"}) as container:
+        video = container.add_stream("libx264", rate=25)
+        video.height, video.width, video.pix_fmt = 48, 64, "yuv420p"
+        tracks = [container.add_stream("aac", rate=48000, layout="stereo") for _ in range(2)]
+        for track, language, title in zip(tracks, ("deu", "fra"), ("", "Commentaire"), strict=True):
+            track.metadata["language"] = language
+            if title:
+                track.metadata["title"] = title
+            track.disposition = int(language == "fra")
+        for picture in pictures(10, 48, 64):
+            container.mux(video.encode(av.VideoFrame.from_ndarray(picture, "rgb24")))
+        container.mux(video.encode(None))
+        for track in tracks:
+            silence = av.AudioFrame.from_ndarray(np.zeros((1, 38400), np.int16), format="s16", layout="stereo")
+            silence.sample_rate = 48000
+            container.mux(track.encode(silence))
+            container.mux(track.encode(None))
+    rewrite(tmp_path / "in.mkv", tmp_path / f"out{suffix}", with_alpha=False)
+    with av.open(str(tmp_path / f"out{suffix}")) as container:
+        german, french = container.streams.audio
+        # QuickTime has its own names.
+        assert german.language == ("ger" if suffix == ".mov" else "deu")
+        assert french.language == "fra"
+        assert french.metadata.get("title", french.metadata.get("name")) == "Commentaire"
+        assert not german.metadata.get("title", german.metadata.get("name"))
+        assert [bool(track.disposition & type(track.disposition).default) for track in (german, french)] == [
+            False,
+            True,
+        ]
+
+
 @pytest.mark.parametrize("codec", ["libopus", "pcm_s16le", "flac"])
 def test_a_gap_in_the_sound_is_silence_where_a_container_holds_no_times(codec, tmp_path):
     with av.open(str(tmp_path / "in.mkv"), "w") as container:

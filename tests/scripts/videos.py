@@ -25,7 +25,16 @@ def pictures(count, height, width):
 
 
 def make_video(
-    path, count=12, size=(48, 64), rate=NTSC, times=None, sound=None, rotation=0, codec="libx264", heard_at=48000
+    path,
+    count=12,
+    size=(48, 64),
+    rate=NTSC,
+    times=None,
+    sound=None,
+    rotation=0,
+    codec="libx264",
+    heard_at=48000,
+    heard_for=None,
 ):
     """Write a video; returns the times of its frames in seconds."""
     with av.open(str(path), "w") as container:
@@ -44,7 +53,7 @@ def make_video(
             container.mux(stream.encode(frame))
         container.mux(stream.encode(None))
         if audio:
-            t = np.arange(int(heard_at * count / rate))
+            t = np.arange(int(heard_at * (heard_for or count / rate)))
             wave = np.repeat((np.sin(t / 20) * 8000).astype(np.int16), 2)[None]
             heard = av.AudioFrame.from_ndarray(wave, format="s16", layout="stereo")
             heard.sample_rate = heard_at

@@ -1,17 +1,20 @@
 """Read videos frame by frame: upright RGB pictures with their exact times, and the sound as it is in the file."""
 
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property
 from pathlib import Path
-from types import MappingProxyType, TracebackType
-from typing import TYPE_CHECKING
+from types import TracebackType
+from typing import TYPE_CHECKING, Any
 
+import cv2
 import numpy as np
 
 from .clock import Continuing, Evenly, common_unit, standard_rate
+from .colours import is_wide, to_srgb
+from .container import open_container, picture_streams
 from .pyav import ACCURATE_RND, BICUBIC, FULL_CHR_H_INT, import_av
 from .sound import Sound, is_readable
 
@@ -20,17 +23,14 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-#: Suffixes of the files that count as videos, in lower case.
-VIDEO_SUFFIXES = (
-    *(".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".mpg", ".mpeg", ".ts", ".mts", ".m2ts"),
-    *(".wmv", ".flv", ".3gp", ".ogv"),
-)
-
 # Values of FFmpeg's AVColorSpace, AVColorRange and AVColorTransferCharacteristic (ISO/IEC 23091-2).
 _NO_MATRIX = (0, 2)
 _BT709, _BT601 = 1, 5
 _LIMITED_RANGE = 1
 _HDR_CURVES = (16, 18)
+
+#: FFmpeg's names of the containers that state their length. In others, FFmpeg estimates it from what is there.
+_WITH_LENGTH = ("mov", "matroska", "avi", "asf", "mxf")
 
 #: How far to look for what describes a track, in microseconds and bytes.
 _LOOK_FURTHER = {"analyzeduration": "60000000", "probesize": "200000000"}
@@ -64,8 +64,8 @@ class VideoReader:
     """A video file, read once from start to end; nothing that was read stays in memory.
 
     Args:
-        path: the file. Its first video stream and all of its audio streams that FFmpeg can decode are read; a WARNING
-            says if there are others.
+        path: the file. Of several video streams the default one is read, or else the largest; and all of its audio
+            streams that FFmpeg can decode. A WARNING says if there are others.
 
     Attributes:
         rate: frames per second as the file states them: 30000/1001, not 29.97. The mean where times vary.
@@ -84,21 +84,24 @@ class VideoReader:
         self.path = path
         with path.open("rb"):
             pass  # gives the operating system's message if the file does not exist
-        self._container = self._open()
+        self._container = open_container(path)
         if any(stream.codec_context and not is_readable(stream) for stream in self._container.streams.audio):
             # Sound that begins late, in a container that describes it nowhere else.
             self._container.close()
-            self._container = self._open(_LOOK_FURTHER)
-        pictures = [stream for stream in self._container.streams.video if not _is_cover(stream)]
+            self._container = open_container(path, _LOOK_FURTHER)
+        pictures = picture_streams(self._container)
         if not pictures:
             self._container.close()
-            raise ValueError(f"{path} has no video stream")
-        self._stream = pictures[0]
+            raise ValueError(f"{path} has no video stream that can be decoded")
+        self._stream = max(pictures, key=_weight)
+        if len(pictures) > 1:
+            number, size = pictures.index(self._stream) + 1, f"{self._stream.width} x {self._stream.height}"
+            logger.warning("%s has %d video tracks: number %d (%s) is taken", path, len(pictures), number, size)
         self._stream.thread_type = "AUTO"
         self.audio = [stream for stream in self._container.streams.audio if is_readable(stream)]
         if unreadable := len(self._container.streams.audio) - len(self.audio):
             logger.warning("%s: %d of its sound tracks cannot be decoded, and are left out", path, unreadable)
-        unit = Fraction(self._stream.time_base)
+        unit = Fraction(self._stream.time_base or 1)
         self.rate = standard_rate(Fraction(self._stream.average_rate or self._stream.guessed_rate or 1 / unit))
         self.time_base = common_unit(unit, self.rate)
         self._unit, self._units = unit, round(unit / self.time_base)
@@ -113,15 +116,6 @@ class VideoReader:
         # Streams cut from a broadcast start at any time; below 0 there is only sound that players skip.
         self._offset = Fraction(max(start or 0, 0), self._av.time_base)
 
-    def _open(self, more: Mapping[str, str] = MappingProxyType({})):
-        # A playlist fetches nothing. A clock that starts again is none that has overflowed: see Continuing.
-        options = {"protocol_whitelist": "file", "correct_ts_overflow": "0", **more}
-        try:
-            # Absolute, because FFmpeg takes a colon in a relative name for a protocol.
-            return self._av.open(str(self.path.absolute()), options=options)
-        except self._av.error.FFmpegError as error:
-            raise ValueError(f"{self.path} cannot be read as a video: {_words(error)}") from error
-
     def __enter__(self) -> "VideoReader":
         return self
 
@@ -135,7 +129,7 @@ class VideoReader:
     def _estimated_count(self) -> int:
         if self._stream.duration is not None:
             # In the stream's own unit, not in the common one.
-            return round(self._stream.duration * Fraction(self._stream.time_base) * self.rate)
+            return round(self._stream.duration * self._unit * self.rate)
         if self._container.duration is not None:
             return round(Fraction(self._container.duration, self._av.time_base) * self.rate)
         return 0
@@ -144,12 +138,12 @@ class VideoReader:
         """Read to the end: yield frames in the order of their times, with the pieces of sound between them.
 
         Damaged parts of the file are skipped, and a WARNING at the end says how many. Sound counts as far as it was
-        decoded before the end.
+        decoded before the end. Frames that change their size are scaled to that of the first, with a WARNING.
 
         Raises:
-            ValueError: the file holds no readable frame, or its frames change their size.
+            ValueError: the file holds no readable frame.
         """
-        damaged, count, last, size = 0, 0, None, None
+        damaged, count, last, size, is_scaled = 0, 0, None, None, False
         shift = round(self._offset / self.time_base)
         step = max(round(1 / self.rate / self.time_base), 1)
         even = Evenly(1 / self.rate / self.time_base, self._units)
@@ -178,17 +172,21 @@ class VideoReader:
                 pts = expected if found is None else even(found * self._units - shift)
                 # Two frames with the same time, or one that goes back, cannot be written.
                 last = pts if last is None else max(pts, last + 1)
-                turns = round(frame.rotation / 90) % 4
-                image = np.ascontiguousarray(np.rot90(self._rgb(frame), turns))
+                image, is_turned = _upright(self._rgb(frame), frame)
                 if size not in (None, image.shape):
-                    raise ValueError(f"{self.path}: the frames change their size, from frame {count + 1} on")
+                    if not is_scaled:
+                        height, width = size[:2]
+                        said = f"from frame {count + 1} on they are scaled to {width} x {height}"
+                        logger.warning("%s: the frames change their size; %s", self.path, said)
+                    is_scaled = True
+                    image = cv2.resize(image, size[1::-1], interpolation=cv2.INTER_AREA)
                 if size is None and frame.color_trc in _HDR_CURVES:
                     logger.warning("%s is an HDR video: its colours are taken as they are and may look pale", self.path)
                 if size is None and frame.interlaced_frame:
                     logger.warning("%s is interlaced: what moves has combs; use ffmpeg -vf bwdif first", self.path)
                 size = image.shape
                 count += 1
-                aspect = 1 / self._aspect if turns % 2 else self._aspect
+                aspect = 1 / self._aspect if is_turned else self._aspect
                 yield Frame(image, last, (frame.duration or 0) * self._units, self.time_base, aspect)
         if count == 0:
             raise ValueError(f"{self.path} holds no frame that can be read")
@@ -201,7 +199,10 @@ class VideoReader:
     def _ends_early(self, count: int) -> bool:
         """Tell whether the pictures, of which there were ``count``, end long before the file says that they do."""
         stream, container = self._stream, self._container
-        if container.format.name == "avi":
+        name = container.format.name.split(",")[0]
+        if name not in _WITH_LENGTH:
+            return False
+        if name == "avi":
             # FFmpeg shortens its duration to what is there; what it states counts dropped frames too.
             return count < stream.frames * 9 // 10
         if stream.duration is not None:
@@ -257,7 +258,7 @@ class VideoReader:
         wide = frame.color_range or (2 if frame.format.name.startswith("yuvj") else _LIMITED_RANGE)
         if frame.format.is_rgb:
             return frame.to_ndarray(format="rgb24")
-        return self._reformatter.reformat(
+        image = self._reformatter.reformat(
             frame,
             format="rgb24",
             src_colorspace=matrix,
@@ -265,16 +266,28 @@ class VideoReader:
             dst_color_range=2,
             interpolation=BICUBIC | ACCURATE_RND | FULL_CHR_H_INT,
         ).to_ndarray()
+        is_sdr = frame.color_trc not in _HDR_CURVES
+        return to_srgb(image, frame.color_primaries) if is_sdr and is_wide(frame.color_primaries) else image
 
     @cached_property
     def _reformatter(self):
         return self._av.video.reformatter.VideoReformatter()
 
 
-def _is_cover(stream: "av.VideoStream") -> bool:
-    """Tell whether a video stream is the cover picture of the file."""
-    return bool(stream.disposition & type(stream.disposition).attached_pic)
+def _weight(stream: "av.VideoStream") -> tuple[bool, int]:
+    """Order the video streams of a file: the largest counts the most of those that are shown by default, if any is."""
+    return bool(stream.disposition & type(stream.disposition).default), stream.width * stream.height
 
 
-def _words(error: Exception) -> str:
-    return getattr(error, "strerror", None) or str(error)
+def _upright(image: np.ndarray, frame: "av.VideoFrame") -> tuple[np.ndarray, bool]:
+    """Turn and mirror a frame's picture as its display matrix says, to whole quarters; tell whether its sides swap."""
+    matrix: Any = frame.side_data.get("DISPLAYMATRIX")
+    if matrix is None:
+        return image, False
+    # A pixel at x, y is shown at (a x + c y, b x + d y); the rest of the matrix is for shifts.
+    a, b, _, c, d = np.frombuffer(bytes(matrix), np.int32)[:5].astype(int)
+    is_turned = abs(b) + abs(c) > abs(a) + abs(d)
+    if is_turned:
+        image, a, d = image.swapaxes(0, 1), c, b
+    image = image[:: -1 if d < 0 else 1, :: -1 if a < 0 else 1]
+    return np.ascontiguousarray(image), is_turned

@@ -17,6 +17,12 @@ _TO_THE_SIDE = {"5.0(side)": "5.0", "5.1(side)": "5.1"}
 #: The layouts of Opus (RFC 7845, 5.1.1.2), by the number of channels.
 _OPUS = {1: "mono", 2: "stereo", 3: "3.0", 4: "quad", 5: "5.0", 6: "5.1", 7: "6.1", 8: "7.1"}
 
+#: Languages that MOV calls otherwise than ISO 639-2/T does. It has no names for most others.
+_IN_QUICKTIME = {
+    **{"cze": "ces", "deu": "ger", "ell": "gre", "isl": "ice", "mkd": "mac", "nld": "dut"},
+    **{"rum": "ron", "slo": "slk", "sqi": "alb", "swe": "sve", "zho": "chi"},
+}
+
 
 class Sound:
     """A piece of an audio stream, as it is in the file; decoded when a writer needs it.
@@ -78,10 +84,24 @@ def converted(heard: "av.AudioFrame", first: "av.AudioFrame") -> list["av.AudioF
     return frames
 
 
+def copied_frame(heard: "av.AudioFrame") -> "av.AudioFrame":
+    """Copy a frame for one encoder, which changes it. A layout without a name gets that of its number of channels."""
+    twin = import_av().AudioFrame(heard.format.name, _named(heard.layout), heard.samples)
+    for ours, theirs in zip(twin.planes, heard.planes, strict=True):
+        ours.update(bytes(theirs)[: ours.buffer_size])
+    twin.sample_rate, twin.pts = heard.sample_rate, heard.pts
+    if heard.time_base:  # the last frame of some decoders has none
+        twin.time_base = heard.time_base
+    return twin
+
+
+def _named(layout: "av.AudioLayout") -> str:
+    return _UNNAMED.get(layout.nb_channels, layout.name) if layout.name.endswith(" channels") else layout.name
+
+
 def layout_for(codec: str, layout: "av.AudioLayout") -> str:
     """Return the layout of channels in which an encoder takes sound: the same, by its name for it, where it has one."""
-    count = layout.nb_channels
-    name = _UNNAMED.get(count, layout.name) if layout.name.endswith(" channels") else layout.name
+    count, name = layout.nb_channels, _named(layout)
     if codec.startswith("pcm_"):
         return name
     name = _TO_THE_SIDE.get(name, name)
@@ -100,6 +120,19 @@ def silence(like: "av.AudioFrame", samples: int, start: int) -> "av.AudioFrame":
     frame.sample_rate, frame.time_base = like.sample_rate, like.time_base
     frame.pts = round(start / like.sample_rate / (like.time_base or 1))
     return frame
+
+
+def keep_names(target: "av.AudioStream", heard: "av.AudioStream", container: str) -> None:
+    """Keep a track's language and title, and whether players play it by default."""
+    language, title = heard.metadata.get("language"), heard.metadata.get("title", heard.metadata.get("name"))
+    if language:
+        target.metadata["language"] = _IN_QUICKTIME.get(language, language) if container == "mov" else language
+    if title:
+        target.metadata["title"] = title
+    default = type(heard.disposition).default
+    # AVI and its kin mark none; then FFmpeg's choice holds.
+    if any(stream.disposition & default for stream in heard.container.streams.audio):
+        target.disposition = heard.disposition
 
 
 def copied_packet(sound: Sound, target: "av.AudioStream") -> "av.Packet":

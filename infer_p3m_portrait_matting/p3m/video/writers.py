@@ -15,7 +15,7 @@ from .formats import FORMATS, Format
 from .pyav import ACCURATE_RND, BICUBIC, FULL_CHR_H_INP, import_av
 from .reader import Frame, VideoReader
 from .sequence import SequenceWriter, is_sequence
-from .sound import Sound, converted, copied_packet, kind_of, layout_for, silence
+from .sound import Sound, converted, copied_frame, copied_packet, keep_names, kind_of, layout_for, silence
 
 if TYPE_CHECKING:
     import av
@@ -133,7 +133,7 @@ class VideoWriter:
     def _write_sound(self, sound: Sound) -> None:
         target, copied = self._audio[sound.stream.index]
         if not copied:
-            for heard in sound.frames:
+            for heard in map(copied_frame, sound.frames):
                 first = self._first_heard.setdefault(sound.stream.index, heard)
                 for like in [heard] if kind_of(heard) == kind_of(first) else converted(heard, first):
                     if target.codec_context.name.startswith("pcm_"):
@@ -196,7 +196,8 @@ class VideoWriter:
         if frame.aspect != 1 and not form.only_square:
             stream.sample_aspect_ratio = frame.aspect
         for heard in self._source.audio:
-            self._audio[heard.index] = self._add_audio(heard)
+            target, _ = self._audio[heard.index] = self._add_audio(heard)
+            keep_names(target, heard, form.container)
         self._stream = stream
         waiting, self._waiting = self._waiting, []
         for sound in waiting:
@@ -235,7 +236,7 @@ class VideoWriter:
 
     def _to_yuv(self, picture: np.ndarray, pixels: str | None) -> "av.VideoFrame":
         rgb = self._av.VideoFrame.from_ndarray(picture, format="rgba" if picture.shape[2] == 4 else "rgb24")
-        return self._reformatter.reformat(
+        video = self._reformatter.reformat(
             rgb,
             format=pixels,
             dst_colorspace=_BT709,
@@ -243,6 +244,9 @@ class VideoWriter:
             dst_color_range=_LIMITED_RANGE,
             interpolation=BICUBIC | ACCURATE_RND | FULL_CHR_H_INP,
         )
+        # ProRes has them in the header of each frame.
+        video.colorspace = video.color_primaries = video.color_trc = _BT709
+        return video
 
 
 def _with_square_pixels(picture: np.ndarray, aspect: Fraction) -> np.ndarray:

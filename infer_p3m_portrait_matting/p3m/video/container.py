@@ -1,0 +1,89 @@
+"""Open video files by their content: containers alone, and nothing that names other files."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from types import MappingProxyType
+from typing import TYPE_CHECKING
+
+from ..errors import MissingPackageError
+from .pyav import import_av
+
+if TYPE_CHECKING:
+    import av
+    from av.container import InputContainer
+
+#: Suffixes of the files that count as videos, in lower case; others do by their content (:func:`is_video_file`).
+VIDEO_SUFFIXES = (
+    *(".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".mpg", ".mpeg", ".ts", ".mts", ".m2ts"),
+    *(".wmv", ".flv", ".3gp", ".3g2", ".ogv", ".asf", ".f4v", ".mxf", ".vob", ".dv", ".insv"),
+)
+
+#: FFmpeg's names of the containers that are read. A playlist (concat, HLS, DASH, SDP) would name other files or
+#: addresses, and let whoever sent it see those.
+_CONTAINERS = (
+    *("mov", "matroska", "avi", "mpeg", "mpegts", "mpegvideo", "asf", "flv", "ogg", "mxf", "dv", "gxf", "nut", "rm"),
+    *("wtv", "ivf", "yuv4mpegpipe"),
+)
+#: Formats of pictures that move; as files without a suffix they are pictures.
+_ANIMATIONS = ("gif", "apng")
+#: Brands of MP4 files that hold pictures: HEIC and AVIF.
+_PICTURES = ("avif", "avis", "mif1", "msf1", "heic", "heix", "heim", "heis", "hevc", "hevx")
+
+
+def open_container(path: Path, more: Mapping[str, str] = MappingProxyType({})) -> "InputContainer":
+    """Open a video file.
+
+    Args:
+        path: the file.
+        more: more of FFmpeg's options.
+
+    Raises:
+        MissingPackageError: PyAV is not installed.
+        ValueError: the file is in none of the formats that are read.
+    """
+    av = import_av()
+    options = {
+        "format_whitelist": ",".join((*_CONTAINERS, *_ANIMATIONS)),
+        "protocol_whitelist": "file",
+        # A clock that starts again is none that has overflowed: see Continuing.
+        "correct_ts_overflow": "0",
+        **more,
+    }
+    try:
+        # Absolute, because FFmpeg takes a colon in a relative name for a protocol. Notes may be in any encoding.
+        return av.open(str(path.absolute()), options=options, metadata_errors="replace")
+    except (av.error.ArgumentError, av.error.InvalidDataError) as error:
+        raise ValueError(
+            f"{path} cannot be read as a video: it is no video of a format that can be read, or damaged"
+        ) from error
+    except av.error.FFmpegError as error:
+        raise ValueError(f"{path} cannot be read as a video: {_words(error)}") from error
+
+
+def is_video_file(path: Path) -> bool:
+    """Tell whether a file is a video: by its suffix, or else by its content, if PyAV is installed.
+
+    A picture is none, even if it moves, and neither is sound with a cover picture.
+    """
+    if path.suffix.lower() in VIDEO_SUFFIXES:
+        return True
+    try:
+        with open_container(path) as container:
+            if container.format.name in _ANIMATIONS or container.metadata.get("major_brand", "").strip() in _PICTURES:
+                return False
+            return bool(picture_streams(container))
+    except (MissingPackageError, ValueError, OSError):
+        return False
+
+
+def picture_streams(container: "InputContainer") -> list["av.VideoStream"]:
+    """List the streams of moving pictures that can be decoded; the cover of a file is none."""
+    return [
+        stream
+        for stream in container.streams.video
+        if stream.codec_context and not stream.disposition & type(stream.disposition).attached_pic
+    ]
+
+
+def _words(error: Exception) -> str:
+    return getattr(error, "strerror", None) or str(error)
