@@ -9,7 +9,7 @@ from PIL import Image
 
 from ..p3m.files.decode import is_raw
 from ..p3m.files.read import SUFFIXES
-from ..p3m.video.container import VIDEO_SUFFIXES
+from ..p3m.video.container import is_video_file
 from .record import OWN_FILES, Record
 
 #: Formats to accept in a file with no known suffix, by Pillow's names.
@@ -74,8 +74,8 @@ def _is_of_the_system(path: Path) -> bool:
 
 
 def is_video(path: Path) -> bool:
-    """Tell whether a file's suffix is that of a video."""
-    return path.suffix.lower() in VIDEO_SUFFIXES
+    """Tell whether a file is a video, by its content where its suffix says nothing."""
+    return path.suffix.lower() not in SUFFIXES and is_video_file(path)
 
 
 def _files(folder: Path, leave_out: Path, failures: dict[str, str]) -> Iterator[Path]:

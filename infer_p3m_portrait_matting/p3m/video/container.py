@@ -26,8 +26,8 @@ _CONTAINERS = (
 )
 #: Formats of pictures that move; as files without a suffix they are pictures.
 _ANIMATIONS = ("gif", "apng")
-#: Brands of MP4 files that hold pictures: HEIC and AVIF.
-_PICTURES = ("avif", "avis", "mif1", "msf1", "heic", "heix", "heim", "heis", "hevc", "hevx")
+#: Brands of MP4 files that hold pictures: HEIC, AVIF and Canon's raw files.
+_PICTURES = ("crx", "avif", "avis", "mif1", "msf1", "heic", "heix", "heim", "heis", "hevc", "hevx")
 
 
 def open_container(path: Path, more: Mapping[str, str] = MappingProxyType({})) -> "InputContainer":
@@ -67,6 +67,8 @@ def is_video_file(path: Path) -> bool:
     """
     if path.suffix.lower() in VIDEO_SUFFIXES:
         return True
+    if not path.is_file():  # looking into a pipe would take from what its reader gets
+        return False
     try:
         with open_container(path) as container:
             if container.format.name in _ANIMATIONS or container.metadata.get("major_brand", "").strip() in _PICTURES:
