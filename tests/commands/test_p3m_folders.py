@@ -12,11 +12,13 @@ import termios
 import time
 from pathlib import Path
 
+import av
 import cv2
 import numpy as np
 import pytest
 from command_line import RECORD, ROOT, SMALL, names, read, run, start, wait_for
 from PIL import Image
+from videos import make_video
 
 from infer_p3m_portrait_matting.commands import find_media
 from infer_p3m_portrait_matting.commands.destinations import Item, Wanted, many
@@ -111,6 +113,28 @@ def test_what_is_no_photo_by_its_name_is_passed_over(tmp_path):
     found = find_media.find(tmp_path, tmp_path / "results")
     assert [path.name for path, _ in found.media] == ["Dr. Smith", "b.jp2"]
     assert [path.name for path in found.others] == ["._clip.mp4", "a.nef"]
+
+
+def test_videos_are_found_by_their_content(tmp_path):
+    for name, kind in (("clip", "mov"), ("MOV001.MOD", "vob"), ("a.insv", "mov")):
+        make_video(tmp_path / "clip.mkv", codec="mpeg2video" if kind == "vob" else "libx264", rate=25)
+        with av.open(str(tmp_path / "clip.mkv")) as source, av.open(str(tmp_path / name), "w", format=kind) as target:
+            stream = target.add_stream_from_template(source.streams.video[0])
+            for packet in source.demux(video=0):
+                if packet.dts is not None:
+                    packet.stream = stream
+                    target.mux(packet)
+        (tmp_path / "clip.mkv").unlink()
+    Image.new("RGB", (10, 10)).save(tmp_path / "photo", "PNG")
+    (tmp_path / "song.mod").write_bytes(b"M.K." * 500)
+    found = find_media.find(tmp_path, tmp_path / "results")
+    assert found.media == [
+        (tmp_path / "MOV001.MOD", True),
+        (tmp_path / "a.insv", True),
+        (tmp_path / "clip", True),
+        (tmp_path / "photo", False),
+    ]
+    assert found.others == [tmp_path / "song.mod"]
 
 
 def test_a_link_that_leads_nowhere_does_not_end_the_run_of_a_folder(source, tmp_path, capsys):
