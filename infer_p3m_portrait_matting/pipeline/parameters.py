@@ -110,10 +110,15 @@ class Parameter:
         parts = [self.other] if self.other else []
         parts += [f"{mark}{value}{mark} {words}" for value, words in self.choices.items()]
         about = f"{self.about}: {'; '.join(parts)}" if parts else self.about
-        inside = [f"{self.low:g} to {self.high:g} {self.unit}".strip()] if self.low is not None else []
+        return about + self.notes(*notes)
+
+    def notes(self, *more: str) -> str:
+        """Return the range, what the parameter needs, and more notes, in parentheses after a space; or ""."""
+        unit = ", or in percent" if self.in_percent else f" {self.unit}".rstrip()
+        inside = [f"{self.low:g} to {self.high:g}{unit}"] if self.low is not None else []
         inside += [f"for {other} {' or '.join(choices)}" for other, choices in self.needs.items()]
-        inside += [note for note in notes if note]
-        return f"{about} ({'; '.join(inside)})" if inside else about
+        inside += [note for note in more if note]
+        return f" ({'; '.join(inside)})" if inside else ""
 
     def note_on_empty(self) -> str:
         """Say what the Ikomia task takes while the text is empty, for :meth:`description`; "" if nothing special."""

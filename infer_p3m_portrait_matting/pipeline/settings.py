@@ -128,7 +128,7 @@ class Settings:
     model_weight_file: str = _field(
         Parameter(
             "",
-            "weights file for model_name",
+            "weights file for the model",
             "&Weights file",
             ADVANCED,
             empty="the published or bundled weights",
@@ -151,7 +151,7 @@ class Settings:
     box: str = _field(
         Parameter(
             "",
-            "rectangle around that person, x,y,w,h in pixels",
+            "rectangle around the person, x,y,w,h in pixels",
             "Bo&x",
             parse=_box,
             empty="the rectangle drawn on the photo",

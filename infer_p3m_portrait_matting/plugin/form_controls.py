@@ -1,6 +1,7 @@
 """Make the control that edits one parameter; it takes and gives text, as Ikomia stores it."""
 
 from collections.abc import Callable
+from html import escape
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -27,7 +28,7 @@ class Control(NamedTuple):
 
 
 def make_control(parameter: Parameter) -> Control:
-    """Choose the control by the parameter's facts; its tooltip is the parameter's description."""
+    """Choose the control by the parameter's facts; its tooltip tells them."""
     if isinstance(parameter.default, bool):
         control = _switch(parameter)
     elif parameter.low is not None:
@@ -36,9 +37,13 @@ def make_control(parameter: Parameter) -> Control:
         control = _choice(parameter)
     else:
         control = _text(parameter)
-    note = parameter.description("", parameter.note_on_empty())
+    # Qt wraps rich text alone.
+    lines = [parameter.about[0].upper() + parameter.about[1:] + parameter.notes(parameter.note_on_empty())]
+    words = {"": parameter.other, **parameter.choices} if parameter.other else parameter.choices
+    lines += [f"{parameter.shown.get(value, value)}: {text}".removeprefix(": ") for value, text in words.items()]
+    tooltip = "<br>".join(escape(line) for line in lines)
     for widget in control.widgets:
-        widget.setToolTip(note[0].upper() + note[1:])
+        widget.setToolTip(f"<p>{tooltip}</p>")
     return control
 
 
@@ -55,9 +60,7 @@ def _switch(parameter: Parameter) -> Control:
 
 def _number(parameter: Parameter) -> Control:
     number = Number(parameter)
-    unit = "percent" if parameter.in_percent else parameter.unit
-    widgets = (number, QtWidgets.QLabel(unit)) if unit else (number,)
-    return Control(widgets, number.read, number.write, (number.edit.textChanged,))
+    return Control((number,), number.read, number.write, (number.edit.textChanged,))
 
 
 def _text(parameter: Parameter) -> Control:
@@ -112,7 +115,7 @@ class Number(QtWidgets.QAbstractSpinBox):
 
     def write(self, text: str) -> None:
         """Show a number, or a word that stands in place of one."""
-        self.edit.setText(text if text in self._parameter.choices else f"{float(text) * self._scale:g}")
+        self.edit.setText(text if text in self._parameter.choices else _short(float(text) * self._scale))
 
     def stepEnabled(self) -> QtWidgets.QAbstractSpinBox.StepEnabledFlag:
         """Both arrows work: a step beyond the range stops at its end."""
@@ -131,7 +134,7 @@ class Number(QtWidgets.QAbstractSpinBox):
         if aim < low and value <= low and parameter.choices:
             self.edit.setText(next(iter(parameter.choices)))
         else:
-            self.edit.setText(f"{min(max(aim, low), high):g}")
+            self.edit.setText(_short(min(max(aim, low), high)))
 
 
 class ColorButton(QtWidgets.QPushButton):
@@ -160,6 +163,11 @@ class ColorButton(QtWidgets.QPushButton):
         if color.isValid():
             self.show_color(color.name())
             self.chosen.emit()
+
+
+def _short(number: float) -> str:
+    # What binary fractions add behind the tenth digit nobody has typed.
+    return f"{number:.10g}"
 
 
 def _choose_file(line: QtWidgets.QLineEdit, parameter: Parameter) -> None:

@@ -35,6 +35,9 @@ class Line(QtWidgets.QWidget):
             own = f": {widget.text()}" if isinstance(widget, QtWidgets.QPushButton) else ""
             widget.setAccessibleName(self.name + own)
             row.addWidget(widget, 1 if widget is widgets[0] else 0)
+        unit = "percent" if parameter.in_percent else parameter.unit
+        if unit:
+            row.addWidget(QtWidgets.QLabel(unit))
         grid = QtWidgets.QGridLayout(self)
         grid.setContentsMargins(0, 0, 0, 0)
         grid.setVerticalSpacing(2)

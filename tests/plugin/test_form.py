@@ -4,7 +4,7 @@ import pytest
 import torch
 from ikomia_plugin import QtTest, QtWidgets, enter
 
-from infer_p3m_portrait_matting.pipeline.settings import ADVANCED, MATTE, Settings
+from infer_p3m_portrait_matting.pipeline.settings import ADVANCED, MATTE, PARAMETERS, SECTIONS, Settings
 from infer_p3m_portrait_matting.plugin.form import ParameterForm
 
 QT = pytest.importorskip("PyQt6.QtCore")
@@ -207,6 +207,23 @@ def test_a_number_is_taken_as_typed_and_said_to_be_wrong(application, field, lan
         QT.QLocale.setDefault(QT.QLocale("C"))
 
 
+def test_a_number_keeps_its_digits(application):
+    for value in (0.1, 12.345678, 1 / 3):
+        assert ParameterForm(Settings(feather=value)).settings().feather == pytest.approx(value, rel=1e-9)
+        assert ParameterForm(Settings(despeckle=value / 13)).settings().despeckle == pytest.approx(value / 13, abs=1e-8)
+
+
+def test_the_tab_key_goes_from_line_to_line(application):
+    form = ParameterForm(Settings())
+    controls = {control.widgets[0]: name for name, control in form.controls.items()}
+    order, widget = [], form.nextInFocusChain()
+    while widget is not form:
+        if widget in controls:
+            order.append(controls[widget])
+        widget = widget.nextInFocusChain()
+    assert order == sorted(Settings.names(), key=lambda name: ["", *SECTIONS].index(PARAMETERS[name].section))
+
+
 @pytest.mark.parametrize("text", ["2,5", "2.5"])
 @pytest.mark.parametrize("language", ["C", "de_DE"])
 def test_both_decimal_signs_are_read_in_any_language(application, text, language):
@@ -270,7 +287,7 @@ def test_every_control_has_a_tooltip_and_a_name_and_every_line_a_shortcut(applic
         # A switch carries its own words; what is no label's buddy says itself what it is.
         words = first.text() if isinstance(first, QtWidgets.QCheckBox) else label.text()
         shortcuts.append(words[words.index("&") + 1].lower())
-        assert all(isinstance(widget, QtWidgets.QPushButton | QtWidgets.QLabel) and widget.text() for widget in others)
+        assert all(isinstance(widget, QtWidgets.QPushButton) and widget.text() for widget in others)
     assert len(set(shortcuts)) == len(shortcuts)
     for section in form.sections.values():
         assert section.button.toolTip()

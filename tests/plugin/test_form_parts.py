@@ -240,7 +240,6 @@ def test_what_is_in_the_controls_stands_out(application, form):
         QtWidgets.QComboBox: [(role.ButtonText, role.Button)],
         QtWidgets.QPushButton: [(role.ButtonText, role.Button)],
         QtWidgets.QCheckBox: [(role.WindowText, role.Window)],
-        QtWidgets.QLabel: [(role.WindowText, role.Window)],
     }
     for name, made in form.controls.items():
         for control in made.widgets:
