@@ -28,8 +28,6 @@ from .record import publish
 
 #: The parent of the core's loggers.
 _CORE = logging.getLogger("infer_p3m_portrait_matting")
-#: Most warnings to show about one file.
-_SHOWN = 3
 #: Pixels of photos that are in memory at once, but for the last one.
 _PIXELS = 50_000_000
 
@@ -37,7 +35,8 @@ _PIXELS = 50_000_000
 Progress = Callable[[int, int], None]
 
 
-class Report(NamedTuple):
+@dataclass
+class Report:
     """The outcome for one photo or video.
 
     Attributes:
@@ -45,8 +44,8 @@ class Report(NamedTuple):
         error: why there is no result, or "".
     """
 
-    warnings: list[str]
-    error: str
+    warnings: list[str] = field(default_factory=list)
+    error: str = ""
 
 
 def convert(item: Item, pipeline: Pipeline, progress: Progress = lambda done, total: None) -> Report:
@@ -57,19 +56,20 @@ def convert(item: Item, pipeline: Pipeline, progress: Progress = lambda done, to
         pipeline: the model and the parameters.
         progress: called after each frame of a video.
     """
-    with _reported(_Outcome()) as outcome:
+    report = Report()
+    with _reported(report):
         _make_folders(item)
         if item.is_video:
             with ExitStack() as locks:
                 # The second of two runs would work in vain.
                 for path in item.targets.values():
                     locks.enter_context(only_one_run(path.parent, path.name))
-                _video(item, pipeline, progress, outcome.warnings)
+                _video(item, pipeline, progress, report.warnings)
         else:
             result = pipeline.run(_read(item), item.name)
-            outcome.warnings += result.warnings
+            report.warnings += result.warnings
             _write(item, result, pipeline.settings)
-    return outcome.report()
+    return report
 
 
 def convert_photos(items: Iterable[Item], pipeline: Pipeline) -> Iterator[tuple[Item, Report]]:
@@ -81,15 +81,13 @@ def convert_photos(items: Iterable[Item], pipeline: Pipeline) -> Iterator[tuple[
     """
     waiting: list[_Waiting] = []
     for item in items:
-        photo = None
-        with _reported(_Outcome()) as outcome:
+        report = Report()
+        with _reported(report):
             _make_folders(item)
-            photo = pipeline.prepare(_read(item), item.name)
-        if photo is None:
-            yield item, outcome.report()
-            continue
-        waiting.append(_Waiting(item, photo, outcome))
-        if len(waiting) == pipeline.batch_size or sum(each.photo.image[..., 0].size for each in waiting) > _PIXELS:
+            waiting.append(_Waiting(item, pipeline.prepare(_read(item), item.name), report))
+        if report.error:
+            yield item, report
+        elif len(waiting) == pipeline.batch_size or sum(each.photo.image[..., 0].size for each in waiting) > _PIXELS:
             yield from _finish(waiting, pipeline)
             waiting = []
     yield from _finish(waiting, pipeline)
@@ -100,7 +98,7 @@ class _Waiting(NamedTuple):
 
     item: Item
     photo: Prepared
-    outcome: "_Outcome"
+    report: Report
 
 
 def _finish(photos: list[_Waiting], pipeline: Pipeline) -> Iterator[tuple[Item, Report]]:
@@ -108,12 +106,12 @@ def _finish(photos: list[_Waiting], pipeline: Pipeline) -> Iterator[tuple[Item, 
     # Alone, each says what is wrong with it, and the others succeed.
     with suppress(Exception):
         mattes = list(pipeline.mattes([waiting.photo for waiting in photos]))
-    for (item, photo, outcome), alpha in zip(photos, mattes, strict=True):
-        with _reported(outcome):
+    for (item, photo, report), alpha in zip(photos, mattes, strict=True):
+        with _reported(report):
             result = pipeline.make(photo, alpha)
-            outcome.warnings += result.warnings
+            report.warnings += result.warnings
             _write(item, result, pipeline.settings)
-        yield item, outcome.report()
+        yield item, report
 
 
 def _make_folders(item: Item) -> None:
@@ -181,41 +179,25 @@ def _write_out(content: bytes) -> None:
     sys.__stdout__.buffer.flush()
 
 
-@dataclass
-class _Outcome:
-    """What is to be said about a photo or video: warnings, and the error that ended the work."""
-
-    warnings: list[str] = field(default_factory=list)
-    error: str = ""
-
-    def report(self) -> Report:
-        return Report(_shortened(self.warnings), self.error)
-
-
 @contextmanager
-def _reported(outcome: _Outcome) -> Iterator[_Outcome]:
+def _reported(report: Report) -> Iterator[None]:
     """Collect what the core logs in this thread instead of printing it, and the error instead of raising it."""
     thread = threading.get_ident()
 
     class Collector(logging.Handler):
         def emit(self, record: logging.LogRecord) -> None:
             if record.thread == thread:
-                outcome.warnings.append(record.getMessage())
+                report.warnings.append(record.getMessage())
 
     handler = Collector(logging.WARNING)
     _CORE.addHandler(handler)
     try:
-        yield outcome
+        yield
     except (ValueError, MissingPackageError) as failure:
-        outcome.error = str(failure)
+        report.error = str(failure) or type(failure).__name__
     except OSError as failure:
-        outcome.error = words_of(failure)
+        report.error = words_of(failure)
     except Exception as failure:  # one photo must not end the run of thousands
-        outcome.error = str(failure) if isinstance(failure, RuntimeError) else f"{type(failure).__name__}: {failure}"
+        report.error = str(failure) if isinstance(failure, RuntimeError) else f"{type(failure).__name__}: {failure}"
     finally:
         _CORE.removeHandler(handler)
-
-
-def _shortened(messages: list[str]) -> list[str]:
-    more = len(messages) - _SHOWN
-    return messages if more <= 1 else [*messages[:_SHOWN], f"... and {more} more warnings like these"]

@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 
 #: Number of files to name among those that are not photos.
 _NAMED = 10
+#: Most warnings to show about one file.
+_SHOWN = 3
 _IN_THE_WAY = (
     "there already, and p3m did not make it, or it was changed since: it is never replaced; move it, or name another "
     "place for the results"
@@ -147,8 +149,7 @@ def _make(
             reports = _one_by_one(items, pipeline, request)
         with _bar(request, len(items), "file", disable=not many_items) as bar:
             for item, report in reports:
-                for warning in report.warnings:
-                    _say(f"warning: {warning}")
+                _say_warnings(report.warnings)
                 if report.error:
                     failures[item.name] = report.error
                 else:
@@ -223,6 +224,12 @@ def _bar(request: Request, total: int, unit: str, disable: bool = False, **optio
 def _tell(request: Request, text: str) -> None:
     if not request.quiet:
         _say(text)
+
+
+def _say_warnings(warnings: list[str]) -> None:
+    more = len(warnings) - _SHOWN
+    for warning in warnings if more <= 1 else [*warnings[:_SHOWN], f"... and {more} more warnings like these"]:
+        _say(f"warning: {warning}")
 
 
 def _say(text: str) -> None:

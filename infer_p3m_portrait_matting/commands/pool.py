@@ -36,7 +36,7 @@ def convert_all(items: Iterable[Item], settings: Settings, jobs: int) -> Iterato
         for item in suspects:
             died = yield from _until_one_dies(deque([item]), settings, 1)
             if died:
-                yield item, Report([], _DIED)
+                yield item, Report(error=_DIED)
 
 
 def _until_one_dies(
