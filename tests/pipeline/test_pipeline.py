@@ -5,11 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
-from PIL import Image
 
-from infer_p3m_portrait_matting.commands import convert as convert_module
-from infer_p3m_portrait_matting.commands.convert import convert
-from infer_p3m_portrait_matting.commands.destinations import Item
 from infer_p3m_portrait_matting.p3m import Box, Face, PortraitMatting, crop_to_fill, matte_person, to_uint8
 from infer_p3m_portrait_matting.pipeline.pipeline import Pipeline
 from infer_p3m_portrait_matting.pipeline.settings import Settings
@@ -66,30 +62,6 @@ def test_two_threads_keep_their_warnings_apart(nobody, monkeypatch):
     with ThreadPoolExecutor(2) as threads:
         for name, texts in zip(("left", "right"), threads.map(warnings, ("left", "right")), strict=True):
             assert [f"in {name} {number};" in text for number, text in enumerate(texts)] == [True] * 3
-
-
-def test_two_threads_of_the_command_keep_what_the_core_says_apart(nobody, tmp_path, monkeypatch):
-    """Both files have a colour profile that cannot be used, which the core logs while both are being read."""
-    pipeline, both = pipeline_with(), threading.Barrier(2, timeout=60)
-    decode = convert_module.decode_image
-
-    def decode_together(*arguments):
-        both.wait()
-        image = decode(*arguments)
-        both.wait()
-        return image
-
-    monkeypatch.setattr(convert_module, "decode_image", decode_together)
-    items = []
-    for name in ("left", "right"):
-        Image.fromarray(nobody).save(tmp_path / f"{name}.png", icc_profile=b"no profile")
-        items.append(Item(tmp_path / f"{name}.png", {"matte": tmp_path / f"{name}_matte.png"}))
-    with ThreadPoolExecutor(2) as threads:
-        for item, report in zip(items, threads.map(lambda item: convert(item, pipeline), items), strict=True):
-            assert report.error == ""
-            (warning,) = report.warnings
-            assert str(item.source) in warning
-            assert "colour profile cannot be used" in warning
 
 
 def test_boxes_and_a_background_come_with_each_photo(astronaut, nobody):
