@@ -11,8 +11,10 @@ from typing import NamedTuple
 import numpy as np
 
 from ..p3m.errors import MissingPackageError, words_of
-from ..p3m.files.decode import decode_image, rgb_of
+from ..p3m.files.decode import decode, photo_of
 from ..p3m.files.encode import encode_picture
+from ..p3m.files.limits import max_bytes
+from ..p3m.files.read import read_content
 from ..p3m.files.write import Unfinished, write_beside
 from ..p3m.video.reader import VideoReader
 from ..p3m.video.sequence import is_sequence
@@ -66,7 +68,7 @@ def convert(item: Item, pipeline: Pipeline, progress: Progress = lambda done, to
                     locks.enter_context(only_one_run(path.parent, path.name))
                 _video(item, pipeline, progress, report.warnings)
         else:
-            result = pipeline.run(_read(item), item.name)
+            result = pipeline.run(_read(item, report), item.name)
             report.warnings += result.warnings
             _write(item, result, pipeline.settings)
     return report
@@ -84,7 +86,7 @@ def convert_photos(items: Iterable[Item], pipeline: Pipeline) -> Iterator[tuple[
         report = Report()
         with _reported(report):
             _make_folders(item)
-            waiting.append(_Waiting(item, pipeline.prepare(_read(item), item.name), report))
+            waiting.append(_Waiting(item, pipeline.prepare(_read(item, report), item.name), report))
         if report.error:
             yield item, report
         elif len(waiting) == pipeline.batch_size or sum(each.photo.image[..., 0].size for each in waiting) > _PIXELS:
@@ -120,9 +122,12 @@ def _make_folders(item: Item) -> None:
             path.parent.mkdir(parents=True, exist_ok=True)
 
 
-def _read(item: Item) -> np.ndarray:
-    content = sys.stdin.buffer.read() if item.source is None else item.source.read_bytes()
-    return rgb_of(decode_image(content, item.name))
+def _read(item: Item, report: Report) -> np.ndarray:
+    # One byte more than possible, which decode refuses.
+    content = sys.stdin.buffer.read(max_bytes() + 1) if item.source is None else read_content(item.source)
+    image, warnings = decode(content, item.name)
+    report.warnings += warnings
+    return photo_of(image)
 
 
 def _write(item: Item, result: Result, settings: Settings) -> None:
@@ -197,6 +202,8 @@ def _reported(report: Report) -> Iterator[None]:
         report.error = str(failure) or type(failure).__name__
     except OSError as failure:
         report.error = words_of(failure)
+    except MemoryError:
+        report.error = "there is too little memory for it: make it smaller, or lower --jobs"
     except Exception as failure:  # one photo must not end the run of thousands
         report.error = str(failure) if isinstance(failure, RuntimeError) else f"{type(failure).__name__}: {failure}"
     finally:

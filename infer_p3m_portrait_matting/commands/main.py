@@ -14,7 +14,7 @@ os.environ.setdefault("OPENCV_LOG_LEVEL", "SILENT")
 
 from tqdm import tqdm
 
-from ..p3m.errors import words_of
+from ..p3m.errors import printable, words_of
 from ..p3m.files.write import remove_abandoned
 from ..pipeline.video import check_video
 from . import find_media, options
@@ -233,5 +233,4 @@ def _say_warnings(warnings: list[str]) -> None:
 
 
 def _say(text: str) -> None:
-    # A name that is not UTF-8 must not end the run that prints it.
-    tqdm.write(text.encode(errors="backslashreplace").decode(), file=sys.stderr)
+    tqdm.write(printable(text), file=sys.stderr)

@@ -20,8 +20,9 @@ import numpy as np
 from tqdm import tqdm
 
 from ..p3m import METHODS, PRECISIONS, PortraitMatting, list_models, score, to_uint8
+from ..p3m.errors import printable
 from ..p3m.files.encode import encode_png
-from ..p3m.files.read import printable, read_grey
+from ..p3m.files.read import read_grey
 from ..p3m.files.write import write_whole
 from ..p3m.metrics import Scores
 from .contact_sheet import contact_sheet
@@ -121,7 +122,7 @@ def _files(pair: Pair) -> list[list[int]]:
 
 def _row(name: str, scores: Scores) -> tuple[str, ...]:
     # Every row is one line of UTF-8, and no name is a formula.
-    cell = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in printable(name))
+    cell = printable(name)
     return (f"'{cell}" if cell.startswith(_FORMULA) else cell, *(f"{value:.7g}" for value in scores))
 
 

@@ -27,8 +27,7 @@ def check_image(image: np.ndarray) -> None:
         ValueError: another shape, an empty image, more than :data:`MAX_PIXELS`, NaN or infinite values, or floats
             outside [0, 1] by more than rounding.
     """
-    if not isinstance(image, np.ndarray):
-        raise TypeError(f"the image must be a numpy array, got {type(image).__name__}: load_photo(path) reads files")
+    _check_array(image, "the image")
     if image.ndim not in (2, 3):
         raise ValueError(f"the image must be [H, W] or [H, W, channels], got shape {image.shape}")
     if 0 in image.shape[:2]:
@@ -46,6 +45,15 @@ def check_image(image: np.ndarray) -> None:
         raise ValueError("the image holds NaN or infinite values: clean it first")
     if low < -_SLACK or high > 1 + _SLACK:
         raise ValueError(f"floating-point images must lie in [0, 1], got [{low:g}, {high:g}]: {_SCALE}")
+
+
+def _check_array(array: np.ndarray, name: str) -> None:
+    if not isinstance(array, np.ndarray):
+        files = ": load_photo(path) reads files" if name == "the image" else ""
+        raise TypeError(f"{name} must be a numpy array, got {type(array).__name__}{files}")
+    # Whose products and whose parts are others than those of an array.
+    if isinstance(array, np.matrix):
+        raise TypeError(f"{name} must be a numpy array, got a numpy matrix: np.asarray makes an array of it")
 
 
 def check_pixels(height: int, width: int, name: str = "the image") -> None:
@@ -66,6 +74,8 @@ def too_many_pixels(name: str, has: str = "has") -> str:
 def as_rgb(image: np.ndarray) -> np.ndarray:
     """View an image as RGB: grey is repeated, the alpha of RGBA is left out. Nothing is copied.
 
+    This is for a foreground, whose colours hold under its alpha, too; a photo is seen :func:`on_white`.
+
     Args:
         image: as for :func:`check_image`, already checked.
 
@@ -77,6 +87,47 @@ def as_rgb(image: np.ndarray) -> np.ndarray:
     if image.shape[2] == 1:
         return np.broadcast_to(image, (*image.shape[:2], 3))
     return image[..., :3]
+
+
+def opacity(image: np.ndarray) -> np.ndarray | None:
+    """Return the alpha of an image that has one, unless it is opaque everywhere.
+
+    Args:
+        image: as for :func:`check_image`, already checked.
+
+    Returns:
+        float32 [H, W] in [0, 1], or None.
+    """
+    if image.ndim == 2 or image.shape[2] != 4:
+        return None
+    most = np.iinfo(image.dtype).max if image.dtype.kind == "u" else 1
+    alpha = image[..., 3]
+    if alpha.min() >= most:
+        return None
+    return np.clip(alpha.astype(np.float32) / np.float32(most), 0, 1)
+
+
+def on_white(image: np.ndarray) -> np.ndarray:
+    """Return an image as RGB as it looks on white: colours under an alpha of 0 are gone.
+
+    Args:
+        image: as for :func:`check_image`, already checked.
+
+    Returns:
+        [H, W, 3] of the same dtype: a view as of :func:`as_rgb`, or a new array where some of the image is not opaque.
+    """
+    alpha, rgb = opacity(image), as_rgb(image)
+    if alpha is None:
+        return rgb
+    most = np.iinfo(image.dtype).max if image.dtype.kind == "u" else 1
+    out = np.empty(rgb.shape, image.dtype.newbyteorder("="))
+    rows = max(_CHUNK // image.shape[1], 1)
+    for top in range(0, len(rgb), rows):
+        strip = slice(top, top + rows)
+        share = alpha[strip, :, None]
+        mixed = rgb[strip].astype(np.float32) * share + most * (1 - share)
+        out[strip] = np.rint(mixed) if image.dtype.kind == "u" else mixed
+    return out
 
 
 def to_uint8(x: np.ndarray) -> np.ndarray:
@@ -144,8 +195,7 @@ def check_alpha(alpha: np.ndarray, name: str = "the matte") -> None:
         TypeError: not an array, or not floating point.
         ValueError: another shape, empty, NaN, or values outside [0, 1] by more than rounding.
     """
-    if not isinstance(alpha, np.ndarray):
-        raise TypeError(f"{name} must be a numpy array, got {type(alpha).__name__}")
+    _check_array(alpha, name)
     if alpha.ndim != 2 or alpha.size == 0:
         raise ValueError(f"{name} must be [H, W] and not empty, got shape {alpha.shape}")
     if alpha.dtype.kind != "f":

@@ -16,9 +16,27 @@ class MissingPackageError(RuntimeError):
     """An optional package is not installed. The message says what needs it and gives the command that installs it."""
 
 
+def printable(name: object) -> str:
+    """Return a name, or another value, for a message: what is not printable is escaped.
+
+    That are bytes of file names that are not UTF-8, which print would fail on, and control characters, which would move
+    the cursor of a terminal or colour it.
+    """
+    text = str(name)
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() else _escaped(c) for c in text)
+
+
+def _escaped(character: str) -> str:
+    code = ord(character)
+    # Python holds the bytes of a name that are not UTF-8 as lone surrogates.
+    return f"\\x{code - 0xDC00:02x}" if 0xDC80 <= code <= 0xDCFF else repr(character)[1:-1]
+
+
 def shown(value: object) -> str:
-    """Shorten a value for a message: one that is too long is cut in the middle."""
-    text = str(value)
+    """Make a value :func:`printable`, and shorten it: one that is too long is cut in the middle."""
+    text = printable(value)
     half = _LONGEST // 2
     return text if len(text) <= _LONGEST else f"{text[:half]}... ({len(text)} characters) ...{text[-half // 2 :]}"
 

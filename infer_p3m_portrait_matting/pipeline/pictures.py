@@ -21,6 +21,7 @@ from ..p3m import (
     person_window,
     to_uint8,
 )
+from ..p3m.arrays import opacity
 from ..p3m.errors import shown
 from ..p3m.files.paths import trouble_with
 from ..p3m.files.read import read_rgb
@@ -54,17 +55,22 @@ def make_pictures(
 ) -> Result:
     """Adjust the matte, make all three pictures of it, and crop them to the person.
 
+    What the photo's own alpha has rubbed out is in none of them, even when the matte is inverted or grown.
+
     Args:
         image: the photo, as for :meth:`~.p3m.PortraitMatting.matte`.
-        alpha: its matte, float [H, W] in [0, 1].
+        alpha: the matte of the photo on white, float [H, W] in [0, 1].
         settings: how the matte is adjusted, which colours, which background, what is cropped.
         background_image: for the background "image"; otherwise not looked at.
         faces: the photo's faces, from :func:`look_for_faces`.
     """
+    own = opacity(image)
     if faces:
         # By the matte as it is: a softened one would spare more of a face.
         image = hide_faces(image, alpha, faces, settings.anonymize)
     alpha = adjust(alpha, settings.invert, settings.feather, settings.shift, settings.despeckle)
+    if own is not None:
+        alpha = alpha * own
     return _crop(_make(image, alpha, settings, background_image), alpha, settings)
 
 

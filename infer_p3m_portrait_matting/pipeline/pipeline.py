@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from ..p3m import Box, Face, matte_person
+from ..p3m.arrays import on_white
 from .models import open_model
 from .out_of_memory import clear_memory_errors
 from .person import choose_person
@@ -104,7 +105,9 @@ class Pipeline:
             float32 [H, W] for each, to be given to :meth:`make`.
         """
         settings = self.settings
-        return self.model.matte_batch([photo.image for photo in photos], settings.method, settings.input_size)
+        # make_pictures multiplies by the photo's own alpha.
+        images = [on_white(photo.image) for photo in photos]
+        return self.model.matte_batch(images, settings.method, settings.input_size)
 
     def make(
         self, photo: Prepared, alpha: np.ndarray | None = None, after_pass: Callable[[], None] | None = None
@@ -123,7 +126,7 @@ class Pipeline:
         settings, image = self.settings, photo.image
 
         def matte(part: np.ndarray) -> np.ndarray:
-            return self.model.matte(part, settings.method, settings.input_size, after_pass)
+            return self.model.matte(on_white(part), settings.method, settings.input_size, after_pass)
 
         with self._clear_memory_errors(image):
             if alpha is None:

@@ -12,7 +12,7 @@ from infer_p3m_portrait_matting.commands.destinations import Item
 
 def test_two_threads_keep_what_the_core_says_apart(pipeline, photo, tmp_path, monkeypatch):
     """Both files have a colour profile that cannot be used, which the core logs while both are being read."""
-    both, decode = threading.Barrier(2, timeout=60), module.decode_image
+    both, decode = threading.Barrier(2, timeout=60), module.decode
 
     def decode_together(*arguments):
         both.wait()
@@ -20,7 +20,7 @@ def test_two_threads_keep_what_the_core_says_apart(pipeline, photo, tmp_path, mo
         both.wait()
         return image
 
-    monkeypatch.setattr(module, "decode_image", decode_together)
+    monkeypatch.setattr(module, "decode", decode_together)
     items = []
     for name in ("left", "right"):
         Image.fromarray(photo).save(tmp_path / f"{name}.png", icc_profile=b"no profile")
@@ -37,7 +37,7 @@ def test_an_error_without_words_is_an_error(pipeline, source, monkeypatch):
     def fail(*_):
         raise ValueError
 
-    monkeypatch.setattr(module, "decode_image", fail)
+    monkeypatch.setattr(module, "decode", fail)
     item = Item(source, {"matte": source.with_name("matte.png")})
     assert convert(item, pipeline).error == "ValueError"
     assert [(made, report.error) for made, report in convert_photos([item], pipeline)] == [(item, "ValueError")]

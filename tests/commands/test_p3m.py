@@ -296,3 +296,27 @@ def test_what_replaces_something_missing_is_said_in_plain_words(source, tmp_path
     assert "Notice(" not in text
     assert run(source, "--model", "mobile", "--force") == 0
     assert "warning" not in capsys.readouterr().err
+
+
+def test_what_an_editor_rubbed_out_of_a_photo_does_not_come_back(photo, tmp_path):
+    own = np.full(photo.shape[:2], 255, np.uint8)
+    own[:, 128:] = 0
+    Image.fromarray(np.dstack([photo, own])).save(tmp_path / "a.png")
+    assert run(tmp_path / "a.png", tmp_path / "out.png") == 0
+    cutout = read(tmp_path / "out.png")
+    assert (cutout[:, 128:, 3] == 0).all()
+    assert cutout[:, :128, 3].max() == 255
+
+
+def test_a_background_picture_with_alpha_is_put_on_white(source, tmp_path):
+    Image.new("RGBA", (40, 40), (255, 0, 0, 0)).save(tmp_path / "b.png")
+    assert run(source, tmp_path / "out.png", "--background-file", tmp_path / "b.png", "--output", "composite") == 0
+    assert run(source, tmp_path / "white.png", "--background", "white", "--output", "composite") == 0
+    np.testing.assert_array_equal(read(tmp_path / "out.png"), read(tmp_path / "white.png"))
+
+
+def test_what_was_odd_about_a_file_is_a_warning_of_its_own(photo, tmp_path, capsys):
+    pages = [Image.fromarray(photo) for _ in range(2)]
+    pages[0].save(tmp_path / "a.tif", save_all=True, append_images=pages[1:])
+    assert run(tmp_path / "a.tif", tmp_path / "out.png") == 0
+    assert capsys.readouterr().err.count("a.tif has 2 pictures; the first was taken") == 1

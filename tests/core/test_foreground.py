@@ -76,13 +76,18 @@ def test_every_size_and_dtype(size, dtype):
     assert estimate_foreground(photo, np.zeros(size, np.float32)).shape == (*size, 3)
 
 
-def test_grey_and_rgba_are_taken_as_they_are_elsewhere():
+def test_grey_is_repeated_and_rgba_is_seen_on_white():
     rng = np.random.default_rng(1)
     grey, alpha = rng.integers(0, 256, (20, 30), dtype=np.uint8), rng.random((20, 30), dtype=np.float32)
     three = np.dstack([grey] * 3)
     wanted = estimate_foreground(three, alpha)
     np.testing.assert_array_equal(estimate_foreground(grey, alpha), wanted)
-    np.testing.assert_array_equal(estimate_foreground(np.dstack([three, grey]), alpha), wanted)
+    opaque, gone = np.full_like(grey, 255), np.zeros_like(grey)
+    np.testing.assert_array_equal(estimate_foreground(np.dstack([three, opaque]), alpha), wanted)
+    white = np.full_like(three, 255)
+    np.testing.assert_array_equal(
+        estimate_foreground(np.dstack([three, gone]), alpha), estimate_foreground(white, alpha)
+    )
 
 
 def test_sizes_that_differ_are_refused():

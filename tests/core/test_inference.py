@@ -199,10 +199,19 @@ def test_grey_is_repeated_rgb(mobile, photo):
     assert np.array_equal(mobile.matte(grey[..., None]), expected)
 
 
-def test_alpha_of_rgba_is_ignored(mobile, photo):
-    expected = mobile.matte(photo)
-    for opacity in (0, 255):
-        assert np.array_equal(mobile.matte(np.dstack([photo, np.full(photo.shape[:2], opacity, np.uint8)])), expected)
+def test_alpha_of_rgba_multiplies_the_matte_of_the_photo_on_white(mobile, photo):
+    opaque = np.full(photo.shape[:2], 255, np.uint8)
+    assert np.array_equal(mobile.matte(np.dstack([photo, opaque])), mobile.matte(photo))
+    own = opaque.copy()
+    own[:, : photo.shape[1] // 2] = 0
+    own[:10] = 51
+    on_white = np.where(own[..., None] == 0, np.uint8(255), photo)
+    on_white[:10] = np.rint(255 + (photo[:10].astype(float) - 255) / 5)
+    got = mobile.matte(np.dstack([photo, own]))
+    np.testing.assert_allclose(got, mobile.matte(on_white) * (own / 255), rtol=0, atol=1e-6)
+    assert got.max() > 0.5
+    assert got[10:, : photo.shape[1] // 2].max() == 0
+    assert np.array_equal(mobile.matte_batch([np.dstack([photo, own])])[0], got)
 
 
 @pytest.mark.slow

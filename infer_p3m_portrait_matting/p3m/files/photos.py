@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, BinaryIO, TypeAlias, Union, cast
 import numpy as np
 from PIL import Image
 
-from .decode import BROKEN, decode_image, from_pillow, rgb_of
+from .decode import BROKEN, decode_image, from_pillow, photo_of
+from .limits import max_bytes
+from .read import read_content
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -34,10 +36,10 @@ def load_photo(photo: Photo) -> np.ndarray:
             gives it, C 1, 3 or 4, uint8 or floating point in [0, 1], on any device.
 
     Returns:
-        The array itself; or uint8 [H, W, 3] RGB from a file; or [H, W, C] from a tensor, of the tensor's dtype
-        (float32 if that is floating point); or, from a PIL image, according to its mode, uint8
-        [H, W], [H, W, 3] RGB, [H, W, 4] RGBA if it has transparency, or uint16 [H, W]. Colours with an embedded profile
-        become sRGB.
+        The array itself; or, from a file, uint8 [H, W, 3] RGB, or [H, W, 4] RGBA unless it is opaque everywhere; or
+        [H, W, C] from a tensor, of the tensor's dtype (float32 if that is floating point); or, from a PIL image, by its
+        mode, uint8 [H, W], [H, W, 3] RGB, [H, W, 4] RGBA if it has transparency, or uint16 [H, W]. Colours become sRGB
+        (:func:`~.decode.decode`).
 
     Raises:
         TypeError: the photo is none of these.
@@ -50,14 +52,14 @@ def load_photo(photo: Photo) -> np.ndarray:
     if isinstance(photo, Image.Image):
         return _from_pil(photo, "the PIL image")
     if isinstance(photo, (bytes, bytearray, memoryview)):
-        return rgb_of(decode_image(bytes(photo), "the photo"))
+        return photo_of(decode_image(bytes(photo), "the photo"))
     if isinstance(photo, (str, PathLike)):
-        return rgb_of(decode_image(Path(photo).read_bytes(), str(photo)))
+        return photo_of(decode_image(read_content(Path(photo)), str(photo)))
     if hasattr(photo, "permute"):
         return _from_tensor(cast("Tensor", photo))
-    content = photo.read() if hasattr(photo, "read") else None
+    content = photo.read(max_bytes() + 1) if hasattr(photo, "read") else None
     if isinstance(content, bytes):
-        return rgb_of(decode_image(content, "the photo"))
+        return photo_of(decode_image(content, "the photo"))
     if isinstance(content, str):
         raise TypeError("the photo is a file that is open as text: open it in binary mode, 'rb'")
     raise TypeError(

@@ -5,7 +5,9 @@ from pathlib import Path
 
 import numpy as np
 
+from ..errors import printable
 from .decode import decode_image, matte_of, rgb_of
+from .limits import check_bytes, max_bytes
 
 #: Suffixes of image files, in lower case; files may have them in any case. HEIC needs the package pillow-heif.
 SUFFIXES = (
@@ -20,7 +22,7 @@ def list_images(folder: Path) -> list[Path]:
 
 
 def read_rgb(path: Path) -> np.ndarray:
-    """Read a file as uint8 [H, W, 3] RGB in sRGB, rotated according to its EXIF orientation (see :mod:`.decode`).
+    """Read a file as uint8 [H, W, 3] RGB in sRGB, upright; what has alpha is put on white (see :mod:`.decode`).
 
     Raises:
         OSError: the file cannot be read.
@@ -32,15 +34,17 @@ def read_rgb(path: Path) -> np.ndarray:
 def read_matte(path: Path) -> np.ndarray:
     """Read a matte as uint8 [H, W]: the file's alpha channel unless it is opaque everywhere, else its grey.
 
+    Its values are no colours: profiles and gammas change nothing.
+
     Raises:
         OSError, ValueError: as :func:`read_rgb`.
     """
-    return matte_of(_decode(path))
+    return matte_of(_decode(path, as_data=True))
 
 
 def read_grey(path: Path) -> np.ndarray:
-    """Read a file as uint8 [H, W], whatever its alpha; otherwise as :func:`read_rgb`."""
-    array = _decode(path)
+    """Read a file as uint8 [H, W], whatever its alpha; otherwise as :func:`read_matte`."""
+    array = _decode(path, as_data=True)
     return matte_of(array[..., :3] if array.ndim == 3 else array)
 
 
@@ -57,11 +61,19 @@ def read_rgba(path: Path) -> np.ndarray:
     return image
 
 
-def _decode(path: Path) -> np.ndarray:
+def read_content(path: Path) -> bytes:
+    """Read an image file whole, unless it has more bytes than any picture needs (:mod:`.limits`).
+
+    Raises:
+        OSError: the file cannot be read.
+        ValueError: it is too large.
+    """
+    with open(path, "rb") as file:
+        check_bytes(os.fstat(file.fileno()).st_size, printable(path))
+        # A pipe has no size: read one byte more than possible, which decode refuses.
+        return file.read(max_bytes() + 1)
+
+
+def _decode(path: Path, as_data: bool = False) -> np.ndarray:
     # Pass bytes, not names: the readers of OpenCV and Pillow do not accept every file name.
-    return decode_image(path.read_bytes(), printable(path))
-
-
-def printable(path: Path | str) -> str:
-    """Return a file's name for messages, with bytes that are not UTF-8 as escapes, which print would fail on."""
-    return os.fsencode(path).decode("utf-8", "backslashreplace")
+    return decode_image(read_content(path), str(path), as_data)

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 import cv2
 import numpy as np
 
-from ..arrays import as_rgb, check_image, check_matte, to_uint8
+from ..arrays import check_image, check_matte, on_white, to_uint8
 
 #: Standard deviation of the background blur, as a fraction of the photo's longest side.
 BLUR = 0.015
@@ -35,7 +35,7 @@ def crop_to_fill(image: np.ndarray, height: int, width: int) -> np.ndarray:
         ValueError, TypeError: the image is invalid; see :func:`~..arrays.check_image`.
     """
     check_image(image)
-    rgb = to_uint8(as_rgb(image))
+    rgb = to_uint8(on_white(image))
     h, w = rgb.shape[:2]
     # Crop first, in the image's own pixels, so that only what is shown is scaled.
     scale = max(height / h, width / w)
@@ -71,7 +71,7 @@ def blurred_background(image: np.ndarray, alpha: np.ndarray, blur: float = BLUR)
     height, width = alpha.shape
     small = (max(width // _SHRINK, 1), max(height // _SHRINK, 1))
     sigma = max(blur * max(small), 0.5)
-    rgb = as_rgb(image)
+    rgb = on_white(image)
 
     def weighted(band: slice) -> np.ndarray:
         return to_uint8(rgb[band]).astype(np.float32) * (1 - alpha[band].astype(np.float32))[..., None]

@@ -11,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 import cv2
 import numpy as np
 
-from ..arrays import as_rgb, check_matte, to_uint8
+from ..arrays import check_matte, on_white, to_uint8
 
 #: How much smaller the copy for the wide blurs is.
 _SHRINK = 4
@@ -44,7 +44,7 @@ def estimate_foreground(image: np.ndarray, alpha: np.ndarray) -> np.ndarray:
         TypeError: the image is not such an array, or the matte is not floating point.
     """
     check_matte(image, alpha)
-    rgb = as_rgb(image)
+    rgb = on_white(image)
     pixels = np.ascontiguousarray(rgb) if rgb.dtype == np.uint8 else to_uint8(rgb)
     alpha = np.ascontiguousarray(alpha, np.float32)
     height, width = alpha.shape

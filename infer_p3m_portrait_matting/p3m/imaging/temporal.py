@@ -3,7 +3,7 @@
 import cv2
 import numpy as np
 
-from ..arrays import as_rgb, check_matte, to_uint8
+from ..arrays import check_matte, on_white, to_uint8
 
 #: Weight of the new matte where nothing moves; the previous matte has the rest.
 STILL = 0.25
@@ -43,7 +43,7 @@ class TemporalFilter:
             TypeError: the matte is not floating point.
         """
         check_matte(image, alpha)
-        smooth = cv2.blur(to_uint8(as_rgb(image)), (7, 7)).astype(np.float32)
+        smooth = cv2.blur(to_uint8(on_white(image)), (7, 7)).astype(np.float32)
         alpha = alpha.astype(np.float32)
         if self._smooth is not None and self._alpha is not None and self._alpha.shape == alpha.shape:
             # A change in one channel is enough; the noise was smoothed away.

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..arrays import check_image
+from ..arrays import check_image, on_white, opacity
 from ..checkpoints.weights import expected_weights, fill, find_weights, read_weights
 from ..errors import WeightsError
 from ..files.photos import Photo, load_photo
@@ -121,9 +121,9 @@ class PortraitMatting:
         ((512, 512), 'float32')
 
         Args:
-            image: uint8, uint16 or float in [0, 1]; [H, W], [H, W, 1], [H, W, 3] (RGB) or [H, W, 4] (RGBA, whose
-                alpha is ignored). Any size from 1 x 1 px. It is never changed. Or a path, the bytes of an image file,
-                or whatever else :func:`~..files.photos.load_photo` takes.
+            image: uint8, uint16 or float in [0, 1]; [H, W], [H, W, 1], [H, W, 3] (RGB) or [H, W, 4] (RGBA: the network
+                sees it on white, and its alpha multiplies the matte). Any size from 1 x 1 px. It is never changed. Or a
+                path, the bytes of an image file, or whatever else :func:`~..files.photos.load_photo` takes.
             method: one of :data:`METHODS`, in any case.
             input_size: bound in pixels of the long side of what the network sees, at least 32.
             after_pass: called after each pass through the network; what it raises ends the run.
@@ -141,7 +141,9 @@ class PortraitMatting:
         image = _checked(image)
         procedure = self._procedure(_check_request(method, input_size))
         done = after_pass or _nothing
-        return matte_in_pieces(image, lambda piece: self._guarded([piece], procedure, input_size, done)[0])
+        seen = on_white(image)
+        alpha = matte_in_pieces(seen, lambda piece: self._guarded([piece], procedure, input_size, done)[0])
+        return _within(image, alpha)
 
     def matte_batch(
         self,
@@ -199,7 +201,8 @@ class PortraitMatting:
             while waiting:
                 batch = waiting[:batch_size]
                 try:
-                    found = self._guarded([photos[place] for place in batch], procedure, input_size, _nothing)
+                    seen = [on_white(photos[place]) for place in batch]
+                    found = self._guarded(seen, procedure, input_size, _nothing)
                 except torch.OutOfMemoryError:
                     if len(batch) == 1:
                         raise
@@ -207,7 +210,7 @@ class PortraitMatting:
                     message = "the GPU has too little memory for %d photos at once: trying %d"
                     logger.warning(message, len(batch), batch_size)
                     continue
-                mattes.update(zip(batch, found, strict=True))
+                mattes.update({place: _within(photos[place], alpha) for place, alpha in zip(batch, found, strict=True)})
                 waiting = waiting[len(batch) :]
         return [mattes[place] for place in range(len(photos))]
 
@@ -217,7 +220,7 @@ class PortraitMatting:
         With a trimap of your own, ``np.where(trimap == 128, local_alpha, trimap / 255)`` is the matte.
 
         Args:
-            image, input_size: as for :meth:`matte`.
+            image, input_size: as for :meth:`matte`; the alpha of RGBA multiplies nothing here.
 
         Returns:
             float32 [H, W] in [0, 1]; meaningless outside the unknown area.
@@ -227,7 +230,8 @@ class PortraitMatting:
         """
         image = _checked(image)
         _check_request("HYBRID", input_size)
-        return matte_in_pieces(image, lambda piece: self._guarded([piece], self._local, input_size, _nothing)[0])
+        seen = on_white(image)
+        return matte_in_pieces(seen, lambda piece: self._guarded([piece], self._local, input_size, _nothing)[0])
 
     def _procedure(self, method: str) -> _Procedure:
         return self._hybrid if method == "HYBRID" else self._resize
@@ -349,6 +353,12 @@ class _OutOfRange(Exception):
 
 def _nothing() -> None:
     pass
+
+
+def _within(image: np.ndarray, alpha: np.ndarray) -> np.ndarray:
+    """Multiply a matte by the photo's own alpha: what an editor rubbed out does not come back."""
+    own = opacity(image)
+    return alpha if own is None else alpha * own
 
 
 def _require_weights(name: str) -> Path:

@@ -1,0 +1,42 @@
+"""Which image formats are read, and what to call those that are not."""
+
+import re
+
+from PIL import Image
+
+#: The formats that are ever opened, by Pillow's names; docs/command_line.md lists them. A plugin of Pillow may start
+#: other programs, as that of EPS does, so no other one sees a file.
+READ = ("JPEG", "PNG", "WEBP", "TIFF", "BMP", "GIF", "JPEG2000", "AVIF", "HEIF", "ICO", "PPM")
+
+#: How files of other formats begin, and their names.
+_OTHERS = (
+    (rb"\xff\x0a|\0\0\0\x0cJXL \r\n\x87\n", "JPEG XL"),
+    (rb"\x76\x2f\x31\x01", "OpenEXR"),
+    (rb"#\?(RADIANCE|RGBE)", "Radiance HDR"),
+    (rb"8BPS|8BPB", "a Photoshop document"),
+    (rb"gimp xcf", "a GIMP document"),
+    (rb"%PDF", "PDF"),
+    (rb"%!PS|\xc5\xd0\xd3\xc6|\x04%!PS", "PostScript"),
+    (rb"\xd7\xcd\xc6\x9a|\x01\0\0\0.{36} EMF", "a Windows metafile"),
+    (rb"(\xef\xbb\xbf)?\s*<(\?xml[^>]*>\s*(<!--.*?-->\s*)?(<!DOCTYPE svg[^>]*>\s*)?<svg|svg)", "SVG"),
+    (rb"(\xef\xbb\xbf)?\s*<(!DOCTYPE html|html)", "a web page"),
+    (rb"DDS ", "DDS"),
+    (rb"qoif", "QOI"),
+    (rb"icns", "an icon of macOS"),
+    (rb"SIMPLE  =", "FITS"),
+    (rb"FUJIFILMCCD-RAW|FOVb|IIRO|IIRS|MMOR|IIU\0|\0MRM|....ftypcrx ", "a camera's raw file"),
+    (rb"....ftyp(isom|iso\d|mp4\d|avc1|qt  |M4V |3gp.|3g2.)|....moov|\x1a\x45\xdf\xa3|RIFF....AVI ", "a video"),
+)
+_SOMETHING_ELSE = [(re.compile(start, re.DOTALL | re.IGNORECASE), called) for start, called in _OTHERS]
+
+
+def readable() -> list[str]:
+    """Return the formats of :data:`READ` that this Pillow knows."""
+    Image.init()
+    return [name for name in READ if name in Image.OPEN]
+
+
+def name_of_unreadable(content: bytes) -> str:
+    """Return what a file is that is none of :data:`READ`, such as "JPEG XL" or "a video"; "" if that is unknown."""
+    head = content[:1024]
+    return next((called for start, called in _SOMETHING_ELSE if start.match(head)), "")
