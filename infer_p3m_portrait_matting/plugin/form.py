@@ -69,15 +69,15 @@ class ParameterForm(QtWidgets.QWidget):
         return {**form_messages.problems(settings), **unreadable}
 
     def show_problem(self) -> None:
-        """Bring the first line with a problem into view."""
+        """Look again for problems, as files come and go, and bring the first line with one into view."""
+        self._refresh()
         self._show(set(self._problems))
 
     def _lines_of(self, section: str) -> list[Line]:
         return [line for name, line in self.lines.items() if PARAMETERS[name].section == section]
 
     def _read(self) -> tuple[Settings, dict[str, str]]:
-        """Read all entries: those that cannot be read take their default, and those of them that have an effect are
-        returned with what is wrong."""
+        """Read all entries, with defaults for those that cannot be read; say what is wrong with them if they count."""
         values, unreadable = {}, {}
         for name, control in self.controls.items():
             try:

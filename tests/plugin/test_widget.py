@@ -76,6 +76,16 @@ def test_a_field_that_is_marked_red_is_not_applied(widget, name, wrong, right):
     assert [values["temporal"] for values in apply(widget)] == ["True"]
 
 
+def test_a_file_that_vanishes_before_apply_is_said(widget, tmp_path):
+    weights = tmp_path / "weights.pth"
+    weights.touch()
+    enter(widget.form, "model_weight_file", str(weights))
+    assert not widget.form.lines["model_weight_file"].message.text()
+    weights.unlink()
+    assert apply(widget) == []
+    assert "There is no file" in widget.form.lines["model_weight_file"].message.text()
+
+
 def test_keys_and_arrows_change_the_input_size_by_32(widget):
     number = widget.form.controls["input_size"].widgets[0]
     QtTest.QTest.keyClick(number, QT.Qt.Key.Key_Up)
