@@ -1,4 +1,4 @@
-"""Write the table of parameters in README.md from the facts in pipeline/settings.py, or check it."""
+"""Write the table of parameters in docs/parameters.md from the facts in pipeline/settings.py, or check it."""
 
 import argparse
 import re
@@ -7,7 +7,7 @@ from pathlib import Path
 
 from infer_p3m_portrait_matting.pipeline.settings import PARAMETERS
 
-README = Path(__file__).resolve().parent.parent / "README.md"
+GUIDE = Path(__file__).resolve().parent.parent / "docs" / "parameters.md"
 _BLOCK = re.compile(r"(<!-- parameters -->\n).*?(<!-- end -->\n)", re.DOTALL)
 
 
@@ -30,13 +30,13 @@ def main() -> int:
     what = parser.add_mutually_exclusive_group(required=True)
     what.add_argument("--write", action="store_true", help="write the table")
     what.add_argument("--check", action="store_true", help="end with status 1 if the table is not that of today")
-    text = README.read_text(encoding="utf-8")
+    text = GUIDE.read_text(encoding="utf-8")
     if parser.parse_args().check:
         if with_table(text) != text:
-            print(f"{README.name}: run python -m tools.parameter_table --write", file=sys.stderr)
+            print(f"{GUIDE.name}: run python -m tools.parameter_table --write", file=sys.stderr)
             return 1
         return 0
-    README.write_text(with_table(text), encoding="utf-8")
+    GUIDE.write_text(with_table(text), encoding="utf-8")
     return 0
 
 

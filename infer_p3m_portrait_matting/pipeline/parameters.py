@@ -16,7 +16,7 @@ _TRUTH = {
 class Parameter:
     """The facts about one field of :class:`~.settings.Settings`.
 
-    Parsing, refusals, ``p3m --help``, the form and the table in README.md are all made from them.
+    Parsing, refusals, ``p3m --help``, the form and the table in docs/parameters.md are all made from them.
 
     Attributes:
         default: the value without a wish; its type (bool, int, float or str) is the parameter's.
