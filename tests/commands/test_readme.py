@@ -235,7 +235,7 @@ def test_every_parameter_is_in_the_table():
     assert parameter_table.with_table(guide) == guide, "run python -m tools.parameter_table --write"
     assert parameter_table.with_table(guide.replace("| `feather` |", "| `fether` |")) == guide
     for name, value in Settings().to_strings().items():
-        assert f"| `{name}` | `{value}` |" in README or (not value and f"| `{name}` | *(empty)* |" in README)
+        assert f"| `{name}` | `{value}` |" in guide or (not value and f"| `{name}` | *(empty)* |" in guide)
 
 
 @pytest.fixture
