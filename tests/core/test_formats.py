@@ -66,6 +66,15 @@ def test_postscript_in_a_photo_starts_no_program(read, tmp_path, monkeypatch):
     assert trace.exists()
 
 
+def test_a_pil_image_that_would_start_a_program_is_refused(tmp_path):
+    path = tmp_path / "a.eps"
+    path.write_bytes(EPS)
+    STARTED.clear()
+    with Image.open(path) as image, pytest.raises(ValueError, match="the PIL image is EPS, a format that is not read"):
+        load_photo(image)
+    assert STARTED == []
+
+
 @pytest.mark.parametrize("form", sorted({"BLP", "DDS", "EPS", "ICNS", "IM", "PCX", "SGI", "TGA", "MSP", "QOI", "PDF"}))
 def test_what_only_pillow_knows_is_not_opened(form, photo):
     picture = np.where(photo[..., 0] > 100, 255, 0).astype(np.uint8)
@@ -142,6 +151,14 @@ def test_pixels_are_limited_before_decoding_and_the_limit_can_be_raised(form, ph
     assert decode(content, "a").image.shape == photo.shape
 
 
+def test_the_picture_in_an_icon_is_limited(photo, monkeypatch):
+    content = encoded(photo, "ICO", sizes=[(32, 32)])
+    place = content.index(b"IHDR")
+    monkeypatch.setattr("PIL.PngImagePlugin.PngImageFile.load", lambda *_: pytest.fail("it was decoded"))
+    with pytest.raises(ValueError, match=r"a\.ico is 16000 x 16000 px, more than the 100 megapixels"):
+        decode(content[: place + 4] + struct.pack(">II", 16000, 16000) + content[place + 12 :], "a.ico")
+
+
 def test_bytes_are_limited_before_reading(photo, tmp_path, monkeypatch):
     path = tmp_path / "a.png"
     path.write_bytes(encoded(photo, "PNG") + bytes(100_000))
@@ -169,6 +186,12 @@ def test_scans_of_a_jpeg_are_limited(photo):
     with pytest.raises(ValueError, match=r"a\.jpg has 30\d\d scans, more than the 100 that are read"):
         decode(many, "a.jpg")
     assert time.perf_counter() - start < 2
+
+
+def test_segments_of_a_jpeg_are_limited(photo):
+    content = encoded(photo, "JPEG")
+    with pytest.raises(ValueError, match=r"a\.jpg has more than 100000 segments"):
+        decode(content[:2] + b"\xff\xfe\0\2" * 100_001 + content[2:], "a.jpg")
 
 
 def test_too_little_memory_is_one_line(photo, monkeypatch):

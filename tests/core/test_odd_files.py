@@ -152,6 +152,16 @@ def test_several_pictures_are_said_and_the_first_is_taken(form, photo):
     assert decode(animation(photo, form, 1), "a").warnings == []
 
 
+def test_the_main_picture_of_a_heic_is_taken(photo):
+    pillow_heif = pytest.importorskip("pillow_heif")
+    pillow_heif.register_heif_opener()
+    frames, content = [Image.fromarray(np.roll(photo, 9 * i, 1)) for i in range(3)], io.BytesIO()
+    frames[0].save(content, "HEIF", save_all=True, append_images=frames[1:], primary_index=1, quality=90)
+    image, warnings = decode(content.getvalue(), "a.heic")
+    assert np.abs(image.astype(int) - np.asarray(frames[1])).mean() < 6
+    assert warnings == ["a.heic has 3 pictures; the main one was taken"]
+
+
 def test_an_animation_of_16_bits_is_not_black(photo):
     def chunk(kind: bytes, data: bytes) -> bytes:
         return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))

@@ -151,6 +151,13 @@ def test_tags_of_wrong_types_and_damaged_directories_end_in_one_error_or_a_pictu
         assert said.startswith("a.tif") or not said
 
 
+def test_a_size_that_the_data_do_not_fill_is_refused_before_memory_is_taken(monkeypatch):
+    monkeypatch.setattr("cv2.imdecode", lambda *_: pytest.fail("OpenCV was asked to decode the file"))
+    content = tiff([bytes(9000)], (9000, 9000), (12,) * 3, 2)
+    with pytest.raises(ValueError, match=r"a\.tif cannot be read as an image; it is damaged or cut off"):
+        decode(content, "a.tif")
+
+
 def test_pages_are_counted_but_not_their_smaller_copies(rgb, tmp_path):
     pages = [Image.fromarray(rgb) for _ in range(3)]
     pages[0].save(tmp_path / "a.tif", save_all=True, append_images=pages[1:])

@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
-from ikomia_plugin import NAME, Workflow, workflow_with
+from ikomia_plugin import NAME, Workflow, outputs, workflow_with
 
+from infer_p3m_portrait_matting.p3m.files.encode import encode_png
 from infer_p3m_portrait_matting.pipeline.settings import Settings
 
 pytestmark = pytest.mark.slow
@@ -104,3 +105,19 @@ def test_random_values_in_a_workflow_file_load_or_are_one_clear_error(tmp_path, 
     (found,) = loaded.find_task(NAME)
     task = found[1] if isinstance(found, tuple) else found
     assert task.get_param_object().settings == expected
+
+
+@pytest.mark.parametrize("given_as", ["path", "array"])
+def test_what_an_editor_rubbed_out_does_not_come_back(given_as, astronaut, tmp_path):
+    own = np.full((256, 256), 255, np.uint8)
+    own[:, 176:] = 0
+    photo = np.dstack([astronaut[:256, 96:352], own])
+    (tmp_path / "a.png").write_bytes(encode_png(photo))
+    wf, task = workflow_with(input_size=128, background="blur")
+    wf.run_on(**({"path": str(tmp_path / "a.png")} if given_as == "path" else {"array": photo}))
+    composite, matte, cutout = outputs(task)
+    assert matte[:, :176].max() == 255
+    assert (matte[:, 176:] == 0).all()
+    assert (cutout[:, 176:, 3] == 0).all()
+    # White, blurred; nothing of the photo.
+    assert (composite[:, 230:] > 250).all()

@@ -31,6 +31,8 @@ BROKEN = (OSError, SyntaxError, EOFError, IndexError, TypeError, ArithmeticError
 
 _INSTALL_HEIF = 'pip install "pillow-heif>=1,<2"'
 _ORIENTATION = 274
+#: How an ICO begins.
+_ICON = b"\0\0\1\0"
 
 
 class Decoded(NamedTuple):
@@ -144,9 +146,12 @@ def _source(content: bytes, name: str, warnings: list[str]) -> _Source:
         reader = tiff.reader_of(layout, name)
         return _Source(content, "TIFF", pictures=layout.pages, reader=reader, layout=layout)
     if not name_of_unreadable(content) and jpeg.begins_with_jpeg(content):
-        whole = jpeg.with_usual_ends(content, name, warnings)
-        found = jpeg.outline(content)
+        whole, found = jpeg.with_usual_ends(content, name, warnings)
         return _Source(whole, "JPEG", pictures=1, frame=found.frame, is_mended=not found.is_whole)
+    if content.startswith(_ICON):
+        # Pillow decodes its pictures when it opens it, and they may be larger than the icon says.
+        for width, height in png.sizes_within(content):
+            check_size(width, height, name)
     return _Source(content)
 
 
@@ -168,7 +173,8 @@ def _decoded(content: bytes, name: str, as_data: bool, warnings: list[str]) -> n
                 _check_rows(source.content, name, warnings)
             array = from_pillow(image, name, as_data, warnings)
             has_profile = bool(image.info.get("icc_profile"))
-            _count(source.pictures or _count_of(image), name, warnings)
+            which = "main one" if source.format == "HEIF" else "first"
+            _count(source.pictures or _count_of(image), name, warnings, which)
     except (*BROKEN, ValueError) as error:
         if called := _what_is_unusual(source):
             raise RefusedError(f"{name} is {called}, which cannot be read: save it as an ordinary one") from error
@@ -208,9 +214,9 @@ def _count_of(image: Image.Image) -> int:
     return getattr(image, "n_frames", 1) if image.format in ("GIF", "WEBP", "AVIF", "HEIF") else 1
 
 
-def _count(pictures: int, name: str, warnings: list[str]) -> None:
+def _count(pictures: int, name: str, warnings: list[str], which: str = "first") -> None:
     if pictures > 1:
-        warnings.append(f"{name} has {pictures} pictures; the first was taken")
+        warnings.append(f"{name} has {pictures} pictures; the {which} was taken")
 
 
 @cache

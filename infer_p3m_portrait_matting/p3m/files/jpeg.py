@@ -21,6 +21,8 @@ _FRAMES = set(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 _LAST_HUFFMAN = 0xC7
 #: The processes that most decoders do not know, by these markers.
 _RARE = {0xC3: "without loss", 0xC5: "in layers", 0xC6: "in layers", 0xC7: "in layers"}
+#: Segments that a file may have.
+_SEGMENTS = 100_000
 #: How far into a file its picture may begin.
 _FARTHEST = 1024
 #: Data that would change every block that is missing.
@@ -48,10 +50,17 @@ def begins_with_jpeg(content: bytes) -> bool:
     return content[:2] == _START or content.find(_START + b"\xff", 0, _FARTHEST) > 0
 
 
-def outline(content: bytes) -> Outline:
-    """Walk along the markers of a JPEG that begins with its first byte."""
-    place, scans, frame = 2, 0, 0
+def outline(content: bytes, name: str) -> Outline:
+    """Walk along the markers of a JPEG that begins with its first byte.
+
+    Raises:
+        RefusedError: it has more segments than any picture needs.
+    """
+    place, scans, frame, count = 2, 0, 0, 0
     while found := _MARKER.search(content, place):
+        count += 1
+        if count > _SEGMENTS:
+            raise RefusedError(f"{name} has more than {_SEGMENTS} segments: save it as an ordinary JPEG")
         code, body = content[found.end() - 1], found.end()
         if code == _EOI:
             return Outline(scans, frame, found.start(), True)
@@ -65,8 +74,8 @@ def outline(content: bytes) -> Outline:
     return Outline(scans, frame, len(content), False)
 
 
-def with_usual_ends(content: bytes, name: str, warnings: list[str]) -> bytes:
-    """Return a JPEG as decoders want it: from its first marker to its end of image; a whole one as it is.
+def with_usual_ends(content: bytes, name: str, warnings: list[str]) -> tuple[bytes, Outline]:
+    """Return a JPEG as decoders want it, from its first marker to its end of image, and what its markers told.
 
     Args:
         content: the file.
@@ -81,7 +90,7 @@ def with_usual_ends(content: bytes, name: str, warnings: list[str]) -> bytes:
     odd_start = start > 0 or (first is not None and first.start() > start + 2)
     if odd_start:
         content = _START + content[first.start() if first else start + 2 :]
-    found = outline(content)
+    found = outline(content, name)
     if found.scans > MAX_SCANS:
         raise RefusedError(
             f"{name} has {found.scans} scans, more than the {MAX_SCANS} that are read: save it as an ordinary JPEG"
@@ -95,7 +104,7 @@ def with_usual_ends(content: bytes, name: str, warnings: list[str]) -> bytes:
         content = content[: found.end].rstrip(b"\xff") + _END
     if odd_start:
         warnings.append(f"{name} does not begin as a JPEG should; its picture was found behind that")
-    return content
+    return content, found
 
 
 def has_all_rows(content: bytes) -> bool:

@@ -8,6 +8,7 @@ import numpy as np
 from PIL import Image
 
 from .decode import BROKEN, decode_image, from_pillow, photo_of
+from .formats import READ
 from .limits import max_bytes
 from .read import read_content
 
@@ -80,6 +81,9 @@ def _from_tensor(photo: "Tensor") -> np.ndarray:
 
 
 def _from_pil(image: Image.Image, name: str) -> np.ndarray:
+    if image.format not in (None, "MPO", *READ):
+        # To load it may start another program, as EPS does.
+        raise ValueError(f"{name} is {image.format}, a format that is not read: convert it to RGB first")
     if image.mode in ("I", "F"):
         raise ValueError(f"{name} has 32 bits a pixel (mode {image.mode}): convert it to 8 or 16 bits first")
     try:

@@ -1,5 +1,6 @@
 """What the chunks of a PNG say about its picture (Portable Network Graphics, third edition)."""
 
+import re
 import struct
 import zlib
 from typing import NamedTuple
@@ -42,6 +43,13 @@ class Chunks(NamedTuple):
 def is_png(content: bytes) -> bool:
     """Tell whether a file is a PNG by its first bytes."""
     return content.startswith(_HEAD)
+
+
+def sizes_within(content: bytes) -> list[tuple[int, int]]:
+    """Return width and height of each PNG within another file."""
+    return [
+        struct.unpack(">II", found[1]) for found in re.finditer(re.escape(_HEAD) + b".{8}(.{8})", content, re.DOTALL)
+    ]
 
 
 def read_chunks(content: bytes, name: str) -> Chunks:

@@ -147,6 +147,8 @@ def read_by_opencv(content: bytes, layout: Layout, name: str) -> np.ndarray:
         RefusedError: the file is damaged, or its values lie outside [0, 1].
     """
     check_size(layout.width, layout.height, name)
+    if layout.compression == 1 and layout.width * layout.height * sum(layout.bits) > 8 * len(content):
+        raise RefusedError(f"{name} cannot be read as an image; it is damaged or cut off")
     try:
         image = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_UNCHANGED | cv2.IMREAD_IGNORE_ORIENTATION)
     except cv2.error:
