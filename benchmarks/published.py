@@ -106,7 +106,7 @@ class PublishedProcedure:
 def _published_unpooling() -> Iterator[None]:
     """Let the networks pool and unpool by PyTorch's own kernels."""
 
-    def pool(x: Tensor, kernel: int, padding: int, with_indices: bool) -> tuple[Tensor, Tensor]:
+    def pool(x: Tensor, kernel: int, padding: int) -> tuple[Tensor, Tensor]:
         return F.max_pool2d(x, kernel, 2, padding, return_indices=True)
 
     def max_unpool(x: Tensor, indices: Tensor, overlapping: bool) -> Tensor:

@@ -101,8 +101,8 @@ def not_a_number(*args, empty=torch.empty, **kwargs):
 @pytest.mark.parametrize("half_rows", [4, 64])
 @pytest.mark.parametrize("variant", ["resnet34", "vitae-s", "mobile"])
 def test_the_local_alpha_is_the_same_wherever_it_is_wanted(variant, half_rows, matting, mobile, monkeypatch):
-    monkeypatch.setattr("infer_p3m_portrait_matting.p3m.model.decoders._ROWS", 4)
-    monkeypatch.setattr("infer_p3m_portrait_matting.p3m.model.decoders._HALF_ROWS", half_rows)
+    monkeypatch.setattr("infer_p3m_portrait_matting.p3m.model.in_strips._ROWS", 4)
+    monkeypatch.setattr("infer_p3m_portrait_matting.p3m.model.in_strips._HALF_ROWS", half_rows)
     model = mobile.model if variant == "mobile" else matting(variant).model
     x = torch.cat([noise(160, 288, seed) for seed in range(2)])
     wanted = torch.zeros(2, 1, 40, 72, dtype=torch.bool)

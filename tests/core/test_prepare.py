@@ -11,10 +11,16 @@ from torch.nn import functional as F
 from torchvision.models.resnet import BasicBlock
 
 from infer_p3m_portrait_matting.p3m import create_model
-from infer_p3m_portrait_matting.p3m.model.encoders.features import Features, pool, pool_pairs, stem_in_strips
+from infer_p3m_portrait_matting.p3m.model.encoders.features import Features
 from infer_p3m_portrait_matting.p3m.model.kernels.convolution import FusedConv2d, conv_relu
 from infer_p3m_portrait_matting.p3m.model.kernels.efficientnet import StripwiseBlock
 from infer_p3m_portrait_matting.p3m.model.kernels.linear import FusedLinear
+from infer_p3m_portrait_matting.p3m.model.kernels.pooling import (
+    convolve_and_pool,
+    convolve_and_pool_only,
+    pool,
+    pool_pairs,
+)
 from infer_p3m_portrait_matting.p3m.model.prepare import (
     fold_batch_norms,
     fuse_layers,
@@ -57,7 +63,7 @@ def test_a_fused_convolution_adds_and_activates(kind, plus, activation, packed):
     with torch.inference_mode():
         found = fused(x, addend.clone() if plus else None)
     assert torch.allclose(found, expected, rtol=0, atol=1e-5)
-    assert fused.on_cpu == packed
+    assert fused.weight.is_meta == packed
 
 
 @pytest.mark.parametrize("activation", [None, nn.ReLU, nn.ReLU6, nn.SiLU])
@@ -166,21 +172,21 @@ def test_a_network_in_half_precision_computes_without_the_kernels_of_a_cpu(name,
 @pytest.mark.parametrize(("kernel", "padding"), [(3, 1), (2, 0)])
 @pytest.mark.parametrize("rows", [1, 2, 16])
 def test_a_stem_in_strips_is_the_stem_as_a_whole(rows, kernel, padding, monkeypatch):
-    monkeypatch.setattr("infer_p3m_portrait_matting.p3m.model.encoders.features._ROWS", rows)
+    monkeypatch.setattr("infer_p3m_portrait_matting.p3m.model.kernels.pooling._ROWS", rows)
     convolution = nn.Conv2d(3, 8, 7, padding=3).requires_grad_(False)
     x = noise(1, 3, 96, 1024)
     e0 = convolution(x).relu()
-    pooled, indices = pool(e0, kernel, padding, with_indices=True)
+    pooled, indices = pool(e0, kernel, padding)
     fused = FusedConv2d(convolution)
     fused.pack()
     with torch.inference_mode():
-        stem = stem_in_strips(fused, x, kernel, padding, True, torch.float32)
-        deepest = stem_in_strips(fused, x, kernel, padding, False, torch.float32)
+        stem = convolve_and_pool(fused, x, kernel, padding, torch.float32)
+        deepest = convolve_and_pool_only(fused, x, kernel, padding)
     assert torch.allclose(stem.pooled, pooled, rtol=0, atol=1e-5)
-    assert torch.equal(stem.pooled, deepest.pooled)
+    assert torch.equal(stem.pooled, deepest)
     # Where the maximum was: rounding may settle a tie otherwise, no more.
     assert (stem.indices == indices).float().mean() > 0.9999
-    assert torch.allclose(stem.e0_pooled, F.max_pool2d(e0, 2), rtol=0, atol=1e-5)
+    assert torch.allclose(stem.pairs, F.max_pool2d(e0, 2), rtol=0, atol=1e-5)
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
@@ -195,7 +201,7 @@ def test_pooling_pairs_is_pooling_without_indices(dtype):
 
 def test_a_pool_at_a_larger_stride_is_part_of_the_one_that_an_encoder_has_at_hand():
     e0 = noise(2, 8, 32, 64)
-    whole = Features(e0, e0, e0, e0, e0, e0, None)
+    whole = Features(e0, e0, e0, e0, e0, e0, (None,) * 5)
     pooled = whole._replace(e0=None, e0_pooled=F.max_pool2d(e0, 2))
     for stride in (2, 4, 8):
         assert torch.equal(pooled.pool_e0(stride), whole.pool_e0(stride))
@@ -231,7 +237,7 @@ def test_a_block_that_weighs_channels_is_not_cut():
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
 @pytest.mark.parametrize("rows", [1, 16])
 def test_the_mobile_stem_in_strips_is_the_stem_as_a_whole(rows, dtype, monkeypatch):
-    monkeypatch.setattr("infer_p3m_portrait_matting.p3m.model.encoders.mobile._ROWS", rows)
+    monkeypatch.setattr("infer_p3m_portrait_matting.p3m.model.in_strips._ROWS", rows)
     torch.manual_seed(0)
     model = drawn(create_model("mobile")).eval()
     x = noise(1, 3, 64, 1024)

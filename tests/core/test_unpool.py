@@ -5,7 +5,7 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from infer_p3m_portrait_matting.p3m.model.encoders.features import pool
+from infer_p3m_portrait_matting.p3m.model.kernels.pooling import pool
 from infer_p3m_portrait_matting.p3m.model.kernels.unpool import _settle, max_unpool, to_steps, unpool_window
 
 
@@ -80,7 +80,7 @@ def test_pooling_in_strips_and_unpooling_by_steps_give_the_same(kernel, padding,
     expected = unpool_slowly(x.float(), indices)
     for size in (1, 3 * 10 * 10, 2**20):
         monkeypatch.setattr("infer_p3m_portrait_matting.p3m.model.kernels.unpool._STRIP", size)
-        pooled, steps = pool(e, kernel, padding, with_indices=True)
+        pooled, steps = pool(e, kernel, padding)
         assert steps.dtype == torch.int16
         assert torch.equal(pooled.float(), wanted)
         assert torch.equal(steps, to_steps(indices))

@@ -6,8 +6,8 @@ import torch
 from torch import Tensor, nn
 
 from .channels import STRIDE, Channels
-from .decoders import MattingDecoder, Pyramid, SegmentationDecoder
-from .encoders.features import Encoder, Features
+from .decoders import MattingDecoder, SegmentationDecoder
+from .encoders.features import Encoder
 
 #: The classes of the segmentation decoder, in the order of its logits.
 BACKGROUND, UNKNOWN, FOREGROUND = 0, 1, 2
@@ -82,27 +82,27 @@ class P3MNet(nn.Module):
         self.encoder = encoder
         self.segmentation = SegmentationDecoder(channels)
         self.matting = MattingDecoder(channels)
-        #: The number format of the matting decoder; None, as in training, leaves maps as they come.
-        self.dtype: torch.dtype | None = None
+        #: The number format in which it computes, but for parts that preparing leaves in float32.
+        self.dtype = torch.float32
 
     def forward(self, x: Tensor) -> P3MOutput:
         """Predict everything (see :class:`P3MOutput`), as training needs it."""
         _check(x)
         features = self.encoder(x)
         segmentation = self.segmentation(features.e4, sides=True)
-        local_alpha = self.matting(*self._for_matting(features, segmentation.pyramid))
+        local_alpha = self.matting(features, segmentation.pyramid)
         logits = segmentation.logits
         return P3MOutput(logits, local_alpha, fuse(logits, local_alpha), segmentation.side_logits)
 
     def segment(self, x: Tensor) -> Tensor:
         """Predict only the segmentation logits, float [N, 3, H, W]: the global pass of HYBRID."""
         _check(x)
-        return self.segmentation(self.encoder(x, skips=False).e4).logits
+        return self.segmentation(self.encoder.deepest(x)).logits
 
     def segment_with_sides(self, x: Tensor) -> tuple[Tensor, ...]:
         """Predict the segmentation logits and the three side logits, float [N, 3, H, W] each, as ``forward`` does."""
         _check(x)
-        _, logits, side_logits = self.segmentation(self.encoder(x, skips=False).e4, sides=True)
+        _, logits, side_logits = self.segmentation(self.encoder.deepest(x), sides=True)
         return logits, *side_logits
 
     def local_alpha(self, x: Tensor, wanted: Tensor | None = None) -> Tensor:
@@ -115,8 +115,6 @@ class P3MNet(nn.Module):
         _check(x)
         features = self.encoder(x)
         pyramid, _ = self.segmentation.pyramid(features.e4)
-        # Under the same names, so that nothing keeps the maps in their former format.
-        features, pyramid = self._for_matting(features, pyramid)
         return self.matting(features, pyramid, wanted)
 
     def fused_alpha(self, x: Tensor) -> Tensor:
@@ -124,15 +122,7 @@ class P3MNet(nn.Module):
         _check(x)
         features = self.encoder(x)
         pyramid, logits, _ = self.segmentation(features.e4)
-        features, pyramid = self._for_matting(features, pyramid)
         return fuse(logits, self.matting(features, pyramid, classify(logits) == UNKNOWN))
-
-    def _for_matting(self, features: Features, pyramid: Pyramid) -> tuple[Features, Pyramid]:
-        """What the matting decoder takes, in its number format."""
-        if self.dtype is None:
-            return features, pyramid
-        d4, d3, d2, d1 = (x.to(self.dtype) for x in pyramid)
-        return features.to(self.dtype), (d4, d3, d2, d1)
 
 
 def _check(x: Tensor) -> None:

@@ -10,6 +10,8 @@ from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 from torchvision.models.resnet import BasicBlock
 
+from .encoders.features import Features
+from .in_strips import compute_in_strips
 from .kernels.convolution import ACTIVATIONS, FusedConv2d
 from .kernels.efficientnet import cut_into_strips
 from .kernels.linear import FusedLinear
@@ -31,6 +33,7 @@ class FusedBasicBlock(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Transform float [N, C, H, W]; ``x`` may be overwritten."""
+        x = x.to(self.conv1.weight.dtype)
         y = self.conv1(x)
         return self.conv2(y, x if self.shortcut is None else self.shortcut(x))
 
@@ -91,6 +94,7 @@ def pack_for_cpu(module: nn.Module) -> None:
     """Lay out the weights of all fused layers for oneDNN, where this build of PyTorch has it."""
     if torch.backends.mkldnn.is_available():
         cut_into_strips(module)
+        compute_in_strips(module)
         for child in module.modules():
             if isinstance(child, (FusedConv2d, FusedLinear)):
                 child.pack()
@@ -120,13 +124,36 @@ def prepare_for_inference(
     for name, parameter in model.named_parameters():
         if not name.startswith(prefixes):
             parameter.data = parameter.data.to(dtype)
-    model.segmentation.dtype = torch.float32 if "segmentation" in exact else dtype
-    model.dtype = model.encoder.dtype = dtype
+    model.dtype = dtype
+    if dtype != torch.float32:
+        _cast_between_modules(model, dtype)
     model = model.to(device).to(memory_format=torch.channels_last)
     if device.type == "cpu":
         pack_for_cpu(model)
         _give_back_memory()
     return model.eval()
+
+
+def _cast_between_modules(model: P3MNet, dtype: torch.dtype) -> None:
+    """Let maps change their number format where a module takes another; fused layers do so themselves."""
+
+    def encoded(_: nn.Module, __: tuple, f: Features) -> Features:
+        e0, pooled = (None if x is None else x.to(dtype) for x in (f.e0, f.e0_pooled))
+        e0p, e1, e2, e3 = (x.to(dtype) for x in (f.e0p, f.e1, f.e2, f.e3))
+        return Features(e0, e0p, e1, e2, e3, f.e4, f.indices, f.overlapping, pooled)
+
+    def before_matting(_: nn.Module, inputs: tuple) -> tuple:
+        features, pyramid, *wanted = inputs
+        return features, tuple(x.to(dtype) for x in pyramid), *wanted
+
+    def before_norm(norm: nn.Module, inputs: tuple) -> tuple:
+        return (inputs[0].to(norm.weight.dtype),)
+
+    model.encoder.register_forward_hook(encoded)
+    model.matting.register_forward_pre_hook(before_matting)
+    for module in model.modules():
+        if isinstance(module, nn.LayerNorm):
+            module.register_forward_pre_hook(before_norm)
 
 
 def _give_back_memory() -> None:

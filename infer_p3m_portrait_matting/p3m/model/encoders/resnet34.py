@@ -1,10 +1,11 @@
 """The ResNet-34 encoder of P3M-Net (Li et al. 2021, section 4): torchvision's blocks, five max-pools, no strides."""
 
 from torch import Tensor, nn
+from torch.nn import functional as F
 from torchvision.models.resnet import BasicBlock
 
-from ..kernels.convolution import FusedConv2d, match
-from .features import Encoder, Features, PooledConvolution, pool, stem_in_strips
+from ..kernels.pooling import pool
+from .features import Encoder, Features
 
 
 def _layer(inplanes: int, planes: int, blocks: int) -> nn.Sequential:
@@ -33,33 +34,34 @@ class ResNet34Encoder(Encoder):
         self.layer3 = _layer(128, 256, 6)
         self.layer4 = _layer(256, 512, 3)
 
-    def forward(self, x: Tensor, skips: bool = True) -> Features:
-        """Encode normalised RGB.
+    def forward(self, x: Tensor) -> Features:
+        """Compute all features (see :class:`Encoder`)."""
+        e0 = self.first(x)
+        return self.below(e0, *pool(e0, 3, 1))
 
-        Args:
-            x: float [N, 3, H, W], H and W multiples of 32.
-            skips: False to compute only e4.
+    def deepest(self, x: Tensor) -> Tensor:
+        """Compute only e4."""
+        return self.deepest_below(F.max_pool2d(self.first(x), 3, 2, 1))
 
-        Returns:
-            The features (see :class:`Features`).
-        """
-        e0, e0_pooled, e0p, i0 = self._stem(x, skips)
-        x, i1 = pool(e0p, 3, 1, skips)
-        # The decoders take it so; the larger one need not stay.
-        e0p = match(e0p, self.layer1)
-        e1 = self.layer1(match(x, self.layer1))
-        x, i2 = pool(e1, 3, 1, skips)
+    def first(self, x: Tensor) -> Tensor:
+        """Compute e0."""
+        return self.relu(self.bn1(self.conv1(x)))
+
+    def below(self, e0: Tensor | None, e0p: Tensor, i0: Tensor, e0_pooled: Tensor | None = None) -> Features:
+        """Compute what follows from e0p; e0, its indices and ``e0_pooled`` are passed on."""
+        x, i1 = pool(e0p, 3, 1)
+        e1 = self.layer1(x)
+        x, i2 = pool(e1, 3, 1)
         e2 = self.layer2(x)
-        x, i3 = pool(e2, 3, 1, skips)
+        x, i3 = pool(e2, 3, 1)
         e3 = self.layer3(x)
-        x, i4 = pool(e3, 3, 1, skips)
+        x, i4 = pool(e3, 3, 1)
         e4 = self.layer4(x)
-        if not skips:
-            return Features.deepest(e4)
         return Features(e0, e0p, e1, e2, e3, e4, (i0, i1, i2, i3, i4), True, e0_pooled)
 
-    def _stem(self, x: Tensor, skips: bool) -> PooledConvolution:
-        if isinstance(self.conv1, FusedConv2d) and self.conv1.on_cpu:
-            return stem_in_strips(self.conv1, x, 3, 1, skips, self.dtype or x.dtype)
-        e0 = self.relu(self.bn1(self.conv1(x)))
-        return PooledConvolution(e0 if skips else None, None, *pool(e0, 3, 1, skips))
+    def deepest_below(self, e0p: Tensor) -> Tensor:
+        """Compute e4 from e0p."""
+        x = e0p
+        for layer in (self.layer1, self.layer2, self.layer3, self.layer4):
+            x = layer(F.max_pool2d(x, 3, 2, 1))
+        return x

@@ -7,10 +7,12 @@ import numpy as np
 import torch
 from timm.layers import Mlp
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from ..kernels.attention import attend
-from ..kernels.convolution import FusedConv2d, conv_relu, match
-from .features import Encoder, Features, PooledConvolution, as_map, as_tokens, pool, stem_in_strips
+from ..kernels.convolution import conv_relu
+from ..kernels.pooling import pool
+from .features import Encoder, Features, as_map, as_tokens
 
 DIMS = (64, 128, 256, 512)
 DEPTHS = (2, 2, 12, 2)
@@ -119,7 +121,7 @@ class Cell(nn.Module):
 
 
 class Stem(nn.Module):
-    """The reduction of stage 1: three convolutions and two max-pools, from the image to tokens at 1/4."""
+    """The reduction of stage 1: three convolutions and two max-pools, from the image to 1/4."""
 
     def __init__(self, dim: int) -> None:
         super().__init__()
@@ -128,24 +130,9 @@ class Stem(nn.Module):
         self.proj3 = nn.Conv2d(dim, dim, 3, padding=1)
         self.norm = nn.LayerNorm(dim)
 
-    def forward(
-        self, x: Tensor, skips: bool, dtype: torch.dtype
-    ) -> tuple[Tensor, PooledConvolution, Tensor | None, tuple]:
-        """Return the map at 1/4 (before its LayerNorm), e0 with its pooled maps, e0p, and the indices of both pools.
-
-        Args:
-            x: float [N, 3, H, W].
-            skips: whether to return e0, e0p and indices.
-            dtype: dtype of e0p, and of what is pooled of e0, for the decoder.
-        """
-        if isinstance(self.proj1, FusedConv2d) and self.proj1.on_cpu:
-            stem = stem_in_strips(self.proj1, x, 2, 0, skips, dtype)
-        else:
-            e0 = conv_relu(self.proj1, x)
-            stem = PooledConvolution(e0 if skips else None, None, *pool(e0, 2, 0, skips))
-        e0p = conv_relu(self.proj2, stem.pooled)
-        x, i1 = pool(e0p, 2, 0, skips)
-        return self.proj3(x), stem, e0p.to(dtype) if skips else None, (stem.indices, i1)
+    def tokens(self, x: Tensor) -> Tensor:
+        """Turn e0p after its pool, float [N, dim, h, w], into tokens, float [N, h * w, dim]."""
+        return self.norm(as_tokens(self.proj3(x)))
 
 
 class Reduction(nn.Module):
@@ -155,6 +142,14 @@ class Reduction(nn.Module):
         super().__init__()
         self.norm = nn.LayerNorm(dim)
         self.linear = nn.Linear(dim, out_dim, bias=False)
+
+    def skip(self, x: Tensor) -> Tensor:
+        """Compute the skip feature, float [N, dim, h, w] in and out; what follows is pooled from it."""
+        return as_map(self.norm(as_tokens(x)), *x.shape[2:])
+
+    def tokens(self, x: Tensor) -> Tensor:
+        """Turn the skip feature after its pool, float [N, dim, h, w], into tokens, float [N, h * w, out_dim]."""
+        return self.linear(as_tokens(x))
 
 
 class Stage(nn.Module):
@@ -173,6 +168,14 @@ class Stage(nn.Module):
             cells.append(Cell(dim, attn, GROUPS[index]))
         self.cells = nn.ModuleList(cells)
 
+    def forward(self, x: Tensor) -> Tensor:
+        """Transform a map that was pooled for this stage, float [N, C, h, w] to [N, dim, h, w]."""
+        height, width = x.shape[2:]
+        tokens = self.reduction.tokens(x)
+        for cell in self.cells:
+            tokens = cell(tokens, height, width)
+        return as_map(tokens, height, width)
+
 
 class ViTAESEncoder(Encoder):
     """ViTAE-S whose downsamplings are 2 x 2 max-pools with indices.
@@ -188,34 +191,34 @@ class ViTAESEncoder(Encoder):
         super().__init__()
         self.stages = nn.ModuleList(Stage(i) for i in range(4))
 
-    def forward(self, x: Tensor, skips: bool = True) -> Features:
-        """Encode normalised RGB.
+    def forward(self, x: Tensor) -> Features:
+        """Compute all features (see :class:`Encoder`)."""
+        e0 = conv_relu(self.stages[0].reduction.proj1, x)
+        return self.below(e0, *pool(e0, 2, 0))
 
-        Args:
-            x: float [N, 3, H, W], H and W multiples of 32.
-            skips: False to compute only e4.
+    def deepest(self, x: Tensor) -> Tensor:
+        """Compute only e4."""
+        return self.deepest_below(F.max_pool2d(conv_relu(self.stages[0].reduction.proj1, x), 2))
 
-        Returns:
-            The features (see :class:`Features`).
-        """
-        x, stem, e0p, indices = self.stages[0].reduction(x, skips, self.dtype or x.dtype)
-        maps = []
-        for index, stage in enumerate(self.stages):
-            height, width = x.shape[2:]
-            if index == 0:
-                tokens = stage.reduction.norm(as_tokens(x))
-            else:
-                skip = as_map(stage.reduction.norm(match(tokens, stage.reduction.norm)), height, width)
-                x, pooled = pool(skip, 2, 0, skips)
-                if skips:
-                    maps.append(skip)
-                indices += (pooled,)
-                height, width = x.shape[2:]
-                tokens = stage.reduction.linear(as_tokens(match(x, stage.reduction.linear)))
-            for cell in stage.cells:
-                tokens = cell(tokens, height, width)
-            x = as_map(tokens, height, width)
-        if not skips:
-            return Features.deepest(x)
-        e1, e2, e3 = maps
-        return Features(stem.e0, e0p, e1, e2, e3, x, indices, e0_pooled=stem.e0_pooled)
+    def below(self, e0: Tensor | None, halved: Tensor, i0: Tensor, e0_pooled: Tensor | None = None) -> Features:
+        """Compute what follows from e0 after its pool; e0, its indices and ``e0_pooled`` are passed on."""
+        first, *others = self.stages
+        e0p = conv_relu(first.reduction.proj2, halved)
+        x, i1 = pool(e0p, 2, 0)
+        x = first(x)
+        skips, indices = [], [i0, i1]
+        for stage in others:
+            skips.append(stage.reduction.skip(x))
+            x, pooled = pool(skips[-1], 2, 0)
+            indices.append(pooled)
+            x = stage(x)
+        e1, e2, e3 = skips
+        return Features(e0, e0p, e1, e2, e3, x, tuple(indices), e0_pooled=e0_pooled)
+
+    def deepest_below(self, halved: Tensor) -> Tensor:
+        """Compute e4 from e0 after its pool."""
+        first, *others = self.stages
+        x = first(F.max_pool2d(conv_relu(first.reduction.proj2, halved), 2))
+        for stage in others:
+            x = stage(F.max_pool2d(stage.reduction.skip(x), 2))
+        return x

@@ -66,22 +66,18 @@ class FusedConv2d(nn.Module):
         # The shape and dtype stay readable; the memory is freed.
         self.weight = nn.Parameter(self.weight.to("meta"), requires_grad=False)
 
-    @property
-    def on_cpu(self) -> bool:
-        """Tell whether the weights are laid out for a CPU, where maps are best computed strip by strip."""
-        return self._packed is not None
-
     def forward(
         self, x: Tensor, plus: Tensor | None = None, relu: bool = False, padding: tuple[int, int] | None = None
     ) -> Tensor:
         """Convolve, add ``plus``, then apply the activation.
 
         Args:
-            x: float [N, C, H, W].
-            plus: a map to add before the activation; it may be overwritten.
+            x: float [N, C, H, W]; it is cast to the dtype of the weights.
+            plus: a map of that dtype to add before the activation; it may be overwritten.
             relu: whether to apply ReLU instead of the module's own activation.
             padding: rows and columns of zeros around ``x``, instead of the convolution's own.
         """
+        x = x.to(self.weight.dtype)
         activation = nn.ReLU if relu else self.activation
         stride, own_padding, dilation, groups = self._shape
         if padding is None:
@@ -129,8 +125,3 @@ class FusedConv2d(nn.Module):
 def conv_relu(convolution: nn.Module, x: Tensor) -> Tensor:
     """Convolve and apply ReLU, in one kernel if the network is fused."""
     return convolution(x, relu=True) if isinstance(convolution, FusedConv2d) else convolution(x).relu_()
-
-
-def match(x: Tensor, module: nn.Module) -> Tensor:
-    """Cast a feature map to the dtype of the module that takes it."""
-    return x.to(next(module.parameters()).dtype)

@@ -30,7 +30,8 @@ class FusedLinear(nn.Module):
         self.weight = nn.Parameter(self.weight.to("meta"), requires_grad=False)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Transform float [..., C] into [..., C']."""
+        """Transform float [..., C], cast to the dtype of the weights, into [..., C']."""
+        x = x.to(self.weight.dtype)
         if self._packed is not None:
             name, algorithm = ("gelu", "none") if self.gelu else ("none", "")
             return torch.ops.mkldnn._linear_pointwise(x, self._packed, self.bias, name, [], algorithm)
