@@ -156,12 +156,15 @@ def main() -> None:
     # First: without it, an interrupted pack would be read as photos.
     (args.output / MARK).write_text("RGBA: the person's colour where there is any person, else the photo's.\n")
     # Forked children of a process that has used OpenMP would be killed.
-    with ProcessPoolExecutor(args.workers, multiprocessing.get_context("spawn")) as pool:
-        for output, paths, make in jobs:
-            output.mkdir(exist_ok=True)
-            made = partial(make, quality=args.quality, long_side=args.long_side)
-            pack = partial(_pack, output=output, make=made)
-            print(f"{len(list(pool.map(pack, paths, chunksize=8)))} files", flush=True)
+    try:
+        with ProcessPoolExecutor(args.workers, multiprocessing.get_context("spawn")) as pool:
+            for output, paths, make in jobs:
+                output.mkdir(exist_ok=True)
+                made = partial(make, quality=args.quality, long_side=args.long_side)
+                pack = partial(_pack, output=output, make=made)
+                print(f"{len(list(pool.map(pack, paths, chunksize=8)))} files", flush=True)
+    except (OSError, ValueError) as error:
+        parser.exit(1, f"error: {error}; the files that are packed already are kept\n")
 
 
 if __name__ == "__main__":

@@ -17,6 +17,9 @@ from .gallery import load_gallery
 from .source import Source, prefetch
 from .trainer import Shown, Trainer
 
+#: Seconds between two lines about the steps.
+SHOW_EVERY = 10
+
 #: Name of the file, in the folder of a training, from which it resumes.
 CHECKPOINT = "last.pt"
 
@@ -70,6 +73,7 @@ def fitted(config: Config, plan: Path, minutes: float, seconds: Callable[[], flo
     Raises:
         ValueError: measuring alone took as long.
     """
+    print("measuring how long the steps of every stage take", flush=True)
     all_steps = seconds()
     left = 60 * minutes - (time.monotonic() - started)
     if left <= 0:
@@ -106,7 +110,7 @@ def train(trainer: Trainer, sampler: Sampler, out: Path, stop_at: float, save_ev
     for data in prefetch(Source(config, sampler), trainer.step, config.steps, device):
         sums, count = sums + torch.stack(trainer.train_step(data)), count + 1
         samples += sum(len(batch.image) for batch in data if batch is not None)
-        if trainer.step % 50 == 0:
+        if time.monotonic() - shown > SHOW_EVERY or trainer.step == config.steps:
             means = " ".join(f"{n} {v:.4f}" for n, v in zip(Shown._fields, (sums / count).tolist(), strict=True))
             print(f"step {trainer.step} {means} {samples / (time.monotonic() - shown):.1f} samples/s", flush=True)
             sums, count, samples, shown = torch.zeros_like(sums), 0, 0, time.monotonic()
@@ -143,11 +147,14 @@ def main() -> None:
     config, device = Config.read(args.config), torch.device(args.device)
     if args.new_encoder and config.model != "mobile":
         parser.error(f"--new-encoder has ImageNet weights for mobile alone, not for {config.model}")
-    args.out.mkdir(parents=True, exist_ok=True)
     checkpoint, plan = args.out / CHECKPOINT, args.out / "scale.txt"
     if args.fit and checkpoint.exists() and not plan.exists():
         parser.error(f"--fit counts for a new training only, and {checkpoint} is of one that has begun")
-    sampler = Sampler(*load_gallery(args.data, device, args.long_side))
+    try:
+        sampler = Sampler(*load_gallery(args.data, device, args.long_side))
+    except (OSError, ValueError) as error:
+        parser.exit(1, f"error: {error}\n")
+    args.out.mkdir(parents=True, exist_ok=True)
     print(f"{len(sampler.portraits)} portraits, {args.device}, {time.monotonic() - started:.0f} s", flush=True)
 
     def trainer_of(config: Config) -> Trainer:

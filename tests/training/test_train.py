@@ -1,4 +1,6 @@
+import re
 from dataclasses import replace
+from importlib import import_module
 from pathlib import Path
 
 import cv2
@@ -8,7 +10,7 @@ import torch
 from drawn import draw_portrait, sampler_of
 from torch import nn
 
-from infer_p3m_portrait_matting.p3m import create_model, save_weights
+from infer_p3m_portrait_matting.p3m import PortraitMatting, create_model, find_weights, save_weights
 from training.augment import Recipe
 from training.config import Config, Part, Stage
 from training.portraits import is_held_out
@@ -373,3 +375,46 @@ def test_the_program_trains_saves_and_says_how_long_a_training_is(tmp_path, monk
     assert ended.value.code == 1
     assert "the gradient of step 4 is not finite" in capsys.readouterr().err
     assert (out / "last.pt").read_bytes() == saved
+
+
+def test_fine_tuning_takes_its_first_steps_from_the_bundled_model(tmp_path, monkeypatch, capsys, astronaut):
+    """Both stages of finetune.toml as they are, but for their number of steps and their pictures' size."""
+    (tmp_path / "data/train").mkdir(parents=True)
+    names = [name for name in map(str, range(9)) if not is_held_out(name)][:2]
+    for seed, name in enumerate(names):
+        portrait = draw_portrait(seed, 150, 120)
+        cv2.imwrite(str(tmp_path / f"data/train/{name}.png"), np.dstack([portrait.photo(), portrait.alpha]))
+    text = (CONFIGS / "finetune.toml").read_text()
+    shorter = {r"(steps|cooldown) = \d+": r"\1 = 2", r"size = \d+": "size = 128", "warmup = .*": "warmup = 1"}
+    for pattern, short in shorter.items():
+        text = re.sub(pattern, short, text)
+    (tmp_path / "finetune.toml").write_text(text)
+    arguments = ("--data", tmp_path / "data", "--config", tmp_path / "finetune.toml", "--out", tmp_path / "out")
+    start = ("--start", find_weights("mobile"), "--device", "cpu")
+    monkeypatch.setattr("sys.argv", ["train", *map(str, (*arguments, *start))])
+    main()
+    assert "at step 4 of 4" in capsys.readouterr().out
+    photo = np.ascontiguousarray(astronaut[:256, 64:320])
+    before, after = (
+        PortraitMatting("mobile", "cpu", weights, precision="float32").matte(photo)
+        for weights in (None, tmp_path / "out" / "p3m_mobile.safetensors")
+    )
+    assert not np.array_equal(before, after)
+    assert np.abs(before - after).mean() < 0.05  # it goes on from there
+
+
+@pytest.mark.parametrize("module", ["training.train", "training.pack"])
+@pytest.mark.parametrize(("place", "words"), [("photos", "photos/train"), ("data", "no image with an alpha channel")])
+def test_a_folder_of_plain_photos_is_refused_in_one_line(module, place, words, tmp_path, monkeypatch, capsys):
+    for folder in (tmp_path / "photos", tmp_path / "data" / "train"):
+        folder.mkdir(parents=True)
+        for name in "abc":
+            cv2.imwrite(str(folder / f"{name}.jpg"), np.full((64, 48, 3), 90, np.uint8))
+    out = "--out" if module == "training.train" else "--output"
+    monkeypatch.setattr("sys.argv", [module, "--data", str(tmp_path / place), out, str(tmp_path / "out")])
+    with pytest.raises(SystemExit) as ended:
+        import_module(module).main()
+    assert ended.value.code in (1, 2)
+    said = capsys.readouterr().err
+    assert words in said
+    assert said.rstrip().splitlines()[-1].count("error: ") == 1
