@@ -13,7 +13,8 @@ from pathlib import Path
 
 import numpy as np
 
-from infer_p3m_portrait_matting.p3m.files.read import SUFFIXES, read_rgb
+from infer_p3m_portrait_matting.p3m.files.photos import load_photo
+from infer_p3m_portrait_matting.p3m.files.read import SUFFIXES
 
 
 class Matting:
@@ -30,7 +31,7 @@ class Matting:
         images, errors = {}, {}
         for photo in batch["photo"]:
             try:
-                images[photo] = read_rgb(Path(photo))
+                images[photo] = load_photo(photo)
             except ValueError as error:
                 errors[photo] = str(error)
             except Exception as error:  # one photo must not end the run of thousands
@@ -56,13 +57,13 @@ class Matting:
         alone = [self.mattes({photo: image}, errors) for photo, image in images.items()]
         return {photo: alpha for found in alone for photo, alpha in found.items()}
 
-    def write(self, rgb: np.ndarray, alpha: np.ndarray, target: Path) -> None:
+    def write(self, photo: np.ndarray, alpha: np.ndarray, target: Path) -> None:
         """Write the cut-out of one photo, whole or not at all."""
         import cv2
 
         from infer_p3m_portrait_matting.p3m import cutout, estimate_foreground
 
-        person = cutout(estimate_foreground(rgb, alpha), alpha)
+        person = cutout(estimate_foreground(photo, alpha), alpha)
         target.parent.mkdir(parents=True, exist_ok=True)
         temporary = target.with_name(target.name + ".tmp")
         temporary.write_bytes(cv2.imencode(".png", cv2.cvtColor(person, cv2.COLOR_RGBA2BGRA))[1].tobytes())

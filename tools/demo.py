@@ -16,7 +16,7 @@ from ikomia.utils import ik
 
 from infer_p3m_portrait_matting.p3m.arrays import as_rgb, to_uint8
 from infer_p3m_portrait_matting.p3m.files.encode import encode_png
-from infer_p3m_portrait_matting.p3m.files.read import read_rgb
+from infer_p3m_portrait_matting.p3m.files.photos import load_photo
 from infer_p3m_portrait_matting.p3m.files.write import write_whole
 
 #: The photo of the documentation's pictures.
@@ -92,7 +92,7 @@ def main() -> int:
         if args.photo and CDataImageIO.is_image_format(Path(args.photo).suffix):
             wf.run_on(path=args.photo)
         elif args.photo:
-            wf.run_on(array=read_rgb(Path(args.photo)))  # HEIC, AVIF and others, which Ikomia does not open
+            wf.run_on(array=load_photo(args.photo))  # HEIC, AVIF and others, which Ikomia does not open
         else:
             wf.run_on(path=str(EXAMPLE))
         seconds = time.perf_counter() - started

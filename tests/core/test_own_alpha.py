@@ -1,6 +1,8 @@
 """What an editor rubbed out of a photo is in no result."""
 
 import io
+import struct
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +11,7 @@ from PIL import Image
 
 from infer_p3m_portrait_matting.p3m import blurred_background, crop_to_fill, find_faces, load_photo
 from infer_p3m_portrait_matting.p3m.arrays import check_alpha, check_image, on_white, opacity
+from infer_p3m_portrait_matting.p3m.files.decode import decode
 from infer_p3m_portrait_matting.p3m.files.read import read_rgb
 
 
@@ -67,10 +70,37 @@ def test_no_function_of_a_photo_sees_what_is_gone(rubbed_out):
     assert find_faces(rubbed_out) == find_faces(other)
 
 
+def test_a_photo_of_which_nothing_is_left_says_so(rubbed_out, tmp_path):
+    gone = rubbed_out.copy()
+    gone[..., 3] = 0
+    assert decode(saved(gone, tmp_path / "a.png").read_bytes(), "a.png").warnings == [
+        "a.png is transparent everywhere, so nothing of it is left: save it without transparency"
+    ]
+    assert decode(saved(rubbed_out, tmp_path / "b.png").read_bytes(), "b.png").warnings == []
+
+
 def test_a_grey_picture_with_alpha_keeps_it(rubbed_out):
     content = io.BytesIO()
     Image.fromarray(rubbed_out[..., [0, 3]]).save(content, "PNG")
     np.testing.assert_array_equal(load_photo(content.getvalue())[..., 3], rubbed_out[..., 3])
+
+
+@pytest.mark.parametrize("bits", [8, 16])
+@pytest.mark.parametrize("channels", [1, 3])
+def test_the_transparent_colour_of_a_png_is_gone(channels, bits):
+    def chunk(kind: bytes, data: bytes) -> bytes:
+        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+    dtype, scale = (">u2", 257) if bits == 16 else (">u1", 1)
+    stored = np.full((8, 8, channels), 100 * scale + 3, dtype)
+    stored[:, 4:] = 200 * scale + 3
+    rows = np.insert(stored.reshape(8, -1).view(np.uint8), 0, 0, axis=1).tobytes()
+    key = struct.pack(f">{channels}H", *stored[0, 7].tolist())
+    head = chunk(b"IHDR", struct.pack(">IIBBBBB", 8, 8, bits, 0 if channels == 1 else 2, 0, 0, 0))
+    content = b"\x89PNG\r\n\x1a\n" + head + chunk(b"tRNS", key) + chunk(b"IDAT", zlib.compress(rows))
+    got = load_photo(content + chunk(b"IEND", b""))
+    assert got[0, :, 3].tolist() == [255] * 4 + [0] * 4
+    assert np.abs(got[0, 0, :3].astype(int) - stored[0, 0, 0] // scale).max() <= 1
 
 
 @pytest.mark.filterwarnings("ignore::PendingDeprecationWarning")

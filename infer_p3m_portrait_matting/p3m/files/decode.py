@@ -68,7 +68,10 @@ def decode(content: bytes, name: str, as_data: bool = False) -> Decoded:
     if not content:
         raise RefusedError(f"{name} cannot be read as an image: it is empty")
     try:
-        return Decoded(_decoded(content, name, as_data, warnings), warnings)
+        image = _decoded(content, name, as_data, warnings)
+        if not as_data and image.ndim == 3 and image.shape[2] == 4 and not image[..., 3].any():
+            warnings.append(f"{name} is transparent everywhere, so nothing of it is left: save it without transparency")
+        return Decoded(image, warnings)
     except RefusedError:
         raise
     except UnidentifiedImageError as error:
@@ -163,12 +166,15 @@ def _decoded(content: bytes, name: str, as_data: bool, warnings: list[str]) -> n
         _count(source.pictures, name, warnings)
         return image if as_data or not profile else _array_from_profile(image, profile, name, warnings)
     try:
-        with _settings_of_pillow(source.reader == "libtiff"), _opened(source) as image:
+        with _settings_of_pillow(source.reader == "libtiff"), _opened(source, name) as image:
             check_size(image.width, image.height, name)
             if source.profile:
                 image.info["icc_profile"] = source.profile
             if source.numbers and source.format == "PNG":
                 image.info.pop("icc_profile", None)  # cICP goes before it (PNG, third edition, 4.3)
+            key = image.info.get("transparency")
+            if source.format == "PNG" and source.content[24:25] == b"\x10" and isinstance(key, tuple):
+                image.info["transparency"] = tuple(value >> 8 for value in key)  # as Pillow reads the colours
             if source.is_mended:
                 _check_rows(source.content, name, warnings)
             array = from_pillow(image, name, as_data, warnings)
@@ -188,11 +194,11 @@ def _decoded(content: bytes, name: str, as_data: bool, warnings: list[str]) -> n
     return array if source.gamma is None else colors.from_gamma(array, source.gamma, source.chromaticities)
 
 
-def _opened(source: _Source) -> Image.Image:
-    allowed = readable()
-    if source.format == "AVIF" and "AVIF" not in allowed:
-        raise RuntimeError('reading AVIF needs a newer Pillow: pip install "pillow>=11.3"')
-    return Image.open(io.BytesIO(source.content), formats=[source.format] if source.format else allowed)
+def _opened(source: _Source, name: str) -> Image.Image:
+    allowed = readable(source.format)
+    if not allowed:
+        raise RefusedError(f'{name} is {source.format}: reading it needs a newer Pillow: pip install "pillow>=11.3"')
+    return Image.open(io.BytesIO(source.content), formats=allowed)
 
 
 def _what_is_unusual(source: _Source) -> str:
@@ -315,10 +321,12 @@ def _orientation(image: Image.Image, name: str, warnings: list[str]) -> int:
 def _in_srgb(image: Image.Image, name: str, as_data: bool, warnings: list[str]) -> np.ndarray:
     """Convert a loaded PIL image, as :func:`from_pillow`, but leave it turned as it is."""
     profile = b"" if as_data else image.info.get("icc_profile")
-    if image.mode in _MODES_16:
-        return _grey(np.array(image).astype(np.uint16), profile, name, warnings)
-    if image.mode == "I":
-        return _grey(_narrowed(image), profile, name, warnings)
+    if image.mode in (*_MODES_16, "I"):
+        deep = _narrowed(image)
+        grey, key = _grey(deep, profile, name, warnings), image.info.get("transparency")
+        if not isinstance(key, int):
+            return grey
+        return np.dstack([to_uint8(grey)] * 3 + [np.where(deep == key, np.uint8(0), np.uint8(255))])
     alpha = image.has_transparency_data
     if image.mode in ("1", "L") and not alpha:
         return _grey(np.array(image.convert("L")), profile, name, warnings)
@@ -339,8 +347,10 @@ def _grey(array: np.ndarray, profile: bytes | None, name: str, warnings: list[st
 
 
 def _narrowed(image: Image.Image) -> np.ndarray:
-    """The values of PNG and PPM with 16 bits, which Pillow may give with 32."""
+    """The values of 16 bits, which Pillow may give with 32, as those of PPM."""
     array = np.array(image)
+    if array.dtype.itemsize == 2:
+        return array.astype(np.uint16)
     if array.min() < 0 or array.max() > 65535:
         raise ValueError("it has values of 32 bits")
     return array.astype(np.uint16)

@@ -30,10 +30,12 @@ _OTHERS = (
 _SOMETHING_ELSE = [(re.compile(start, re.DOTALL | re.IGNORECASE), called) for start, called in _OTHERS]
 
 
-def readable() -> list[str]:
-    """Return the formats of :data:`READ` that this Pillow knows."""
-    Image.init()
-    return [name for name in READ if name in Image.OPEN]
+def readable(only: str = "") -> list[str]:
+    """Return the formats of :data:`READ` that this Pillow knows, or the only one that is asked for."""
+    wanted = [only] if only else READ
+    if not all(name in Image.OPEN for name in wanted):
+        Image.init()
+    return [name for name in wanted if name in Image.OPEN]
 
 
 def name_of_unreadable(content: bytes) -> str:
