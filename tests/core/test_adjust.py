@@ -46,11 +46,23 @@ def test_every_adjustment_gives_a_matte_and_leaves_its_own_alone(seed, invert, f
     assert got.max() <= 1
 
 
-def test_nothing_asked_changes_nothing_and_copies():
+def test_nothing_asked_changes_nothing_and_copies_nothing():
     alpha = disc(20)
-    got = adjust(alpha)
+    assert adjust(alpha) is alpha
+    got = adjust(alpha.astype(np.float64))
+    assert got.dtype == np.float32
     np.testing.assert_array_equal(got, alpha)
+
+
+@pytest.mark.parametrize("options", [{"invert": True}, {"feather": 2}, {"shift": 3}, {"shift": -3}, {"despeckle": 0.5}])
+def test_an_adjusted_matte_is_a_new_one(options):
+    alpha = disc(20)
+    alpha[2:5, 2:5] = 1  # an island
+    before = alpha.copy()
+    got = adjust(alpha, **options)
+    assert (got != before).any()
     assert not np.shares_memory(got, alpha)
+    np.testing.assert_array_equal(alpha, before)
 
 
 def test_invert_swaps_person_and_background():

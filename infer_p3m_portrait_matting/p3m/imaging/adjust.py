@@ -37,7 +37,7 @@ def adjust(
         despeckle: remove islands smaller than this share of the largest area, in [0, 1]; 0 keeps all.
 
     Returns:
-        float32 [H, W] in [0, 1], a new array.
+        float32 [H, W] in [0, 1]; ``alpha`` itself if it is float32 and nothing is to be adjusted, else a new array.
 
     Raises:
         ValueError: a number is out of range or not finite, or alpha is not [H, W] or not in [0, 1].
@@ -45,13 +45,13 @@ def adjust(
     """
     alpha = _checked(alpha)
     if invert:
-        alpha = invert_matte(alpha)
+        alpha = 1 - alpha
     if feather:
-        alpha = feather_matte(alpha, feather)
+        alpha = _feathered(alpha, feather)
     if shift:
-        alpha = shift_matte(alpha, shift)
+        alpha = _shifted(alpha, shift)
     if despeckle:
-        alpha = despeckle_matte(alpha, despeckle)
+        alpha = _despeckled(alpha, despeckle)
     return alpha
 
 
@@ -67,9 +67,12 @@ def feather_matte(alpha: np.ndarray, feather: float) -> np.ndarray:
     the matte is continued, so that a person cut off there stays opaque. Arguments, result and errors as for
     :func:`adjust`.
     """
+    return _feathered(_checked(alpha), feather)
+
+
+def _feathered(alpha: np.ndarray, feather: float) -> np.ndarray:
     if not 0 <= feather < math.inf:
         raise ValueError(f"feather must be finite and at least 0 px, got {feather}")
-    alpha = _checked(alpha)
     if feather == 0:
         return alpha
     return _blur(alpha, feather / 2).clip(0, 1)
@@ -81,9 +84,12 @@ def shift_matte(alpha: np.ndarray, shift: int) -> np.ndarray:
     This is grey dilation or erosion by a disc. A person does not shrink away from the picture's border that cuts them
     off. Arguments, result and errors as for :func:`adjust`.
     """
+    return _shifted(_checked(alpha), shift)
+
+
+def _shifted(alpha: np.ndarray, shift: int) -> np.ndarray:
     if not -math.inf < shift < math.inf:
         raise ValueError(f"shift must be a finite number of px, got {shift}")
-    alpha = _checked(alpha)
     move, left = (cv2.dilate if shift > 0 else cv2.erode), abs(int(shift))
     # Repeated small discs make a larger one in time that grows with the radius, not with its square. Once
     # the matte has one value everywhere, no step changes it: that bounds the steps of a shift beyond the picture.
@@ -100,9 +106,12 @@ def despeckle_matte(alpha: np.ndarray, despeckle: float) -> np.ndarray:
     Strands connected to the person, however faintly (alpha above 10 / 255), are not islands. Arguments,
     result and errors as for :func:`adjust`.
     """
+    return _despeckled(_checked(alpha), despeckle)
+
+
+def _despeckled(alpha: np.ndarray, despeckle: float) -> np.ndarray:
     if not 0 <= despeckle <= 1:
         raise ValueError(f"despeckle must lie between 0 and 1 (a share of the person), got {despeckle}")
-    alpha = _checked(alpha)
     count, labels = cv2.connectedComponents((alpha > SEEN).astype(np.uint8), connectivity=8)
     # Pixels fainter than SEEN belong to no area; they are removed only around a removed island.
     sums = np.bincount(labels.ravel(), weights=alpha.ravel(), minlength=count)
@@ -111,7 +120,7 @@ def despeckle_matte(alpha: np.ndarray, despeckle: float) -> np.ndarray:
     if doomed.any():
         gone, kept = doomed[labels], ~doomed[labels] & (labels > 0)
         fringe = cv2.dilate(gone.astype(np.uint8), _disc(_FRINGE)).astype(bool)
-        alpha[fringe & ~kept] = 0
+        alpha = np.where(fringe & ~kept, np.float32(0), alpha)
     return alpha
 
 
@@ -128,9 +137,9 @@ def _blur(alpha: np.ndarray, sigma: float) -> np.ndarray:
 
 
 def _checked(alpha: np.ndarray) -> np.ndarray:
-    """Check a matte and return a float32 copy."""
+    """Check a matte and return it as float32, itself if it is that; nothing here writes to it."""
     check_alpha(alpha)
-    return alpha.astype(np.float32)
+    return alpha.astype(np.float32, copy=False)
 
 
 def _disc(radius: int) -> np.ndarray:

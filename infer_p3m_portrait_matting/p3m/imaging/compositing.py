@@ -56,7 +56,8 @@ def cutout(foreground: np.ndarray, alpha: np.ndarray) -> np.ndarray:
     check_matte(foreground, alpha)
     rgb = as_rgb(foreground)
     colors = np.ascontiguousarray(rgb) if rgb.dtype == np.uint8 else to_uint8(rgb)
-    person = cv2.merge((*cv2.split(colors), to_uint8(alpha)))
+    person = cv2.cvtColor(colors, cv2.COLOR_RGB2RGBA)
+    cv2.insertChannel(to_uint8(alpha), person, 3)
     replace_hidden_colors(person)
     return person
 
