@@ -15,6 +15,9 @@ from ..p3m.video.sequence import is_sequence, numbered_files
 #: The pictures that can be written.
 OUTPUTS = MATTE, CUTOUT, COMPOSITE = ("matte", "cutout", "composite")
 
+#: The formats of results, by the names of the option ``--format``; png is also that of a video's frames.
+PHOTO_NAMES, VIDEO_NAMES = ("png", "webp", "jpg", "tif"), ("mov", "webm", "mp4", "png")
+
 #: The name that stands for a standard stream instead of a file.
 STANDARD = "-"
 
@@ -26,6 +29,24 @@ class UsageError(ValueError):
     """The command line asks for something impossible; the message says what to do."""
 
 
+class Encoding(NamedTuple):
+    """How results are written, besides their format.
+
+    Attributes:
+        quality: of JPEG and WebP, 1 to 100; None for that of :data:`~..p3m.files.encode.PHOTO_FORMATS`.
+        keep_metadata: whether the photo's EXIF and XMP are kept, but for its place.
+        keep_place: whether the place is kept with them.
+    """
+
+    quality: int | None = None
+    keep_metadata: bool = False
+    keep_place: bool = False
+
+    def to_strings(self) -> dict[str, str]:
+        """Return what differs from the defaults."""
+        return {name: str(value) for name, value in self._asdict().items() if value}
+
+
 class Item(NamedTuple):
     """One photo or video, and the files to make from it.
 
@@ -33,6 +54,7 @@ class Item(NamedTuple):
         source: its file, or None for standard input.
         targets: output to file; "-" stands for standard output.
         is_video: whether it is a video.
+        encoding: how the files are written.
         origin: name, size and time of the source when it was looked at, None if it is no file.
         replaceable: results of an earlier run that lie in these places, each with its size and time.
     """
@@ -40,6 +62,7 @@ class Item(NamedTuple):
     source: Path | None
     targets: dict[str, Path]
     is_video: bool = False
+    encoding: Encoding = Encoding()
     origin: tuple[str, int, int] | None = None
     replaceable: tuple[tuple[Path, tuple[int, int]], ...] = ()
 
@@ -67,11 +90,15 @@ class Wanted(NamedTuple):
         outputs: which of :data:`OUTPUTS`; () leaves the choice to :meth:`chosen`.
         has_background: whether the user chose a background, so that () means the composite.
         is_opaque: whether the composite has no alpha.
+        photo: suffix of photos' results where no file is named, "" for .png.
+        video: suffix of videos' results where no file is named, .png for frames; "" for .mov, or .mp4 without alpha.
     """
 
     outputs: tuple[str, ...]
     has_background: bool
     is_opaque: bool
+    photo: str = ""
+    video: str = ""
 
     def chosen(self, holds_alpha: bool = True) -> tuple[str, ...]:
         """Return the pictures to write in a format that holds alpha or not."""
@@ -94,10 +121,10 @@ def single(source: Path | None, output: str, wanted: Wanted, is_video: bool) -> 
     if output == STANDARD or (not output and source is None):
         return _to_standard_output(source, wanted, is_video)
     target = Path(output)
-    as_folder = not output or output.endswith(("/", "\\")) or target.is_dir()
-    if not as_folder and not target.suffix:
-        as_folder = True
-    if as_folder and is_video and output:
+    as_folder = not output or output.endswith(("/", "\\")) or not target.suffix or target.is_dir()
+    if not as_folder and (wanted.photo or wanted.video):
+        raise UsageError(f"--format has no effect beside {output}, whose suffix says the format")
+    if as_folder and is_video and output and wanted.video in ("", ".png"):
         chosen = wanted.chosen()
         if len(chosen) == 1:
             return Item(source, {chosen[0]: target / "%05d.png"}, True)
@@ -105,12 +132,7 @@ def single(source: Path | None, output: str, wanted: Wanted, is_video: bool) -> 
     if as_folder:
         folder = target if output or source is None else source.parent
         return Item(source, _named(folder, stem, wanted, is_video), is_video)
-    has_alpha = holds_alpha(target, is_video)
-    chosen = wanted.chosen(has_alpha)
-    if CUTOUT in chosen and not has_alpha:
-        *others, last = _suffixes_with_alpha(is_video)
-        better = f"{', '.join(others)} or {last}"
-        raise UsageError(f"{output}: {target.suffix} holds no alpha; choose {better}, or --output composite")
+    chosen = _chosen(wanted, target, is_video)
     if len(chosen) == 1:
         return Item(source, {chosen[0]: target}, is_video)
     stem = target.stem
@@ -119,26 +141,26 @@ def single(source: Path | None, output: str, wanted: Wanted, is_video: bool) -> 
     return Item(source, {name: target.with_name(f"{stem}_{name}{target.suffix}") for name in chosen}, is_video)
 
 
-def many(sources: Iterable[tuple[Path, bool]], folder: Path, results: Path, wanted: Wanted) -> list[Item]:
-    """Name the files for the photos and videos of a folder; the results keep the folder's structure.
+def many(sources: Iterable[tuple[Path, bool, Path]], wanted: Wanted) -> list[Item]:
+    """Name the files for many photos and videos.
 
     If names in one folder differ only in their suffix (a.jpg, a.png), every result's name includes the suffix
     (a_jpg_cutout.png), and so does that of a name which looks like such a result's (a_jpg.webp), so that a name never
     passes to another photo when one is added.
 
     Args:
-        sources: each photo or video, and whether it is a video.
-        folder: the folder that holds them.
-        results: the folder for the results.
+        sources: each photo or video, whether it is a video, and the folder for its results.
         wanted: which pictures.
+
+    Raises:
+        UsageError: the format cannot hold the pictures.
     """
     sources = sorted(sources)
-    stems = Counter(_key(path.with_suffix("")) for path, _ in sources)
+    stems = Counter(_key(place / path.stem) for path, _, place in sources)
     taken: set[str] = set()
     items = []
-    for path, is_video in sources:
-        place = results / path.parent.relative_to(folder)
-        is_plain = stems[_key(path.with_suffix(""))] == 1 and not path.stem.casefold().endswith(_ENDS)
+    for path, is_video, place in sources:
+        is_plain = stems[_key(place / path.stem)] == 1 and not path.stem.casefold().endswith(_ENDS)
         stem = path.stem if is_plain else f"{path.stem}_{path.suffix[1:]}"
         number = 2
         unique = stem
@@ -184,18 +206,36 @@ def _to_standard_output(source: Path | None, wanted: Wanted, is_video: bool) -> 
         raise UsageError("a video cannot go to standard output: name a file such as out.mov")
     chosen = wanted.chosen()
     if len(chosen) > 1:
-        raise UsageError("standard output holds one picture: choose one with --output")
+        raise UsageError("standard output holds one picture: choose one with --write")
     return Item(source, {chosen[0]: Path(STANDARD)})
 
 
 def _named(folder: Path, stem: str, wanted: Wanted, is_video: bool) -> dict[str, Path]:
-    def suffix(name: str) -> str:
+    def default(name: str) -> str:
         if not is_video:
             return ".png"
-        has_alpha = name == CUTOUT or (name == COMPOSITE and not wanted.is_opaque)
-        return ".mov" if has_alpha else ".mp4"
+        return ".mov" if name == CUTOUT or (name == COMPOSITE and not wanted.is_opaque) else ".mp4"
 
-    return {name: folder / f"{stem}_{name}{suffix(name)}" for name in wanted.chosen()}
+    asked = wanted.video if is_video else wanted.photo
+    if is_video and asked == ".png":
+        return {name: folder / f"{stem}_{name}" / "%05d.png" for name in wanted.chosen()}
+    chosen = _chosen(wanted, Path(f"{stem}{asked}"), is_video) if asked else wanted.chosen()
+    return {name: folder / f"{stem}_{name}{asked or default(name)}" for name in chosen}
+
+
+def _chosen(wanted: Wanted, target: Path, is_video: bool) -> tuple[str, ...]:
+    """Return the pictures to write in a file's format.
+
+    Raises:
+        UsageError: it cannot hold them, or is unknown.
+    """
+    has_alpha = holds_alpha(target, is_video)
+    chosen = wanted.chosen(has_alpha)
+    if CUTOUT in chosen and not has_alpha:
+        *others, last = _suffixes_with_alpha(is_video)
+        better = f"{', '.join(others)} or {last}"
+        raise UsageError(f"{target}: {target.suffix} holds no alpha; choose {better}, or --write composite")
+    return chosen
 
 
 def holds_alpha(target: Path, is_video: bool) -> bool:

@@ -10,10 +10,15 @@ from PIL import Image
 from ..p3m.files.decode import is_raw
 from ..p3m.files.read import SUFFIXES
 from ..p3m.video.container import is_video_file
+from .destinations import OUTPUTS
 from .record import OWN_FILES, Record
 
 #: Formats to accept in a file with no known suffix, by Pillow's names.
 _FORMATS = ("JPEG", "PNG", "WEBP", "TIFF", "BMP", "GIF", "JPEG2000", "AVIF")
+
+
+#: Folders of thumbnails and bins, and notes of file managers, that are not hidden by their names.
+_NOT_FOR_PEOPLE = ("@eadir", "__macosx", "#recycle", "$recycle.bin", "thumbs.db", "desktop.ini")
 
 
 class Found(NamedTuple):
@@ -24,12 +29,14 @@ class Found(NamedTuple):
         others: files that are neither.
         failures: unreadable folder -> reason.
         results: how many results of earlier runs there are; they are not among the others.
+        hidden: how many hidden files, and folders of thumbnails, were not looked into.
     """
 
     media: list[tuple[Path, bool]]
     others: list[Path]
     failures: dict[str, str]
     results: int = 0
+    hidden: int = 0
 
 
 def find(folder: Path, leave_out: Path) -> Found:
@@ -40,25 +47,39 @@ def find(folder: Path, leave_out: Path) -> Found:
         leave_out: a folder to skip: that of the results.
     """
     found = Found([], [], {})
-    results = 0
+    results = hidden = 0
     record = Record(folder)
-    for path in _files(folder, leave_out.resolve(), found.failures):
+    for path in _paths(folder, leave_out.resolve(), found.failures):
         if path.parent != record.folder:
             record = Record(path.parent)
         if path.name.startswith(OWN_FILES):
             continue
-        if record.made(path):
+        if record.made(path) or _looks_like_a_result(path):
             results += 1
         # macOS writes "._" files beside others on foreign disks; reading a pipe would wait for whoever writes to it.
-        elif path.name.startswith("._") or not _may_be_read(path):
+        elif path.name.startswith("._"):
+            found.others.append(path)
+        elif _is_hidden(path.name):
+            hidden += 1
+        elif not _may_be_read(path):
             found.others.append(path)
         elif is_video(path):
             found.media.append((path, True))
-        elif _is_photo(path):
+        elif is_photo(path):
             found.media.append((path, False))
         else:
             found.others.append(path)
-    return found._replace(results=results)
+    return found._replace(results=results, hidden=hidden)
+
+
+def _is_hidden(name: str) -> bool:
+    return name.startswith(".") or name.lower() in _NOT_FOR_PEOPLE
+
+
+def _looks_like_a_result(path: Path) -> bool:
+    """Tell whether a file is named as a result of a file beside it, whoever made it."""
+    stem, _, output = path.stem.rpartition("_")
+    return bool(stem) and output in OUTPUTS and any(path.with_name(stem + suffix).exists() for suffix in SUFFIXES)
 
 
 def _may_be_read(path: Path) -> bool:
@@ -78,7 +99,9 @@ def is_video(path: Path) -> bool:
     return path.suffix.lower() not in SUFFIXES and is_video_file(path)
 
 
-def _files(folder: Path, leave_out: Path, failures: dict[str, str]) -> Iterator[Path]:
+def _paths(folder: Path, leave_out: Path, failures: dict[str, str]) -> Iterator[Path]:
+    """List the files below a folder, and the hidden folders, which are not looked into."""
+
     def failed(error: OSError) -> None:
         failures[str(error.filename)] = error.strerror or str(error)
 
@@ -89,11 +112,13 @@ def _files(folder: Path, leave_out: Path, failures: dict[str, str]) -> Iterator[
             folders.clear()
             continue
         seen.add(real)
-        folders.sort()
-        yield from (Path(place, name) for name in sorted(files))
+        hidden = [name for name in folders if _is_hidden(name)]
+        folders[:] = sorted(set(folders) - set(hidden))
+        yield from (Path(place, name) for name in sorted(files + hidden))
 
 
-def _is_photo(path: Path) -> bool:
+def is_photo(path: Path) -> bool:
+    """Tell whether a file is a photo, by its content where its suffix says nothing."""
     if path.suffix.lower() in SUFFIXES:
         return True
     try:

@@ -1,9 +1,9 @@
-"""The command line: ``p3m INPUT [OUTPUT]``."""
+"""The command line: ``p3m INPUT [OUTPUT]``, or ``p3m INPUT... -o FOLDER``."""
 
 import os
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import nullcontext, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,13 +12,15 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 # We report what is wrong with a photo ourselves.
 os.environ.setdefault("OPENCV_LOG_LEVEL", "SILENT")
 
-from tqdm import tqdm
-
-from ..p3m.errors import printable, words_of
+from ..p3m.errors import words_of
+from ..p3m.files.encode import PHOTO_FORMATS
 from ..p3m.files.write import remove_abandoned
+from ..p3m.video.formats import FORMATS as VIDEO_FORMATS
 from ..pipeline.video import check_video
 from . import find_media, options
+from .console import Console, say, say_warnings, standard_output_free
 from .destinations import COMPOSITE, STANDARD, Item, UsageError, holds_alpha, many, refuse_overwriting, single
+from .find_media import Found
 from .locks import only_one_run
 from .options import Request
 from .record import plan
@@ -29,8 +31,6 @@ if TYPE_CHECKING:
 
 #: Number of files to name among those that are not photos.
 _NAMED = 10
-#: Most warnings to show about one file.
-_SHOWN = 3
 _IN_THE_WAY = (
     "there already, and p3m did not make it, or it was changed since: it is never replaced; move it, or name another "
     "place for the results"
@@ -46,129 +46,186 @@ def main(arguments: list[str] | None = None) -> int:
     Returns:
         The exit status: 0 when all is done, 1 when anything failed, 2 for wrong usage, 130 after Ctrl-C.
     """
-    request = options.parse(sys.argv[1:] if arguments is None else arguments)
+    request = None
     try:
-        with _standard_output_free():
-            return _run(request)
+        request = options.parse(sys.argv[1:] if arguments is None else arguments)
+        with standard_output_free() as out:
+            return _run(request, Console(out, request.quiet))
     except UsageError as error:
-        _say(f"p3m: error: {error}")
+        say(f"p3m: error: {error}")
         return 2
     except OSError as error:
-        _say(f"p3m: error: {words_of(error)}")
+        say(f"p3m: error: {words_of(error)}")
         return 2
     except KeyboardInterrupt:
         # --force makes all again, and without it the results of an earlier run would pass for this one's.
-        is_resumed = Path(request.input).is_dir() and not request.force
-        goes_on = "; the same command goes on where it was" if is_resumed else ""
-        _say(f"p3m: stopped{goes_on}")
+        is_resumed = request is not None and not request.force and any(Path(name).is_dir() for name in request.inputs)
+        say(f"p3m: stopped{'; the same command goes on where it was' if is_resumed else ''}")
         return 130
 
 
-def _run(request: Request) -> int:
-    path = None if request.input == STANDARD else Path(request.input)
-    if path is not None and not path.exists():
-        raise UsageError(f"there is no photo, video or folder {path}")
-    if path is not None and path.is_dir():
-        return _folder(request, path)
-    is_video = path is not None and find_media.is_video(path)
-    if is_video:
+def _run(request: Request, console: Console) -> int:
+    for name in (*request.inputs, request.output):
         try:
-            check_video(request.settings)
-        except ValueError as error:
-            raise UsageError(str(error)) from None
+            os.fsencode(name)
+        except UnicodeEncodeError:
+            raise UsageError(f"{name} is no possible name of a file") from None
+    if STANDARD in request.inputs:
+        if len(request.inputs) > 1:
+            raise UsageError("- stands for a photo from standard input, and goes with no other input")
+        if sys.stdin is None:
+            raise UsageError("standard input is closed: name a photo, a video or a folder")
+    for name in request.inputs:
+        if name != STANDARD and not Path(name).exists():
+            is_place = name == request.inputs[-1] and len(request.inputs) > 2 and not request.output
+            hint = f": for a place of results write -o {name}" if is_place else ""
+            raise UsageError(f"there is no photo, video or folder {name}{hint}")
+    if len(request.inputs) == 1 and not Path(request.inputs[0]).is_dir():
+        return _one(request, console)
+    return _many(request, console)
+
+
+def _one(request: Request, console: Console) -> int:
+    """Make the results of one photo or video."""
+    path = None if request.inputs[0] == STANDARD else Path(request.inputs[0])
+    is_video = path is not None and find_media.is_video(path)
+    if request.jobs is not None:
+        raise UsageError(f"--jobs has no effect on one {'video' if is_video else 'photo'}")
     item = single(path, request.output, request.wanted, is_video)
-    _check(request, [item])
+    for target in item.files():
+        # It should not be there; any other error is certain to return.
+        with suppress(FileNotFoundError):
+            target.lstat()
+    (item,) = _checked(request, [item])
     planned = plan([item], request.settings, force=True)
     for _, stranger in planned.in_the_way:
-        raise UsageError(f"{stranger}: {_IN_THE_WAY}")
+        hint = ""
+        if not request.is_option and (find_media.is_video(stranger) or find_media.is_photo(stranger)):
+            hint = "; for results of both, name a folder for them: -o results/"
+        raise UsageError(f"{stranger}: {_IN_THE_WAY}{hint}")
     there = [str(file) for file, _ in planned.todo[0].replaceable]
     if there and not request.force:
         more = f" and {len(there) - 3} more" if len(there) > 3 else ""
         raise UsageError(f"{', '.join(there[:3])}{more}: there already; --force replaces it")
-    return _make(planned.todo, request, jobs=1)
+    return _make(planned.todo, request, console)
 
 
-def _folder(request: Request, folder: Path) -> int:
-    if not request.output or request.output == STANDARD:
-        raise UsageError(f"{folder} is a folder: name one for the results, for example p3m {folder} results/")
-    results = Path(request.output)
-    if results.exists() and not results.is_dir():
-        raise UsageError(f"{results} is a file: the results of a folder need a folder")
-    if results.resolve() == folder.resolve():
-        raise UsageError(
-            f"the results must not lie among the photos, or they are matted too: name another folder than {folder}"
-        )
-    with only_one_run(results):
-        found = find_media.find(folder, leave_out=results)
-        items = many(found.media, folder, results, request.wanted)
-        _check(request, items)
+def _many(request: Request, console: Console) -> int:
+    """Make the results of several photos and videos, and of those in folders."""
+    if request.output == STANDARD:
+        raise UsageError("standard output holds one picture: name a folder for the results of several")
+    results = Path(request.output) if request.output else None
+    if results is not None:
+        if os.path.lexists(results) and not results.is_dir():
+            results.stat()  # a loop of links says what it is
+            raise UsageError(f"{results} is a file: the results of a folder, or of several files, need a folder")
+        if not results.exists() and results.suffix.lower() in (*PHOTO_FORMATS, *VIDEO_FORMATS):
+            raise UsageError(f"{results} is named like a file: several results need a folder, such as results/")
+    with nullcontext() if results is None else only_one_run(results):
+        found, sources = _found(request, results)
+        items = _checked(request, many(sources, request.wanted))
         planned = plan(items, request.settings, request.force)
         if planned.otherwise:
-            _say(f"warning: {planned.otherwise} made with other options: --force makes them again")
+            say(f"warning: {planned.otherwise} made with other options: --force makes them again")
         failures = found.failures | {item.name: f"{stranger}: {_IN_THE_WAY}" for item, stranger in planned.in_the_way}
-        status = _make(planned.todo, request, request.jobs, done_before=len(planned.done), failures=failures)
+        status = _make(planned.todo, request, console, len(planned.done), failures)
     if found.results:
-        _tell(request, f"passed over, results of p3m: {found.results}")
+        console.tell(f"passed over, results of p3m: {found.results}")
+    if found.hidden:
+        console.tell(f"passed over, hidden files and folders of thumbnails: {found.hidden}")
     if found.others:
-        shown = [str(path.relative_to(folder)) for path in found.others[:_NAMED]]
         more = f" and {len(found.others) - _NAMED} more" if len(found.others) > _NAMED else ""
-        _tell(request, f"passed over, neither photo nor video: {', '.join(shown)}{more}")
+        console.tell(f"passed over, neither photo nor video: {', '.join(map(str, found.others[:_NAMED]))}{more}")
     if not items:
-        _say(f"p3m: there is no photo and no video in {folder}")
+        say(f"p3m: there is no photo and no video in {', '.join(request.inputs)}")
         return 1
     return status
 
 
+def _found(request: Request, results: Path | None) -> tuple[Found, list[tuple[Path, bool, Path]]]:
+    """Find the photos and videos; return what was passed over, and them with the places of their results."""
+    passed_over = Found([], [], {})
+    sources: dict[Path, tuple[Path, bool, Path]] = {}
+    for path in map(Path, request.inputs):
+        if not path.is_dir():
+            sources.setdefault(path, (path, find_media.is_video(path), results or path.parent))
+            continue
+        if results is None:
+            raise UsageError(f"{path} is a folder: name one for the results, for example p3m {path} -o results/")
+        if os.path.realpath(results) == os.path.realpath(path):
+            raise UsageError(
+                f"the results must not lie among the photos, or they are matted too: name another folder than {path}"
+            )
+        # As programs that copy do: the content of one folder, but several folders by their names.
+        place = results if len(request.inputs) == 1 else results / path.resolve().name
+        found = find_media.find(path, leave_out=results)
+        for source, is_video in found.media:
+            sources.setdefault(source, (source, is_video, place / source.parent.relative_to(path)))
+        passed_over = Found(
+            [],
+            [*passed_over.others, *(other.relative_to(path) for other in found.others)],
+            passed_over.failures | found.failures,
+            passed_over.results + found.results,
+            passed_over.hidden + found.hidden,
+        )
+    return passed_over, list(sources.values())
+
+
 def _make(
-    items: list[Item], request: Request, jobs: int, done_before: int = 0, failures: dict[str, str] | None = None
+    items: list[Item],
+    request: Request,
+    console: Console,
+    done_before: int = 0,
+    failures: dict[str, str] | None = None,
 ) -> int:
     """Make the files of all items; return the exit status."""
     failures = dict(failures or {})
     many_items = done_before + len(items) + len(failures) != 1
     done = 0
-    for folder in {path.parent for item in items for path in item.targets.values() if str(path) != STANDARD}:
+    for folder in {path.parent for item in items for path in item.files()}:
         remove_abandoned(folder)
     if items:
         # Load it here even if other processes compute: a missing part is then reported once, and at once.
         from ..pipeline.pipeline import Pipeline
 
         try:
-            pipeline = Pipeline(request.settings, to_lower="--jobs")
+            pipeline = Pipeline(request.settings, to_lower="--jobs" if request.jobs else "")
         except (OSError, ValueError, RuntimeError) as error:
-            _say(f"p3m: error: {error}")
+            say(f"p3m: error: {error}")
             return 1
         for substitute in pipeline.substitutes.values():
             if substitute.warning:
-                _say(f"warning: {substitute.text}")
-        if jobs > 1 and len(items) > 1:
+                say(f"warning: {substitute.text}")
+        jobs = min(request.jobs or 1, len(items))
+        if jobs > 1:
             from .pool import convert_all
 
             del pipeline
-            reports = convert_all(items, request.settings, min(jobs, len(items)))
+            reports = convert_all(items, request.settings, jobs)
         else:
-            reports = _one_by_one(items, pipeline, request)
-        with _bar(request, len(items), "file", disable=not many_items) as bar:
+            reports = _one_by_one(items, pipeline, console)
+        with console.bar(len(items), "file", disable=not many_items) as bar:
             for item, report in reports:
-                _say_warnings(report.warnings)
+                say_warnings(report.warnings)
                 if report.error:
                     failures[item.name] = report.error
                 else:
                     done += 1
-                    if not many_items:
-                        _tell(request, _names(item))
+                    for path in item.files():
+                        console.name(path)
                 bar.update()
     if many_items:
         before = f", {done_before} were there already (--force makes them again)" if done_before else ""
         failed = f", {len(failures)} failed" if failures else ""
-        _tell(request, f"{done} done{before}{failed}")
+        console.tell(f"{done} done{before}{failed}")
     if failures:
-        _say("failed:")
+        say("failed:")
         for name, reason in sorted(failures.items()):
-            _say(f"  {reason}" if reason.startswith(name) else f"  {name}: {reason}")
+            say(f"  {reason}" if reason.startswith(name) else f"  {name}: {reason}")
     return 1 if failures else 0
 
 
-def _one_by_one(items: list[Item], pipeline: "Pipeline", request: Request) -> Iterator[tuple[Item, "Report"]]:
+def _one_by_one(items: list[Item], pipeline: "Pipeline", console: Console) -> Iterator[tuple[Item, "Report"]]:
     from .convert import convert, convert_photos
 
     if pipeline.batch_size > 1:
@@ -178,7 +235,7 @@ def _one_by_one(items: list[Item], pipeline: "Pipeline", request: Request) -> It
         if not item.is_video:
             yield item, convert(item, pipeline)
             continue
-        with _bar(request, 0, "frame", leave=len(items) == 1, position=min(len(items) - 1, 1)) as bar:
+        with console.bar(0, "frame", leave=len(items) == 1, position=min(len(items) - 1, 1)) as bar:
 
             def advance(done: int, total: int, bar=bar) -> None:
                 if total:
@@ -189,48 +246,34 @@ def _one_by_one(items: list[Item], pipeline: "Pipeline", request: Request) -> It
         yield item, report
 
 
-def _check(request: Request, items: list[Item]) -> None:
-    """Refuse, before any work, what is certain to fail, or to lose what is read."""
+def _checked(request: Request, items: list[Item]) -> list[Item]:
+    """Refuse, before any work, what is certain to fail, to lose what is read, or to have no effect.
+
+    Returns:
+        The items, with the way in which their files are to be written.
+    """
+    has_folder = any(Path(name).is_dir() for name in request.inputs)
+    if not has_folder:
+        # A single photo that cannot be a frame would fail with its size; in a folder, each says so for itself.
+        for item in items:
+            if item.is_video:
+                try:
+                    check_video(request.settings)
+                except ValueError as error:
+                    raise UsageError(str(error).replace("crop", "--crop", 1)) from None
+        if request.settings.temporal and not any(item.is_video for item in items):
+            raise UsageError("--temporal has no effect without a video")
+    suffixes = {path.suffix.lower() for item in items for path in item.files()}
+    if request.encoding.quality is not None and items and not suffixes & {".jpg", ".jpeg", ".webp"}:
+        raise UsageError("--quality has no effect without .jpg or .webp")
     for item in items:
         for name, path in item.targets.items():
             if str(path) == STANDARD:
-                if sys.__stdout__ is not None and sys.__stdout__.isatty():
+                if sys.__stdout__ is None:
+                    raise UsageError("standard output is closed: name a file")
+                if sys.__stdout__.isatty():
                     raise UsageError("a picture makes no sense on a terminal: name a file, or send it on by | or >")
             elif name == COMPOSITE and not request.wanted.is_opaque and not holds_alpha(path, item.is_video):
                 raise UsageError(f"{path}: {path.suffix} holds no alpha; choose another format or background")
     refuse_overwriting(items, (request.settings.background_path(), request.settings.weights_path()))
-
-
-def _names(item: Item) -> str:
-    return ", ".join("standard output" if str(path) == STANDARD else str(path) for path in item.targets.values())
-
-
-@contextmanager
-def _standard_output_free() -> Iterator[None]:
-    """Keep the output of libraries out of a picture on standard output."""
-    before, sys.stdout = sys.stdout, sys.stderr
-    try:
-        yield
-    finally:
-        sys.stdout = before
-
-
-def _bar(request: Request, total: int, unit: str, disable: bool = False, **options) -> tqdm:
-    # None: no bar unless standard error is a terminal.
-    hidden = True if disable or request.quiet else None
-    return tqdm(total=total, unit=unit, disable=hidden, file=sys.stderr, dynamic_ncols=True, **options)
-
-
-def _tell(request: Request, text: str) -> None:
-    if not request.quiet:
-        _say(text)
-
-
-def _say_warnings(warnings: list[str]) -> None:
-    more = len(warnings) - _SHOWN
-    for warning in warnings if more <= 1 else [*warnings[:_SHOWN], f"... and {more} more warnings like these"]:
-        _say(f"warning: {warning}")
-
-
-def _say(text: str) -> None:
-    tqdm.write(printable(text), file=sys.stderr)
+    return [item._replace(encoding=request.encoding) for item in items]

@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 from stat import S_ISREG
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from ..p3m.files.write import give_name
 from ..pipeline.settings import Settings
@@ -103,10 +103,10 @@ def plan(items: Iterable[Item], settings: Settings, force: bool) -> Plan:
         force: whether to make again what is done.
     """
     records: dict[Path, Record] = {}
-    options = _options(settings)
     todo, done, otherwise, in_the_way = [], [], 0, []
     for item in items:
         item = item._replace(origin=_origin(item))
+        options = _options(item, settings)
         there: list[Path] = []
         how: list[Made | None] = []
         for path in item.files():
@@ -146,7 +146,8 @@ def publish(item: Item, targets: dict[Path, dict[Path, Path]], settings: Setting
                 raise ValueError(f"{name}: {_APPEARED}")
     for target, files in targets.items():
         # First the note: a result without one would pass for a file of the user's own.
-        _note(target.parent, {name.name: _stamp(unfinished) for name, unfinished in files.items()}, item, settings)
+        stamps = {name.name: _stamp(unfinished) for name, unfinished in files.items()}
+        _note(target.parent, {"files": stamps, "source": item.origin, "options": _options(item, settings)})
         for old in replaceable.intersection(item.existing(target)) - set(files):
             old.unlink()
         for name, unfinished in files.items():
@@ -156,8 +157,7 @@ def publish(item: Item, targets: dict[Path, dict[Path, Path]], settings: Setting
                 raise ValueError(f"{name}: {_APPEARED}") from None
 
 
-def _note(folder: Path, files: dict[str, Stamp | None], item: Item, settings: Settings) -> None:
-    entry = {"files": files, "source": item.origin, "options": _options(settings)}
+def _note(folder: Path, entry: dict[str, Any]) -> None:
     flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
     file = os.open(folder / NAME, flags, 0o666)
     try:
@@ -182,10 +182,10 @@ def _suits(made: Made | None, origin: tuple[str, int, int], options: dict[str, s
     return all(made.options.get(name) == options[name] for name in _PRIVATE if name in options)
 
 
-def _options(settings: Settings) -> dict[str, str]:
+def _options(item: Item, settings: Settings) -> dict[str, str]:
     defaults = Settings().to_strings()
-    given = settings.to_strings().items()
-    return {name: text for name, text in given if text != defaults[name] and name not in _WITHOUT_TRACE}
+    given = {name: text for name, text in settings.to_strings().items() if text != defaults[name]}
+    return {name: text for name, text in (given | item.encoding.to_strings()).items() if name not in _WITHOUT_TRACE}
 
 
 def _origin(item: Item) -> tuple[str, int, int] | None:

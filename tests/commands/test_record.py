@@ -144,8 +144,8 @@ def test_no_result_counts_as_another_photo_s(photos, pipeline, tmp_path):
     wanted = Wanted(("matte",), False, True)
 
     def planned(*sources):
-        found = [(photos / name, False) for name in sources]
-        return plan(many(found, photos, tmp_path / "results", wanted), SETTINGS, False)
+        found = [(photos / name, False, tmp_path / "results") for name in sources]
+        return plan(many(found, wanted), SETTINGS, False)
 
     for item in planned("a.jpg", "a.png").todo:
         assert convert(item, pipeline).error == ""
