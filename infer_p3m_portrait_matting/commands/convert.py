@@ -14,6 +14,7 @@ from ..p3m.errors import MissingPackageError, words_of
 from ..p3m.files.decode import decode, photo_of
 from ..p3m.files.encode import encode_picture
 from ..p3m.files.limits import max_bytes
+from ..p3m.files.notes import Notes, read_notes
 from ..p3m.files.read import read_content
 from ..p3m.files.write import Unfinished, write_beside
 from ..p3m.video.reader import VideoReader
@@ -68,9 +69,10 @@ def convert(item: Item, pipeline: Pipeline, progress: Progress = lambda done, to
                     locks.enter_context(only_one_run(path.parent, path.name))
                 _video(item, pipeline, progress, report.warnings)
         else:
-            result = pipeline.run(_read(item, report), item.name)
+            image, notes = _read(item, report)
+            result = pipeline.run(image, item.name)
             report.warnings += result.warnings
-            _write(item, result, pipeline.settings)
+            _write(item, result, notes, pipeline.settings)
     return report
 
 
@@ -86,7 +88,8 @@ def convert_photos(items: Iterable[Item], pipeline: Pipeline) -> Iterator[tuple[
         report = Report()
         with _reported(report):
             _make_folders(item)
-            waiting.append(_Waiting(item, pipeline.prepare(_read(item, report), item.name), report))
+            image, notes = _read(item, report)
+            waiting.append(_Waiting(item, pipeline.prepare(image, item.name), notes, report))
         if report.error:
             yield item, report
         elif len(waiting) == pipeline.batch_size or sum(each.photo.image[..., 0].size for each in waiting) > _PIXELS:
@@ -100,6 +103,7 @@ class _Waiting(NamedTuple):
 
     item: Item
     photo: Prepared
+    notes: Notes
     report: Report
 
 
@@ -108,11 +112,11 @@ def _finish(photos: list[_Waiting], pipeline: Pipeline) -> Iterator[tuple[Item, 
     # Alone, each says what is wrong with it, and the others succeed.
     with suppress(Exception):
         mattes = list(pipeline.mattes([waiting.photo for waiting in photos]))
-    for (item, photo, report), alpha in zip(photos, mattes, strict=True):
+    for (item, photo, notes, report), alpha in zip(photos, mattes, strict=True):
         with _reported(report):
             result = pipeline.make(photo, alpha)
             report.warnings += result.warnings
-            _write(item, result, pipeline.settings)
+            _write(item, result, notes, pipeline.settings)
         yield item, report
 
 
@@ -122,18 +126,20 @@ def _make_folders(item: Item) -> None:
             path.parent.mkdir(parents=True, exist_ok=True)
 
 
-def _read(item: Item, report: Report) -> np.ndarray:
+def _read(item: Item, report: Report) -> tuple[np.ndarray, Notes]:
     # One byte more than possible, which decode refuses.
     content = sys.stdin.buffer.read(max_bytes() + 1) if item.source is None else read_content(item.source)
     image, warnings = decode(content, item.name)
     report.warnings += warnings
-    return photo_of(image)
+    return photo_of(image), read_notes(content, item.encoding.keep_metadata, item.encoding.keep_place)
 
 
-def _write(item: Item, result: Result, settings: Settings) -> None:
+def _write(item: Item, result: Result, notes: Notes, settings: Settings) -> None:
     # Encode all before writing the first, so that a failure leaves no incomplete set.
     encoded = {
-        path: encode_picture(getattr(result, name), ".png" if str(path) == STANDARD else path.suffix)
+        path: encode_picture(
+            getattr(result, name), ".png" if str(path) == STANDARD else path.suffix, item.encoding.quality, notes
+        )
         for name, path in item.targets.items()
     }
     unfinished: list[Unfinished] = []

@@ -118,7 +118,8 @@ def _many(request: Request, console: Console) -> int:
     if results is not None:
         if os.path.lexists(results) and not results.is_dir():
             results.stat()  # a loop of links says what it is
-            raise UsageError(f"{results} is a file: the results of a folder, or of several files, need a folder")
+            what = "a folder" if len(request.inputs) == 1 else "several inputs"
+            raise UsageError(f"{results} is a file: the results of {what} need a folder")
         if not results.exists() and results.suffix.lower() in (*PHOTO_FORMATS, *VIDEO_FORMATS):
             raise UsageError(f"{results} is named like a file: several results need a folder, such as results/")
     with nullcontext() if results is None else only_one_run(results):

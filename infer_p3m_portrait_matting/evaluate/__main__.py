@@ -56,7 +56,7 @@ class Run:
         (folder / "mattes").mkdir(parents=True, exist_ok=True)
         note = folder / "settings.json"
         has_results = self._log.exists() and self._log.stat().st_size > 0
-        before = json.loads(note.read_text()) if note.exists() else {}
+        before = _settings_in(note)
         if has_results and before != settings:
             other = ", ".join(_different(before, settings))
             raise ValueError(
@@ -107,6 +107,16 @@ class Run:
                 if same and np.isfinite(values).all() and self.matte(name).exists():
                     scores[name] = values
         return scores
+
+
+def _settings_in(note: Path) -> dict[str, object]:
+    if not note.exists():
+        return {}
+    with suppress(ValueError):
+        before = json.loads(note.read_text(encoding="utf-8", errors="replace"))
+        if isinstance(before, dict):
+            return before
+    raise ValueError(f"{note} holds no settings of an evaluation: delete it, or choose another --output")
 
 
 def _different(before: dict[str, object], now: dict[str, object]) -> list[str]:

@@ -105,7 +105,7 @@ def test_too_little_memory_is_said_with_what_to_lower(source, capsys, monkeypatc
 
     monkeypatch.setattr("infer_p3m_portrait_matting.p3m.PortraitMatting.matte", greedy)
     assert run(source) == 1
-    assert "256 x 192 px: lower input_size, --jobs, or the photo's size" in capsys.readouterr().err
+    assert "256 x 192 px: lower input_size, or the photo's size" in capsys.readouterr().err
     assert names(source.parent) == ["photo.png"]
 
 

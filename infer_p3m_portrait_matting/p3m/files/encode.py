@@ -9,6 +9,8 @@ import cv2
 import numpy as np
 from PIL import Image
 
+from .notes import Notes
+
 
 class PhotoFormat(NamedTuple):
     """How to write one image file format.
@@ -35,6 +37,8 @@ PHOTO_FORMATS = {
     ".jpeg": PhotoFormat("JPEG", False, {"quality": 95, "subsampling": 0}),
 }
 
+_NO_NOTES = Notes()
+
 #: How OpenCV turns RGB into what it encodes, by number of channels.
 _CODES = {1: None, 3: cv2.COLOR_RGB2BGR, 4: cv2.COLOR_RGBA2BGRA}
 
@@ -45,12 +49,14 @@ _SRGB = b"sRGB" + b"\0"
 _SRGB_CHUNK = struct.pack(">I", 1) + _SRGB + struct.pack(">I", zlib.crc32(_SRGB))
 
 
-def encode_picture(picture: np.ndarray, suffix: str) -> bytes:
+def encode_picture(picture: np.ndarray, suffix: str, quality: int | None = None, notes: Notes = _NO_NOTES) -> bytes:
     """Encode a picture.
 
     Args:
         picture: uint8 [H, W], [H, W, 3] RGB or [H, W, 4] RGBA.
         suffix: one of :data:`PHOTO_FORMATS`.
+        quality: of JPEG and WebP, 1 to 100; without it, WebP is lossless. No other format has one.
+        notes: the resolution and notes to write with it.
 
     Raises:
         ValueError: the picture is no such array, the format is unknown, cannot hold the picture's alpha, or cannot hold
@@ -68,10 +74,17 @@ def encode_picture(picture: np.ndarray, suffix: str) -> bytes:
     if not form.alpha and picture.ndim == 3 and picture.shape[2] == 4:
         raise ValueError(f"{suffix} holds no alpha: choose .png, or a background that is not transparent")
     content = io.BytesIO()
+    options = dict(form.options)
+    if quality is not None and "quality" in options:
+        options["quality"] = quality
+    elif quality is not None and "lossless" in options:
+        options |= {"lossless": False, "quality": quality}
+    options |= notes.options(form.name)
     try:
         if suffix == ".png":
-            return encode_png(picture)
-        Image.fromarray(picture).save(content, form.name, **form.options)
+            encoded = encode_png(picture)
+            return encoded[:_HEADER] + notes.png_chunks() + encoded[_HEADER:]
+        Image.fromarray(picture).save(content, form.name, **options)
     except (OSError, ValueError) as error:
         raise ValueError(f"the picture cannot be written as {form.name}: {error}") from error
     return content.getvalue()

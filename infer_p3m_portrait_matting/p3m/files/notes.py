@@ -10,6 +10,7 @@ import zlib
 from contextlib import suppress
 from math import isfinite
 from typing import Any, NamedTuple
+from warnings import catch_warnings, simplefilter
 from xml.etree import ElementTree
 
 from PIL import Image
@@ -18,6 +19,8 @@ from PIL import Image
 _FORMATS = ("JPEG", "MPO", "PNG", "WEBP", "TIFF", "BMP", "AVIF", "HEIF")
 
 _ORIENTATION, _EXIF_IFD, _GPS_IFD = 0x0112, 0x8769, 0x8825
+#: XMP in a TIFF.
+_XMP_TAG = 700
 _X_RESOLUTION, _Y_RESOLUTION, _RESOLUTION_UNIT, _INCH = 282, 283, 296, 2
 #: ImageDescription, Make, Model, Software, DateTime, Artist, Copyright, and Windows' title to subject.
 _IFD0 = (270, 271, 272, 305, 306, 315, 33432, *range(0x9C9B, 0x9CA0))
@@ -53,14 +56,21 @@ class Notes(NamedTuple):
     exif: bytes = b""
     xmp: bytes = b""
 
-    def exif_with_resolution(self) -> bytes:
-        """Return EXIF that says the resolution, for formats that say it nowhere else."""
+    def options(self, format_name: str) -> dict[str, Any]:
+        """Return options that let Pillow write these notes in a format; a TIFF takes only XMP and the first IFD."""
         exif = Image.Exif()
         if self.exif:
             exif.load(self.exif)
-        if self.dpi:
+        if self.dpi and format_name == "WEBP":  # which says the resolution nowhere else
             exif[_X_RESOLUTION], exif[_Y_RESOLUTION], exif[_RESOLUTION_UNIT] = *self.dpi, _INCH
-        return exif.tobytes() if len(exif) else b""
+        if format_name == "TIFF":
+            # Pillow's writer of packed TIFFs fails at IFDs within an IFD.
+            inner, exif = exif, Image.Exif()
+            exif.update({tag: inner[tag] for tag in _IFD0 if tag in inner})
+            if self.xmp:
+                exif[_XMP_TAG] = self.xmp
+        options = {"dpi": self.dpi, "exif": exif.tobytes() if len(exif) else b"", "xmp": self.xmp}
+        return {name: value for name, value in options.items() if value}
 
     def png_chunks(self) -> bytes:
         """Return chunks for a PNG, to stand before its pixels (PNG specification, 11.3)."""
@@ -84,7 +94,9 @@ def read_notes(content: bytes, keep: bool = False, keep_place: bool = False) -> 
         keep_place: whether to keep the place among them.
     """
     # Whatever notes hold, a picture without them is better than none.
-    with suppress(Exception), Image.open(io.BytesIO(content), formats=_FORMATS) as image:
+    with suppress(Exception), catch_warnings():
+        simplefilter("ignore")
+        image = Image.open(io.BytesIO(content), formats=_FORMATS)
         exif = image.getexif()
         dpi = image.info.get("dpi")
         if dpi is not None:
