@@ -20,6 +20,9 @@ class Part:
             person, and HYBRID never segments them.
         expected_error: weight of the matte's expected error beside the segmentation loss; for views.
         thin: additional weight of limbs and gaps in that error.
+        predicted: for mattes of whole views: the bound in pixels of a global pass whose unknown area the local alpha
+            learns to fill, as HYBRID will ask it to; 0 takes the samples' own unknown area.
+        inside: for mattes: additional weight of what lies far from the outline, where a wrong alpha is a hole or a rag.
     """
 
     size: int
@@ -28,6 +31,8 @@ class Part:
     segmentation: float = 1.0
     expected_error: float = 0.0
     thin: float = 0.0
+    predicted: int = 0
+    inside: float = 0.0
 
     @classmethod
     def read(cls, values: dict[str, Any]) -> "Part":
@@ -49,6 +54,7 @@ class Stage:
         views: samples for the segmentation, or None; they do not train the matting decoder. Their scales should be
             those that the global pass will see.
         mattes: samples for the local alpha, or None.
+        bodies: more samples for the local alpha, of another kind: whole people beside close-ups; or None.
         frozen: names of modules that stay as they are, their normalisation statistics too.
         fixed_norms: names of modules whose normalisation statistics stay, while their weights learn.
     """
@@ -58,6 +64,7 @@ class Stage:
     lr: float = 1.0
     views: Part | None = None
     mattes: Part | None = None
+    bodies: Part | None = None
     frozen: tuple[str, ...] = ()
     fixed_norms: tuple[str, ...] = ()
 
@@ -65,7 +72,7 @@ class Stage:
     def read(cls, values: dict[str, Any]) -> "Stage":
         """Read a TOML table."""
         values = {k: tuple(v) if isinstance(v, list) else v for k, v in values.items()}
-        parts = {k: Part.read(values[k]) for k in ("views", "mattes") if k in values}
+        parts = {k: Part.read(values[k]) for k in ("views", "mattes", "bodies") if k in values}
         return cls(**{**values, **parts})
 
 

@@ -13,7 +13,7 @@ from torch.nn import functional as F
 
 from infer_p3m_portrait_matting.p3m.model.network import UNKNOWN, P3MOutput
 
-from .trimaps import thin_parts
+from .trimaps import near_outline, thin_parts
 
 LEVELS = 5
 
@@ -21,6 +21,8 @@ LEVELS = 5
 LOCAL_ERROR = 0.04
 #: Half of the width up to which parts are thin, as a share of the picture's longer side.
 THIN = 0.035
+#: From this distance to the outline, in pixels, a wrong alpha is a hole or a rag, not a wrong strand.
+FAR = 20
 
 
 class Losses(NamedTuple):
@@ -58,7 +60,7 @@ def p3m_loss(
     return Losses(total, segmentation, local, fused, composition)
 
 
-def local_loss(local_alpha: Tensor, alpha: Tensor, trimap: Tensor, contrast: Tensor) -> Tensor:
+def local_loss(local_alpha: Tensor, alpha: Tensor, trimap: Tensor, contrast: Tensor, inside: float = 0.0) -> Tensor:
     """Weigh the local alpha only inside the unknown area: L1, Laplacian and composition, a scalar.
 
     Use it in stages that keep the segmentation. L1 and composition are means over the unknown area, whatever its size.
@@ -68,12 +70,15 @@ def local_loss(local_alpha: Tensor, alpha: Tensor, trimap: Tensor, contrast: Ten
     Args:
         local_alpha: float [N, 1, H, W] in [0, 1], predicted.
         alpha, trimap, contrast: as for :func:`p3m_loss`.
+        inside: additional weight in L1 and composition of what lies :data:`FAR` pixels and more from the outline.
     """
     unknown = (trimap == UNKNOWN).unsqueeze(1).to(alpha.dtype)
     error = (local_alpha - alpha) * unknown
     area = unknown.sum().clamp(min=1)
     share = unknown.mean().clamp(min=0.1)
-    return 2 * error.abs().sum() / area + laplacian(error) / share + (error.abs() * contrast).sum() / area
+    weight = 1 + inside * (1 - near_outline(alpha, FAR)) if inside else 1.0
+    weighted = weight * error.abs()
+    return 2 * weighted.sum() / area + laplacian(error) / share + (weighted * contrast).sum() / area
 
 
 def segmentation_loss(logits: Tensor, side_logits: tuple[Tensor, ...], trimap: Tensor) -> Tensor:

@@ -14,10 +14,11 @@ from .config import Config
 
 
 class StepData(NamedTuple):
-    """The batches of one step; either may be None."""
+    """The batches of one step, as the parts of its :class:`~.config.Stage`; each may be None."""
 
     views: Batch | None
     mattes: Batch | None
+    bodies: Batch | None
 
 
 class Source:
@@ -55,7 +56,7 @@ def step_data(config: Config, sampler: Sampler, step: int) -> StepData:
     """Make new data for a step (from 0); they depend only on the seed and the step."""
     stage, _ = config.stage_at(step)
     batches: list[Batch | None] = []
-    for number, part in enumerate((stage.views, stage.mattes)):
+    for number, part in enumerate((stage.views, stage.mattes, stage.bodies)):
         if part is None:
             batches.append(None)
             continue

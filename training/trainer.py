@@ -10,13 +10,16 @@ from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from infer_p3m_portrait_matting.p3m import P3MNet, create_model, load_weights, normalize
-from infer_p3m_portrait_matting.p3m.model.network import P3MOutput
+from infer_p3m_portrait_matting.p3m.inference.pass_sizes import STRIDE, floor_to_stride
+from infer_p3m_portrait_matting.p3m.inference.preprocess import resize
+from infer_p3m_portrait_matting.p3m.model.network import UNKNOWN, P3MOutput
 
 from .augment import Batch
 from .config import Config, Part, Stage
 from .losses import expected_error, local_loss, p3m_loss, segmentation_loss
 from .pretrained import load_imagenet
 from .source import StepData
+from .trimaps import predicted_unknown
 
 
 class Shown(NamedTuple):
@@ -24,6 +27,7 @@ class Shown(NamedTuple):
 
     segmentation: Tensor
     mattes: Tensor
+    bodies: Tensor
 
 
 class Trainer:
@@ -76,16 +80,20 @@ class Trainer:
         stage, _ = self.config.stage_at(self.step)
         self._keep(stage)
         self.optimizer.zero_grad(set_to_none=True)
-        shown = Shown(*torch.zeros(2, device=self.device))
+        shown = Shown(*torch.zeros(3, device=self.device))
         # One part after the other: their gradients add up, and only one graph is in memory.
         if data.views is not None and stage.views is not None:
             loss = self._segmentation_loss(data.views, stage.views)
             loss.backward()
             shown = shown._replace(segmentation=loss.detach())
         if data.mattes is not None and stage.mattes is not None:
-            loss = self._matting_loss(data.mattes, stage.mattes.segmentation)
+            loss = self._matting_loss(data.mattes, stage.mattes)
             loss.backward()
             shown = shown._replace(mattes=loss.detach())
+        if data.bodies is not None and stage.bodies is not None:
+            loss = self._matting_loss(data.bodies, stage.bodies)
+            loss.backward()
+            shown = shown._replace(bodies=loss.detach())
         if not torch.nn.utils.clip_grad_norm_(self.model.parameters(), 2.0).isfinite():
             raise FloatingPointError(f"the gradient of step {self.step} is not finite: try lower learning rates")
         self.optimizer.step()
@@ -102,8 +110,10 @@ class Trainer:
             loss = loss + part.expected_error * expected_error(logits, batch.alpha, part.thin)
         return loss
 
-    def _matting_loss(self, batch: Batch, weight: float) -> Tensor:
-        x = self._input(batch)
+    def _matting_loss(self, batch: Batch, part: Part) -> Tensor:
+        if part.predicted:
+            batch = batch._replace(trimap=self._asked_for(batch, part.predicted))
+        x, weight = self._input(batch), part.segmentation
         # The global pass never sees a close-up: its statistics come from the views, if there are any.
         learning: list[nn.Module] = []
         if self.config.stage_at(self.step)[0].views is not None:
@@ -116,9 +126,25 @@ class Trainer:
         for module in learning:
             module.training = True
         if output is None:
-            return local_loss(alpha.float(), batch.alpha, batch.trimap, batch.contrast)
+            return local_loss(alpha.float(), batch.alpha, batch.trimap, batch.contrast, part.inside)
         output = P3MOutput(*(x.float() for x in output[:3]), tuple(side.float() for side in output.side_logits))
         return p3m_loss(output, batch.alpha, batch.trimap, batch.contrast, weight).total
+
+    @torch.no_grad()
+    def _asked_for(self, batch: Batch, bound: int) -> Tensor:
+        """The unknown area that HYBRID would leave to the local alpha, and the samples' own: int64 [N, H, W]."""
+        height, width = batch.image.shape[2:]
+        was_training = [module for module in self.model.modules() if module.training]
+        self.model.eval()
+        scale = min(bound / max(height, width), 1)
+        size = (max(floor_to_stride(round(side * scale)), STRIDE) for side in (height, width))
+        small = normalize(resize(batch.image, *size)).contiguous(memory_format=torch.channels_last)
+        with self._autocast():
+            logits = self.model.segment(small).float()
+        for module in was_training:
+            module.training = True
+        classes = predicted_unknown(logits, height, width)
+        return torch.where(batch.trimap == UNKNOWN, UNKNOWN, classes)
 
     def _input(self, batch: Batch) -> Tensor:
         return normalize(batch.image).contiguous(memory_format=torch.channels_last)

@@ -10,6 +10,8 @@ LOW, HIGH = 8 / 255, 247 / 255
 DENSE = 0.35
 #: How far the wide band reaches from hair, in pixels.
 HAIR_REACH = 14
+#: What :func:`predicted_unknown` takes for doubt: probabilities below these.
+SURE_BACKGROUND, SURE_FOREGROUND = 0.99, 0.8
 
 
 def dilate(mask: Tensor, radius: Tensor) -> Tensor:
@@ -72,6 +74,40 @@ def narrow_at_bodies(wide: Tensor, alpha: Tensor, hair: Tensor, radius: Tensor) 
     reach = torch.full_like(radius, HAIR_REACH)
     soft = dilate((dense | ((hair > 0.25) & (alpha > LOW))).float(), reach)[:, 0] > 0
     return torch.where(soft, wide, trimap(alpha, radius))
+
+
+def near_outline(alpha: Tensor, radius: int) -> Tensor:
+    """Mark what lies within a radius of partial alpha.
+
+    Args:
+        alpha: float [N, 1, H, W] in [0, 1].
+        radius: in pixels.
+
+    Returns:
+        float [N, 1, H, W], 0 or 1.
+    """
+    # A hard outline has no partial pixel: both sides of it are partial once they are averaged.
+    soft = F.avg_pool2d(alpha, 3, 1, 1, count_include_pad=False)
+    radii = torch.full((len(alpha),), radius, dtype=torch.int64, device=alpha.device)
+    return dilate(((soft > LOW) & (soft < HIGH)).float(), radii)
+
+
+def predicted_unknown(logits: Tensor, height: int, width: int) -> Tensor:
+    """Mark as unknown what a global pass calls so, and what it doubts: the second look may ask for that, too.
+
+    Args:
+        logits: float [N, 3, h, w] of the global pass.
+        height, width: of the result, in pixels.
+
+    Returns:
+        int64 [N, height, width]: the classes, 1 where background is less probable than :data:`SURE_BACKGROUND` or
+        foreground than :data:`SURE_FOREGROUND`.
+    """
+    background, _, foreground = logits.softmax(1).unbind(1)
+    classes = logits.argmax(1)
+    doubt = ((classes == 0) & (background < SURE_BACKGROUND)) | ((classes == 2) & (foreground < SURE_FOREGROUND))
+    classes = torch.where(doubt, 1, classes)
+    return F.interpolate(classes[:, None].float(), (height, width), mode="nearest")[:, 0].long()
 
 
 def thin_parts(alpha: Tensor, radius: int) -> Tensor:

@@ -144,3 +144,60 @@ def test_samples_are_blurred_as_a_whole(sampler):
         return image.diff(dim=3).abs().mean().item()
 
     assert sharpness(1.0) < 0.8 * sharpness(0.0)
+
+
+def share_of_people(batch):
+    return batch.alpha.mean((1, 2, 3))[batch.alpha.amax((1, 2, 3)) > 0.5]
+
+
+def test_people_far_away_are_small():
+    alpha = np.zeros((128, 96), np.uint8)
+    alpha[14:114, 30:66] = 255
+    plain = np.full((128, 96, 3), 90, np.uint8)
+    sampler = sampler_of([Portrait("whole", plain, plain, alpha)])
+
+    def shares(far):
+        recipe = Recipe(composites=1.0, others=0.0, turned=0.0, empty=0.0, far=far)
+        return share_of_people(sampler.batch(recipe, 40, 64, 64, (1,)))
+
+    near, far = shares(0.0), shares(1.0)
+    assert far.median() < near.median() / 3
+    assert far.min() < 0.03
+
+
+def test_people_lie_on_their_side():
+    alpha = np.zeros((160, 160), np.uint8)
+    alpha[20:140, 60:100] = 255
+    plain = np.full((160, 160, 3), 90, np.uint8)
+    sampler = sampler_of([Portrait("upright", plain, plain, alpha)])
+
+    def spans(lying):
+        recipe = Recipe(composites=1.0, others=0.0, turned=0.0, empty=0.0, lying=lying)
+        batch = sampler.batch(recipe, 24, 96, 64, (2,))
+        inside = batch.alpha[:, 0] > 0.5
+        whole = ~(inside[:, [0, -1]].flatten(1).any(1) | inside[:, :, [0, -1]].flatten(1).any(1))
+        inside = inside[whole & inside.flatten(1).any(1)]
+        assert len(inside) > 4
+        return inside.any(2).sum(1) / inside.any(1).sum(1)
+
+    assert (spans(0.0) > 1.8).all()
+    assert (spans(1.0) < 1 / 1.8).all()
+
+
+def test_the_band_at_bodies_is_as_narrow_as_asked_for():
+    alpha = np.zeros((256, 256), np.uint8)
+    alpha[40:216, 80:176] = 255
+    portrait = Portrait("body", np.full((256, 256, 3), 200, np.uint8), np.full((256, 256, 3), 20, np.uint8), alpha)
+    sampler = sampler_of([portrait])
+    # No hair: colours are alike everywhere, so the guess at hair is switched off.
+    for layers in sampler.portraits:
+        for level in layers.levels:
+            level[7] = 0
+
+    def unknown(at_bodies):
+        recipe = Recipe(composites=0.0, empty=0.0, unknown=(40, 40), at_bodies=at_bodies)
+        batch = sampler.batch(recipe, 4, 256, 256, (3,))
+        assert (batch.trimap[(batch.alpha[:, 0] > 0.1) & (batch.alpha[:, 0] < 0.9)] == 1).all()
+        return (batch.trimap == 1).float().mean()
+
+    assert unknown((12, 12)) < 0.5 * unknown(None)

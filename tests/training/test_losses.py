@@ -145,3 +145,35 @@ def test_a_lost_hand_costs_more_than_a_wide_unknown_area():
     background, unknown, foreground = (cost_of(called) for called in range(3))
     assert foreground < unknown < background
     assert (foreground, unknown, background) == pytest.approx((0, LOCAL_ERROR, 1), abs=1e-6)
+
+
+def test_an_error_far_from_the_outline_can_weigh_more():
+    truth = torch.zeros(1, 1, 96, 96)
+    truth[..., 48:] = 1
+    trimap = torch.ones(1, 96, 96, dtype=torch.int64)
+    contrast = torch.zeros_like(truth)
+    near, far = truth.clone(), truth.clone()
+    near[..., 40:44, 50:54] = 0
+    far[..., 40:44, 86:90] = 0
+    plain = [local_loss(x, truth, trimap, contrast).item() for x in (near, far)]
+    weighed = [local_loss(x, truth, trimap, contrast, inside=3.0).item() for x in (near, far)]
+    assert weighed[0] == pytest.approx(plain[0])
+    assert weighed[1] - plain[1] == pytest.approx(3 * 2 * 16 / 96**2, rel=1e-4)
+
+
+def test_a_lost_limb_costs_more_than_as_much_of_a_body():
+    alpha = torch.zeros(1, 1, 128, 128)
+    alpha[..., 20:100, 20:80] = 1
+    alpha[..., 56:62, 80:120] = 1
+
+    def cost(lost, thin):
+        logits = torch.zeros(1, 3, 128, 128)
+        logits[:, 2] = 20 * alpha[:, 0] - 10
+        logits[:, 0] = -logits[:, 2]
+        logits[:, 1] = -20
+        logits[..., lost[0], lost[1]] = torch.tensor([20.0, -20, -20]).view(1, 3, 1, 1)
+        return expected_error(logits, alpha, thin).item()
+
+    limb, body = (slice(56, 62), slice(100, 116)), (slice(50, 56), slice(40, 56))
+    assert cost(limb, 0.0) == pytest.approx(cost(body, 0.0), rel=1e-5)
+    assert cost(limb, 2.0) == pytest.approx(3 * cost(body, 2.0), rel=0.02)

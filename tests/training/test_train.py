@@ -106,7 +106,8 @@ def test_a_part_reads_its_recipe_from_the_same_table():
 def test_the_data_of_a_step_depends_on_seed_and_step_alone(sampler):
     one, two, other = (step_data(SMALL, sampler, step) for step in (3, 3, 2))
     assert other.views is None
-    for batch, again in zip(one, two, strict=True):
+    assert one.bodies is two.bodies is None
+    for batch, again in zip(one[:2], two[:2], strict=True):
         assert all(torch.equal(a, b) for a, b in zip(batch, again, strict=True))
     assert len(one.views.image) == 1
     assert len(one.mattes.image) == 2
@@ -418,3 +419,23 @@ def test_a_folder_of_plain_photos_is_refused_in_one_line(module, place, words, t
     said = capsys.readouterr().err
     assert words in said
     assert said.rstrip().splitlines()[-1].count("error: ") == 1
+
+
+def test_bodies_learn_inside_the_unknown_area_that_the_segmentation_predicts(sampler, monkeypatch):
+    part = Part(96, 2, Recipe(unknown=(4, 6)), 0.0, predicted=64, inside=2.0)
+    frozen = ("encoder.backbone", "segmentation")
+    trainer = Trainer(replace(SMALL, stages=(Stage(2, mattes=MATTES, bodies=part, frozen=frozen),)), CPU)
+    data = step_data(trainer.config, sampler, 0)
+    asked = trainer._asked_for(data.bodies, part.predicted)
+    assert (asked[data.bodies.trimap == 1] == 1).all()
+    assert (asked == 1).sum() > (data.bodies.trimap == 1).sum()
+    shown = trainer.train_step(data)
+    assert shown.mattes > 0
+    assert shown.bodies > 0
+    assert shown.segmentation == 0
+    alone = Trainer(replace(SMALL, stages=(Stage(2, bodies=part, frozen=frozen),)), CPU)
+    before = copy_of(alone.model)
+    alone.train_step(step_data(alone.config, sampler, 0))
+    changed = differing(before, alone.model.state_dict())
+    assert any(name.startswith("matting") for name in changed)
+    assert not any(name.startswith(frozen) for name in changed)
