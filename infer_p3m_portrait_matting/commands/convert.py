@@ -45,10 +45,17 @@ class Report:
     Attributes:
         warnings: what the user should check.
         error: why there is no result, or "".
+        has_person: whether anybody was found; of a video, in any frame.
     """
 
     warnings: list[str] = field(default_factory=list)
     error: str = ""
+    has_person: bool = True
+
+    def add(self, result: Result) -> None:
+        """Take what is to be said about the pictures of a photo."""
+        self.warnings += result.warnings
+        self.has_person = result.has_person
 
 
 def convert(item: Item, pipeline: Pipeline, progress: Progress = lambda done, total: None) -> Report:
@@ -67,11 +74,11 @@ def convert(item: Item, pipeline: Pipeline, progress: Progress = lambda done, to
                 # The second of two runs would work in vain.
                 for path in item.targets.values():
                     locks.enter_context(only_one_run(path.parent, path.name))
-                _video(item, pipeline, progress, report.warnings)
+                _video(item, pipeline, progress, report)
         else:
             image, notes = _read(item, report)
             result = pipeline.run(image, item.name)
-            report.warnings += result.warnings
+            report.add(result)
             _write(item, result, notes, pipeline.settings)
     return report
 
@@ -115,7 +122,7 @@ def _finish(photos: list[_Waiting], pipeline: Pipeline) -> Iterator[tuple[Item, 
     for (item, photo, notes, report), alpha in zip(photos, mattes, strict=True):
         with _reported(report):
             result = pipeline.make(photo, alpha)
-            report.warnings += result.warnings
+            report.add(result)
             _write(item, result, notes, pipeline.settings)
         yield item, report
 
@@ -155,10 +162,10 @@ def _write(item: Item, result: Result, notes: Notes, settings: Settings) -> None
             file.remove()
 
 
-def _video(item: Item, pipeline: Pipeline, progress: Progress, warnings: list[str]) -> None:
+def _video(item: Item, pipeline: Pipeline, progress: Progress, report: Report) -> None:
     assert item.source is not None, "a video comes from a file"
     writers: dict[str, Writer] = {}
-    video, count = Video(), 0
+    video, count, with_person = Video(), 0, 0
     try:
         with VideoReader(item.source) as reader:
             for name, path in item.targets.items():
@@ -171,12 +178,16 @@ def _video(item: Item, pipeline: Pipeline, progress: Progress, warnings: list[st
                     continue
                 count += 1
                 result = pipeline.run(piece.image, f"frame {count} of {item.source}", video)
-                warnings += result.warnings
+                report.warnings += result.warnings
+                with_person += result.has_person
                 for name, writer in writers.items():
                     writer.write(getattr(result, name), piece)
                 progress(count, reader.frame_count)
             if reader.audio and any(is_sequence(path) for path in item.targets.values()):
-                warnings.append(f"{item.source}: its sound is left out, as pictures hold none")
+                report.warnings.append(f"{item.source}: its sound is left out, as pictures hold none")
+        if not with_person:
+            report.has_person = False
+            report.warnings.append(f"nobody was found in any frame of {item.source}")
         publish(item, {item.targets[name]: writer.complete() for name, writer in writers.items()}, pipeline.settings)
     finally:
         for writer in writers.values():

@@ -182,7 +182,7 @@ def _make(
     """Make the files of all items; return the exit status."""
     failures = dict(failures or {})
     many_items = done_before + len(items) + len(failures) != 1
-    done = 0
+    done, nobody = 0, []
     for folder in {path.parent for item in items for path in item.files()}:
         remove_abandoned(folder)
     if items:
@@ -212,6 +212,8 @@ def _make(
                     failures[item.name] = report.error
                 else:
                     done += 1
+                    if not report.has_person:
+                        nobody.append(item.name)
                     for path in item.files():
                         console.name(path)
                 bar.update()
@@ -219,6 +221,10 @@ def _make(
         before = f", {done_before} were there already (--force makes them again)" if done_before else ""
         failed = f", {len(failures)} failed" if failures else ""
         console.tell(f"{done} done{before}{failed}")
+        if nobody:
+            say("nobody was found in:")
+            for name in sorted(nobody):
+                say(f"  {name}")
     if failures:
         say("failed:")
         for name, reason in sorted(failures.items()):

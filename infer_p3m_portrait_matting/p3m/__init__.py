@@ -17,7 +17,7 @@ from .imaging.adjust import adjust
 from .imaging.backgrounds import blurred_background, crop_to_fill
 from .imaging.compositing import composite, cutout, parse_color
 from .imaging.foreground import estimate_foreground
-from .imaging.subject import Box, matte_person, parse_box, person_window
+from .imaging.subject import Box, has_person, matte_person, parse_box, person_window
 from .imaging.temporal import TemporalFilter
 from .inference.names import METHODS, PRECISIONS
 from .metrics import score, trimap_of
@@ -55,6 +55,7 @@ __all__ = [
     "fetch_weights",
     "find_faces",
     "find_weights",
+    "has_person",
     "hide_faces",
     "list_models",
     "load_photo",

@@ -1,12 +1,16 @@
 """Choose the person to cut out: by a box from the parameters, a drawing or a face."""
 
 from collections.abc import Sequence
+from contextlib import suppress
 
 import numpy as np
 
-from ..p3m import Box, Face, find_faces
+from ..p3m import Box, Face, MissingPackageError, find_faces
 from ..p3m.imaging.subject import body_box, check_box
 from .settings import ALL, BOX, Settings
+
+#: From this turn on, in degrees, a face lies on its side: the networks see upright people alone.
+_ON_ITS_SIDE = 50
 
 
 def choose_person(
@@ -48,3 +52,24 @@ def _only(drawn: Sequence[Box]) -> Box:
     if len(drawn) > 1:
         raise ValueError(f'subject is "box", but {len(drawn)} shapes are drawn: {how}')
     return drawn[0]
+
+
+def without_person(image: np.ndarray, name: str, faces: Sequence[Face] = ()) -> str:
+    """Say that the network found nobody in a photo, and what the face detector, where it is installed, knows of it.
+
+    Args:
+        image: the photo, as for :meth:`~.p3m.PortraitMatting.matte`.
+        name: the photo's name.
+        faces: the photo's faces, if already detected.
+    """
+    if not faces:
+        with suppress(MissingPackageError):
+            faces = find_faces(image)
+    found = f"nobody was found in {name}, so its matte is empty or nearly so"
+    if not faces:
+        return found
+    if all(abs(face.roll) > _ON_ITS_SIDE for face in faces):
+        return f"{found}; a face is there that lies on its side or upside down: turn the photo and try again"
+    face = faces[0]
+    where = f"x {(face.left + face.right) / 2:.0f}, y {(face.top + face.bottom) / 2:.0f}"
+    return f'{found}, although a face is there ({where}): try subject "box" with a rectangle around the person'

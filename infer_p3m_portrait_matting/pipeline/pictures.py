@@ -38,12 +38,14 @@ class Result:
         matte: uint8 [H, W].
         cutout: uint8 [H, W, 4] RGBA, straight alpha.
         warnings: what the user should check.
+        has_person: whether anybody is in the matte as the network estimated it.
     """
 
     composite: np.ndarray
     matte: np.ndarray
     cutout: np.ndarray
     warnings: tuple[str, ...] = ()
+    has_person: bool = True
 
 
 def make_pictures(

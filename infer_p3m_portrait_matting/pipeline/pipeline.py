@@ -6,11 +6,11 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from ..p3m import Box, Face, matte_person
+from ..p3m import Box, Face, has_person, matte_person
 from ..p3m.arrays import on_white
 from .models import open_model
 from .out_of_memory import clear_memory_errors
-from .person import choose_person
+from .person import choose_person, without_person
 from .pictures import Result, look_for_faces, make_pictures, read_background, without_face
 from .settings import ALL, IMAGE, Settings
 from .video import Video
@@ -21,6 +21,7 @@ class Prepared:
     """A photo or frame of which everything is known but its matte; made by :meth:`Pipeline.prepare`."""
 
     image: np.ndarray
+    name: str
     background: np.ndarray | None
     video: Video | None
     faces: list[Face]
@@ -96,7 +97,7 @@ class Pipeline:
             faces = look_for_faces(image, settings, name, video.tracker if video else None)
             box = choose_person(image, settings, boxes, name, faces)
         warnings = () if faces or settings.anonymize == "none" else (without_face(name),)
-        return Prepared(image, behind, video, faces, box, warnings)
+        return Prepared(image, name, behind, video, faces, box, warnings)
 
     def mattes(self, photos: Sequence[Prepared]) -> list[np.ndarray]:
         """Estimate the mattes of several photos of everybody, in batches where the device gains by it.
@@ -131,10 +132,14 @@ class Pipeline:
         with self._clear_memory_errors(image):
             if alpha is None:
                 alpha = matte(image) if photo.box is None else matte_person(matte, image, photo.box)
+            warnings = photo.warnings
+            anybody = has_person(alpha)
+            if not anybody and photo.video is None:
+                warnings += (without_person(image, photo.name, photo.faces),)
             if photo.video is not None and settings.temporal:
                 alpha = photo.video.steady(image, alpha)
             result = make_pictures(image, alpha, settings, photo.background, photo.faces)
-        return replace(result, warnings=photo.warnings + result.warnings)
+        return replace(result, warnings=warnings + result.warnings, has_person=anybody)
 
     def _clear_memory_errors(self, image: np.ndarray) -> AbstractContextManager[None]:
         height, width = image.shape[:2]

@@ -450,3 +450,18 @@ def test_after_ctrl_c_only_what_is_resumed_is_said_to_be(forced, tmp_path, capsy
     monkeypatch.setattr("infer_p3m_portrait_matting.commands.main._run", interrupted)
     assert run(tmp_path, tmp_path / "results", *(["--force"] if forced else [])) == 130
     assert ("goes on where it was" in capsys.readouterr().err) is not forced
+
+
+def test_photos_where_nobody_was_found_are_listed_at_the_end(photo, tmp_path, capsys):
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    Image.fromarray(photo).save(folder / "somebody.png")
+    for name in ("sky.png", "wall.png"):
+        Image.new("RGB", (160, 120), (120, 150, 190)).save(folder / name)
+    assert run(folder, tmp_path / "results") == 0
+    said = capsys.readouterr().err
+    assert names(tmp_path / "results") == ["sky_cutout.png", "somebody_cutout.png", "wall_cutout.png"]
+    *_, title, sky, wall = said.splitlines()
+    assert title == "nobody was found in:"
+    assert [sky.strip(), wall.strip()] == [str(folder / "sky.png"), str(folder / "wall.png")]
+    assert f"warning: nobody was found in {folder / 'sky.png'}" in said

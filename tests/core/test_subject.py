@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from groups import box_of, cut_out, group, sad
 
-from infer_p3m_portrait_matting.p3m import Box, Face, find_faces, matte_person, parse_box, person_window
+from infer_p3m_portrait_matting.p3m import Box, Face, find_faces, has_person, matte_person, parse_box, person_window
 from infer_p3m_portrait_matting.p3m.imaging.subject import body_box, keep_person, window_of
 
 
@@ -159,3 +159,21 @@ def test_nobody_is_nowhere():
 def test_a_margin_below_0_is_refused(alpha):
     with pytest.raises(ValueError, match="at least 0 percent, got -1"):
         person_window(alpha, -1)
+
+
+@pytest.mark.parametrize("size", [(400, 400), (3000, 2000)])
+@pytest.mark.parametrize(("share", "found"), [(0.0, False), (0.003, False), (0.007, True), (0.5, True)])
+def test_somebody_is_a_connected_area_of_half_a_percent(size, share, found):
+    alpha = np.zeros(size, np.float32)
+    side = round((share * alpha.size) ** 0.5)
+    alpha[40 : 40 + side, 30 : 30 + side] = 0.9
+    assert has_person(alpha) == found
+    assert not has_person(alpha / 2)
+
+
+def test_islands_are_nobody_however_many():
+    alpha = np.zeros((400, 400), np.float64)
+    for row in range(0, 400, 40):
+        alpha[row : row + 20, ::40] = alpha[row : row + 20, 1::40] = 1
+    assert alpha.mean() > 0.02
+    assert not has_person(alpha)

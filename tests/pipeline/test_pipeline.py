@@ -2,6 +2,7 @@
 
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 
 import numpy as np
 import pytest
@@ -28,21 +29,51 @@ def no_faces(monkeypatch, found=lambda image: []):
 def test_warnings_are_part_of_the_result_and_nothing_is_logged(nobody, caplog, monkeypatch):
     no_faces(monkeypatch)
     pipeline = pipeline_with(anonymize="blur", crop="10")
-    pipeline.model.model.segment, segment = lambda x: segment(x) * 0 + background(x), pipeline.model.model.segment
-    try:
+    with seeing_nobody(pipeline):
         result = pipeline.run(nobody, "holiday.jpg")
-    finally:
-        del pipeline.model.model.segment
-    face, crop = result.warnings
+    face, person, crop = result.warnings
     assert face.startswith("anonymize: no face was found in holiday.jpg")
+    assert person.startswith("nobody was found in holiday.jpg")
     assert crop.startswith("crop: nobody is in the matte")
     assert result.matte.shape == nobody.shape[:2]
     assert caplog.records == []
 
 
-def background(x):
-    """Logits that leave no doubt that a pixel is background, for :func:`test_warnings_are_part_of_the_result`."""
-    return x.new_tensor([50.0, 0.0, 0.0]).view(1, 3, 1, 1)
+@contextmanager
+def seeing_nobody(pipeline):
+    """Let the global pass leave no doubt that every pixel is background."""
+    network = pipeline.model.model
+    network.segment, segment = lambda x: segment(x) * 0 + x.new_tensor([50.0, 0, 0]).view(1, 3, 1, 1), network.segment
+    try:
+        yield
+    finally:
+        del network.segment
+
+
+def test_a_photo_where_nobody_is_found_is_said_with_what_its_faces_tell(astronaut):
+    pipeline = pipeline_with()
+    with seeing_nobody(pipeline):
+        upright, turned = (pipeline.run(photo, "a.jpg") for photo in (astronaut, np.rot90(astronaut).copy()))
+    assert not upright.has_person
+    assert not turned.has_person
+    assert upright.matte.max() == 0
+    (text,) = upright.warnings
+    assert text.startswith("nobody was found in a.jpg")
+    assert "although a face is there (x 2" in text  # the face is left of the middle of 512 px
+    (text,) = turned.warnings
+    assert text.startswith("nobody was found in a.jpg")
+    assert "turn the photo" in text
+    found = pipeline.run(astronaut, "a.jpg")
+    assert found.has_person
+    assert found.warnings == ()
+
+
+def test_frames_where_nobody_is_found_are_not_said_one_by_one(nobody):
+    pipeline = pipeline_with()
+    with seeing_nobody(pipeline):
+        result = pipeline.run(nobody, "frame 1", Video())
+    assert not result.has_person
+    assert result.warnings == ()
 
 
 def test_two_threads_keep_their_warnings_apart(nobody, monkeypatch):
@@ -57,11 +88,13 @@ def test_two_threads_keep_their_warnings_apart(nobody, monkeypatch):
     pipeline = pipeline_with(anonymize="blur")
 
     def warnings(name):
-        return [text for number in range(3) for text in pipeline.run(nobody, f"{name} {number}").warnings]
+        return [pipeline.run(nobody, f"{name} {number}").warnings for number in range(3)]
 
     with ThreadPoolExecutor(2) as threads:
         for name, texts in zip(("left", "right"), threads.map(warnings, ("left", "right")), strict=True):
-            assert [f"in {name} {number};" in text for number, text in enumerate(texts)] == [True] * 3
+            for number, said in enumerate(texts):
+                assert f"no face was found in {name} {number};" in said[0]
+                assert all(f"in {name} {number}" in text for text in said)
 
 
 def test_boxes_and_a_background_come_with_each_photo(astronaut, nobody):

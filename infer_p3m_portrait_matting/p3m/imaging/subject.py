@@ -10,7 +10,7 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 
-from ..arrays import check_image
+from ..arrays import check_alpha, check_image
 from ..faces.detect import Face
 from .adjust import SEEN
 
@@ -19,6 +19,11 @@ CONTEXT = 0.3
 
 #: How far a person may reach out of their box, as a share of its width or height.
 MARGIN = 0.05
+
+#: A connected area of less than this share of the picture is nobody.
+NOBODY = 0.005
+#: Long side in pixels at which :func:`has_person` looks at a matte.
+_GLANCE = 512
 
 #: Alpha from which on a pixel surely belongs to somebody.
 _SURE = 0.5
@@ -40,6 +45,26 @@ class Box(NamedTuple):
     y: float
     width: float
     height: float
+
+
+def has_person(alpha: np.ndarray) -> bool:
+    """Tell whether anybody is in a matte: a connected opaque area of at least 0.5 % of the picture.
+
+    >>> has_person(matting.matte(photo)), has_person(np.zeros((480, 640), np.float32))
+    (True, False)
+
+    Args:
+        alpha: float [H, W] in [0, 1].
+
+    Raises:
+        ValueError, TypeError: the matte is invalid; see :func:`~..arrays.check_alpha`.
+    """
+    check_alpha(alpha)
+    scale = min(_GLANCE / max(alpha.shape), 1.0)
+    size = [max(round(side * scale), 1) for side in alpha.shape[::-1]]
+    small = cv2.resize(alpha.astype(np.float32, copy=False), size, interpolation=cv2.INTER_AREA)
+    count, _, stats, _ = cv2.connectedComponentsWithStats((small >= _SURE).astype(np.uint8), connectivity=8)
+    return count > 1 and bool(stats[1:, cv2.CC_STAT_AREA].max() >= NOBODY * small.size)
 
 
 def parse_box(text: str) -> Box:
