@@ -115,6 +115,20 @@ def test_an_arithmetic_jpeg_is_called_by_name(photo):
         decode(content, "a.jpg")
 
 
+@pytest.mark.parametrize(
+    ("old", "new", "called"),
+    [
+        (b"\xff\xc0", b"\xff\xc3", "without loss"),
+        (b"\xff\xc0\0\x11\x08", b"\xff\xc0\0\x11\x0c", "with 12 bits a value"),
+    ],
+)
+def test_rare_kinds_of_jpeg_are_called_by_name(old, new, called, photo):
+    content = encoded(photo, "JPEG")
+    assert content.count(old) == 1
+    with pytest.raises(ValueError, match=rf"a\.jpg is a JPEG {called}, which cannot be read"):
+        decode(content.replace(old, new), "a.jpg")
+
+
 def test_the_documents_list_the_formats():
     text = (Path(__file__).parents[2] / "docs" / "command_line.md").read_text()
     listed = text[text.index("These formats are read") :].split("\n\n")[0]

@@ -83,6 +83,18 @@ def test_large_notes_of_a_png_do_not_matter(late, compressed, photo):
     assert warnings == []
 
 
+@pytest.mark.parametrize("kind", [b"tEXt", b"gAMA", b"pHYs", b"iCCP", b"eXIf", b"tIME", b"teSt"])
+def test_a_chunk_of_a_png_that_is_damaged_and_not_needed_is_left_out(kind, photo):
+    plain = encoded(photo, "PNG")
+    image, warnings = decode(plain[:33] + struct.pack(">I4s", 3, kind) + b"abc" + bytes(4) + plain[33:], "a.png")
+    np.testing.assert_array_equal(image, photo)
+    assert warnings == []
+
+
+def test_a_png_without_its_end_is_whole(photo):
+    np.testing.assert_array_equal(decode(encoded(photo, "PNG")[:-12], "a.png").image, photo)
+
+
 def test_a_large_profile_of_a_png_counts(photo):
     profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
     swapped = profile.replace(b"rXYZ", b"tXYZ", 1).replace(b"gXYZ", b"rXYZ", 1).replace(b"tXYZ", b"gXYZ", 1)

@@ -104,8 +104,7 @@ class _Source(NamedTuple):
         profile: the ICC profile where it is not Pillow's to read.
         gamma, chromaticities: as in :class:`~.png.Chunks`.
         pictures: how many there are, or 0 to ask Pillow.
-        frame: the marker of a JPEG's frame.
-        is_mended: whether an end was put to a JPEG that had none.
+        outline: what the markers of a JPEG tell.
         reader: who reads a TIFF right.
         layout: of a TIFF.
     """
@@ -117,8 +116,7 @@ class _Source(NamedTuple):
     gamma: float | None = None
     chromaticities: tuple[float, ...] | None = None
     pictures: int = 0
-    frame: int = 0
-    is_mended: bool = False
+    outline: jpeg.Outline | None = None
     reader: str = "pillow"
     layout: tiff.Layout | None = None
 
@@ -150,7 +148,7 @@ def _source(content: bytes, name: str, warnings: list[str]) -> _Source:
         return _Source(content, "TIFF", pictures=layout.pages, reader=reader, layout=layout)
     if not name_of_unreadable(content) and jpeg.begins_with_jpeg(content):
         whole, found = jpeg.with_usual_ends(content, name, warnings)
-        return _Source(whole, "JPEG", pictures=1, frame=found.frame, is_mended=not found.is_whole)
+        return _Source(whole, "JPEG", pictures=1, outline=found)
     if content.startswith(_ICON):
         # Pillow decodes its pictures when it opens it, and they may be larger than the icon says.
         for width, height in png.sizes_within(content):
@@ -175,7 +173,7 @@ def _decoded(content: bytes, name: str, as_data: bool, warnings: list[str]) -> n
             key = image.info.get("transparency")
             if source.format == "PNG" and source.content[24:25] == b"\x10" and isinstance(key, tuple):
                 image.info["transparency"] = tuple(value >> 8 for value in key)  # as Pillow reads the colours
-            if source.is_mended:
+            if source.outline and not source.outline.is_whole:
                 _check_rows(source.content, name, warnings)
             array = from_pillow(image, name, as_data, warnings)
             has_profile = bool(image.info.get("icc_profile"))
@@ -202,7 +200,7 @@ def _opened(source: _Source, name: str) -> Image.Image:
 
 
 def _what_is_unusual(source: _Source) -> str:
-    if process := jpeg.name_of_process(source.frame):
+    if source.outline and (process := jpeg.name_of_process(source.outline)):
         return f"a JPEG {process}"
     if source.layout and (compression := tiff.unknown_compression(source.layout)):
         return f"a TIFF with compression by {compression}"

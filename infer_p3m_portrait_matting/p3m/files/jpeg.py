@@ -35,12 +35,14 @@ class Outline(NamedTuple):
     Attributes:
         scans: how many there are.
         frame: the marker of its frame, or 0.
+        depth: bits of a value.
         end: where the data of its last scan, or its file, end.
         is_whole: whether an end of image follows there.
     """
 
     scans: int
     frame: int
+    depth: int
     end: int
     is_whole: bool
 
@@ -56,22 +58,23 @@ def outline(content: bytes, name: str) -> Outline:
     Raises:
         RefusedError: it has more segments than any picture needs.
     """
-    place, scans, frame, count = 2, 0, 0, 0
+    place, scans, frame, depth, count = 2, 0, 0, 8, 0
     while found := _MARKER.search(content, place):
         count += 1
         if count > _SEGMENTS:
             raise RefusedError(f"{name} has more than {_SEGMENTS} segments: save it as an ordinary JPEG")
         code, body = content[found.end() - 1], found.end()
         if code == _EOI:
-            return Outline(scans, frame, found.start(), True)
+            return Outline(scans, frame, depth, found.start(), True)
         length = struct.unpack(">H", content[body : body + 2])[0] if body + 2 <= len(content) else len(content)
         if (scans and code not in _BETWEEN_SCANS) or body + length > len(content):
-            return Outline(scans, frame, found.start(), False)
-        frame = code if code in _FRAMES and not frame else frame
+            return Outline(scans, frame, depth, found.start(), False)
+        if code in _FRAMES and not frame and length > 2:
+            frame, depth = code, content[body + 2]
         scans += code == _SOS
         # A byte that is no marker's stands here in files with an odd beginning.
         place = body + (length if code >= 0xC0 else 0)
-    return Outline(scans, frame, len(content), False)
+    return Outline(scans, frame, depth, len(content), False)
 
 
 def with_usual_ends(content: bytes, name: str, warnings: list[str]) -> tuple[bytes, Outline]:
@@ -119,6 +122,6 @@ def has_all_rows(content: bytes) -> bool:
     return np.array_equal(pictures[0], pictures[1])
 
 
-def name_of_process(frame: int) -> str:
-    """Return what most decoders do not know of a JPEG, by the marker of its frame; "" if that is nothing."""
-    return _RARE.get(frame, "")
+def name_of_process(found: Outline) -> str:
+    """Return what most decoders do not know of a JPEG, such as "without loss"; "" if that is nothing."""
+    return _RARE.get(found.frame, "" if found.depth == 8 else f"with {found.depth} bits a value")

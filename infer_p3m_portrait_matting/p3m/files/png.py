@@ -68,10 +68,13 @@ def read_chunks(content: bytes, name: str) -> Chunks:
         end = place + 12 + length
         if end > len(content):
             break
-        if kind == b"iCCP" or (kind in _NOTES and not _is_wanted(kind, content[place + 8 : end - 4])):
+        data = content[place + 8 : end - 4]
+        # A decoder can do without a chunk in small letters, so one that is damaged is no reason to refuse the picture.
+        is_damaged = kind[:1].islower() and kind != b"fdAT" and zlib.crc32(kind + data) != _number(content, end - 4)
+        if is_damaged or kind == b"iCCP" or (kind in _NOTES and not _is_wanted(kind, data)):
             dropped.append((place, end))
-        if kind in (b"iCCP", b"cICP", b"gAMA", b"cHRM", b"sRGB", b"acTL"):
-            found.setdefault(kind, content[place + 8 : end - 4])
+        if not is_damaged and kind in (b"iCCP", b"cICP", b"gAMA", b"cHRM", b"sRGB", b"acTL"):
+            found.setdefault(kind, data)
         place = end
         if count == _CHUNKS:
             raise RefusedError(f"{name} has more than {_CHUNKS} chunks: save it anew")
@@ -86,6 +89,10 @@ def read_chunks(content: bytes, name: str) -> Chunks:
         gamma[0] if gamma else None,
         _fractions(found.get(b"cHRM", b""), 8) if gamma else None,
     )
+
+
+def _number(content: bytes, place: int) -> int:
+    return struct.unpack(">I", content[place : place + 4])[0]
 
 
 def _is_wanted(kind: bytes, data: bytes) -> bool:
