@@ -13,6 +13,8 @@ _SLACK = 1e-3
 _SCALE = "scale to [0, 1], for example divide 8-bit values by 255"
 #: Values that are converted at once.
 _CHUNK = 2**17
+#: Pixels of a strip of rows, about: its copies in floating point stay in a CPU's cache.
+_STRIP = 2**16
 
 
 def check_image(image: np.ndarray) -> None:
@@ -158,6 +160,12 @@ def to_uint8(x: np.ndarray) -> np.ndarray:
             # Values that rounding has put outside [0, 1] come back.
             rounded[...] = np.clip(scaled, 0, 255, out=scaled)
     return out
+
+
+def strips(height: int, width: int) -> Iterator[slice]:
+    """Cut a picture into strips, slices of its rows from top to bottom: what lies between then takes little memory."""
+    rows = max(_STRIP // max(width, 1), 1)
+    return (slice(top, min(top + rows, height)) for top in range(0, height, rows))
 
 
 def _parts(x: np.ndarray, out: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:

@@ -1,19 +1,17 @@
 """Make backgrounds: an image that fills the frame, or the photo's own background, blurred."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import cv2
 import numpy as np
 
-from ..arrays import check_image, check_matte, on_white, to_uint8
+from ..arrays import check_image, check_matte, on_white, strips, to_uint8
 
 #: Standard deviation of the background blur, as a fraction of the photo's longest side.
 BLUR = 0.015
 
 _SHRINK = 4
 _EPSILON = 1e-4
-#: Pixels of one band, about.
-_PIXELS = 2**19
 
 
 def crop_to_fill(image: np.ndarray, height: int, width: int) -> np.ndarray:
@@ -73,31 +71,25 @@ def blurred_background(image: np.ndarray, alpha: np.ndarray, blur: float = BLUR)
     sigma = max(blur * max(small), 0.5)
     rgb = on_white(image)
 
-    def weighted(band: slice) -> np.ndarray:
-        return to_uint8(rgb[band]).astype(np.float32) * (1 - alpha[band].astype(np.float32))[..., None]
+    def weighted(strip: slice) -> np.ndarray:
+        return to_uint8(rgb[strip]).astype(np.float32) * (1 - alpha[strip].astype(np.float32))[..., None]
 
     pixels = shrink(weighted, height, width, small)
-    rest = shrink(lambda band: 1 - alpha[band].astype(np.float32), height, width, small)
+    rest = shrink(lambda strip: 1 - alpha[strip].astype(np.float32), height, width, small)
     mean = pixels.reshape(-1, 3).sum(0) / (rest.sum() + _EPSILON)
     weight = cv2.GaussianBlur(rest, (0, 0), sigma)[..., None]
     blurred = (cv2.GaussianBlur(pixels, (0, 0), sigma) + _EPSILON * mean) / (weight + _EPSILON)
     large, whole = Enlarged(blurred, height, width), np.empty((height, width, 3), np.uint8)
-    for band in bands(height, width):
-        whole[band] = np.clip(large[band] + 0.5, 0, 255).astype(np.uint8)
+    for strip in strips(height, width):
+        whole[strip] = np.clip(large[strip] + 0.5, 0, 255).astype(np.uint8)
     return whole
-
-
-def bands(height: int, width: int) -> Iterator[slice]:
-    """Cut a picture into bands: slices of its rows, from top to bottom."""
-    rows = max(_PIXELS // max(width, 1), 1)
-    return (slice(top, min(top + rows, height)) for top in range(0, height, rows))
 
 
 def shrink(rows: Callable[[slice], np.ndarray], height: int, width: int, size: tuple[int, int]) -> np.ndarray:
     """Average a picture down, as cv2.INTER_AREA does, without having all of it.
 
     Args:
-        rows: gives a band of it, float32 [h, width, ...].
+        rows: gives a strip of it, float32 [h, width, ...].
         height: of the picture.
         width: of the picture.
         size: wanted width and height.
@@ -108,14 +100,14 @@ def shrink(rows: Callable[[slice], np.ndarray], height: int, width: int, size: t
     narrow = np.concatenate(
         [
             cv2.resize(part, (size[0], part.shape[0]), interpolation=cv2.INTER_AREA)
-            for part in (rows(band) for band in bands(height, width))
+            for part in (rows(strip) for strip in strips(height, width))
         ]
     )
     return cv2.resize(narrow, size, interpolation=cv2.INTER_AREA)
 
 
 class Enlarged:
-    """A small picture enlarged bilinearly, as cv2.resize does, of which any band can be had.
+    """A small picture enlarged bilinearly, as cv2.resize does, of which any strip can be had.
 
     Args:
         small: float32 [h, w, channels].
@@ -127,10 +119,10 @@ class Enlarged:
         self._wide = cv2.resize(small, (width, small.shape[0]), interpolation=cv2.INTER_LINEAR)
         self._height = height
 
-    def __getitem__(self, band: slice) -> np.ndarray:
+    def __getitem__(self, strip: slice) -> np.ndarray:
         """Rows of it: float32 [h, width, channels], a new array."""
         count = self._wide.shape[0]
-        place = (np.arange(band.start, band.stop) + 0.5) * (count / self._height) - 0.5
+        place = (np.arange(strip.start, strip.stop) + 0.5) * (count / self._height) - 0.5
         place = np.clip(place, 0, count - 1)
         upper = place.astype(int)
         share = (place - upper).astype(np.float32).reshape(-1, 1, 1)

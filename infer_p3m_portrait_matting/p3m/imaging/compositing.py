@@ -4,12 +4,9 @@ import cv2
 import numpy as np
 from PIL import ImageColor
 
-from ..arrays import as_rgb, check_matte, to_uint8
+from ..arrays import as_rgb, check_matte, strips, to_uint8
 from ..errors import shown
 from .alpha_bleeding import replace_hidden_colors
-
-#: Pixels in a strip of rows.
-_STRIP = 2**16
 
 
 def parse_color(text: str) -> tuple[int, ...]:
@@ -94,10 +91,7 @@ def composite(
         return _on_translucent(foreground, alpha, background)
     rgb = as_rgb(foreground)
     out = np.empty(rgb.shape, np.uint8)
-    # In strips, whose floating-point copies stay in the cache.
-    rows = max(_STRIP // alpha.shape[1], 1)
-    for top in range(0, alpha.shape[0], rows):
-        strip = slice(top, top + rows)
+    for strip in strips(*alpha.shape):
         behind = background if background.ndim == 1 else background[strip].astype(np.float32)
         blend = to_uint8(rgb[strip]).astype(np.float32)
         blend -= behind

@@ -5,11 +5,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ..arrays import strips
 from ..model.network import UNKNOWN
 from .preprocess import resize
 
-#: Pixels of the photo in one strip of rows.
-_STRIP = 2**18
 #: Slack for the rounding of the interpolation's weights.
 _EXACT = 1e-5
 
@@ -62,23 +61,21 @@ def _in_strips(classes: Tensor, local: Tensor, height: int, width: int) -> Tenso
     """Fuse where both maps grow: rows are made long first, then every row of the photo once, in strips."""
     local, trimap = resize(local, local.shape[2], width), resize(classes.float(), classes.shape[2], width)
     alpha = torch.empty((1, 1, height, width), dtype=torch.float32)
-    rows = max(_STRIP // width, 1)
-    for first in range(0, height, rows):
-        last = min(first + rows, height)
-        target = alpha[:, :, first:last]
-        strip = _rows_of(trimap, first, last, height)
+    for rows in strips(height, width):
+        target = alpha[:, :, rows]
+        strip = _rows_of(trimap, rows, height)
         known = (strip < _EXACT).logical_or_(strip > 2 - _EXACT)
         if known.all():
             torch.gt(strip, 1, out=target)
         else:
-            torch.where(known, (strip > 1).float(), _rows_of(local, first, last, height).clamp_(0, 1), out=target)
+            torch.where(known, (strip > 1).float(), _rows_of(local, rows, height).clamp_(0, 1), out=target)
     return alpha
 
 
-def _rows_of(x: Tensor, first: int, last: int, height: int) -> Tensor:
-    """Rows first to last (exclusive) of a map [1, 1, h, W] enlarged bilinearly to ``height`` rows."""
+def _rows_of(x: Tensor, rows: slice, height: int) -> Tensor:
+    """Some rows of a map [1, 1, h, W] enlarged bilinearly to ``height`` rows."""
     h = x.shape[2]
-    centre = ((torch.arange(first, last, dtype=torch.float64) + 0.5) * (h / height) - 0.5).clamp_(0, h - 1)
+    centre = ((torch.arange(rows.start, rows.stop, dtype=torch.float64) + 0.5) * (h / height) - 0.5).clamp_(0, h - 1)
     above = centre.long()
     below = (above + 1).clamp_(max=h - 1)
     share = (centre - above).float().view(1, 1, -1, 1)
