@@ -176,27 +176,40 @@ def compare(photos: Sequence[np.ndarray]) -> None:
 
 
 def smallest(photos: Sequence[np.ndarray], faces: Sequence[Face]) -> None:
-    """Print how many faces of a height are found, 30 at a time at random places of one large photo."""
-    rng = np.random.default_rng(0)
+    """Print how many faces of a height are found, 30 at a time at random places of one large photo; some turned."""
     for width, height in ((6000, 4000), (4000, 2666), (1920, 1280)):
         for size in (90, 60, 40, 32, 28, 24, 20):
-            large = cv2.resize(rng.integers(60, 190, (20, 30, 3), dtype=np.uint8), (width, height))
-            places = []
-            for i, (image, face) in enumerate(zip(photos[:30], faces, strict=False)):
-                scale = size / (face.bottom - face.top)
-                tiny = cv2.resize(image, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
-                room = height // 5 - tiny.shape[0], width // 6 - tiny.shape[1]
-                top, left = (int(rng.integers(max(n, 1))) for n in room)
-                top, left = top + i // 6 * (height // 5), left + i % 6 * (width // 6)
-                tiny = tiny[: height - top, : width - left]
-                large[top : top + tiny.shape[0], left : left + tiny.shape[1]] = tiny
-                x, y = left + scale * (face.left + face.right) / 2, top + scale * (face.top + face.bottom) / 2
-                places.append((x, y))
-            started = time.perf_counter()
-            found = find_faces(large)
-            taken = time.perf_counter() - started
-            hits = sum(any(f.left < x < f.right and f.top < y < f.bottom for f in found) for x, y in places)
-            print(f"faces of {size} px in {width} x {height}: {hits} of {len(places)} found, {taken:.2f} s", flush=True)
+            for turns in (0, 1, 2, 3) if size in (60, 40) else (0,):
+                large, places = _crowd(photos[:30], faces, (width, height), size, turns)
+                started = time.perf_counter()
+                found = find_faces(large)
+                taken = time.perf_counter() - started
+                hits = sum(any(f.left < x < f.right and f.top < y < f.bottom for f in found) for x, y in places)
+                which = f"faces of {size} px, {90 * turns} degrees to the left, in {width} x {height}"
+                print(f"{which}: {hits} of {len(places)} found, {taken:.2f} s", flush=True)
+
+
+def _crowd(
+    photos: Sequence[np.ndarray], faces: Sequence[Face], shape: tuple[int, int], size: int, turns: int
+) -> tuple[np.ndarray, list[tuple[float, float]]]:
+    """One photo, of width and height, with many small ones in it, and the x and y of their faces."""
+    width, height = shape
+    rng = np.random.default_rng(0)
+    large = cv2.resize(rng.integers(60, 190, (20, 30, 3), dtype=np.uint8), shape)
+    places = []
+    for i, (image, face) in enumerate(zip(photos, faces, strict=False)):
+        scale = size / (face.bottom - face.top)
+        tiny = cv2.resize(image, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
+        x, y = scale * (face.left + face.right) / 2, scale * (face.top + face.bottom) / 2
+        for _ in range(turns):
+            x, y, tiny = y, tiny.shape[1] - x, np.rot90(tiny)
+        room = height // 5 - tiny.shape[0], width // 6 - tiny.shape[1]
+        top, left = (int(rng.integers(max(n, 1))) for n in room)
+        top, left = top + i // 6 * (height // 5), left + i % 6 * (width // 6)
+        tiny = tiny[: height - top, : width - left]
+        large[top : top + tiny.shape[0], left : left + tiny.shape[1]] = tiny
+        places.append((left + x, top + y))
+    return large, places
 
 
 def cover(photos: Sequence[np.ndarray], faces: Sequence[Face]) -> float:

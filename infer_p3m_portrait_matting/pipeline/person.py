@@ -34,7 +34,7 @@ def choose_person(
     if settings.subject == BOX:
         box = settings.subject_box() or _only(drawn)
     else:
-        faces = [face for face in faces if face.score] if faces else find_faces(image)
+        faces = [face for face in faces if face.score] if faces else find_faces(image, every_turn=False)
         if not faces:
             raise ValueError(
                 f'subject is "largest", but no face was found in {name}: it may be turned away, covered, or cut off. '

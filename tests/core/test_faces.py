@@ -129,3 +129,25 @@ def test_small_faces_in_large_photos_are_found_beside_a_large_one(astronaut, upr
         x, y = middle[0] + left, middle[1] + top
         assert any(one.left < x < one.right and one.top < y < one.bottom for one in found), (top, left)
     assert len(found) == 3
+
+
+@pytest.mark.parametrize(("turns", "face_height"), [(1, 60), (2, 40), (3, 60)])
+def test_small_faces_on_their_side_or_upside_down_are_found_in_large_photos(astronaut, upright, turns, face_height):
+    tall = upright[0].bottom - upright[0].top
+    scale = face_height / tall
+    small = cv2.resize(astronaut, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
+    middle = np.array([upright[0].left + upright[0].right + 80, upright[0].top + upright[0].bottom]) / 2 * scale
+    photo = np.full((3000, 4000, 3), (150, 160, 140), np.uint8)
+    places = [(1400, 1900), (2600, 200)]
+    for top, left in places:
+        photo[top : top + small.shape[0], left : left + small.shape[1]] = small
+    x, y = np.add(places, middle[::-1]).T[::-1]
+    for _ in range(turns):
+        x, y = y, photo.shape[1] - x
+        photo = np.rot90(photo)
+    found = find_faces(np.ascontiguousarray(photo))
+    for i in range(2):
+        assert any(one.left < x[i] < one.right and one.top < y[i] < one.bottom for one in found), i
+    assert len(found) == 2
+    # In less time, as they are not asked for.
+    assert len(find_faces(photo, every_turn=False)) < 2
