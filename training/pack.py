@@ -18,7 +18,7 @@ import numpy as np
 from PIL import Image
 
 from infer_p3m_portrait_matting.evaluate.dataset import check_names, check_output
-from infer_p3m_portrait_matting.p3m.files.decode import BROKEN
+from infer_p3m_portrait_matting.p3m.files.pil_images import BROKEN
 from infer_p3m_portrait_matting.p3m.files.read import read_rgb
 from infer_p3m_portrait_matting.p3m.files.write import write_whole
 

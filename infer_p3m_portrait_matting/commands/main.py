@@ -12,7 +12,7 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 # We report what is wrong with a photo ourselves.
 os.environ.setdefault("OPENCV_LOG_LEVEL", "SILENT")
 
-from ..p3m.errors import words_of
+from ..p3m.errors import printable, words_of
 from ..p3m.files.encode import PHOTO_FORMATS
 from ..p3m.files.write import remove_abandoned
 from ..p3m.video.formats import FORMATS as VIDEO_FORMATS
@@ -228,7 +228,7 @@ def _make(
     if failures:
         say("failed:")
         for name, reason in sorted(failures.items()):
-            say(f"  {reason}" if reason.startswith(name) else f"  {name}: {reason}")
+            say(f"  {reason}" if reason.startswith(printable(name)) else f"  {name}: {reason}")
     return 1 if failures else 0
 
 

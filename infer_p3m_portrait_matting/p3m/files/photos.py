@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, BinaryIO, TypeAlias, Union, cast
 import numpy as np
 from PIL import Image
 
-from .decode import BROKEN, decode_image, from_pillow, photo_of
+from .decode import decode_image, photo_of
 from .formats import READ
 from .limits import max_bytes
+from .pil_images import BROKEN, from_pillow
 from .read import read_content
 
 if TYPE_CHECKING:
