@@ -1,8 +1,8 @@
-"""Ways to estimate foreground colours, on composites whose foreground is known: colour error and time.
+"""Compare ways to estimate foreground colours, by colour error and time, on composites with a known foreground.
 
-The cut-outs of a folder (RGBA, as for training) are put onto the pictures of another; each way then sees the composite
-and the true matte. The known foreground of a cut-out is itself an estimate from its photo; it is made in two ways, so
-that none is measured by its own standard alone.
+The program puts the cut-outs of a folder (RGBA, as for training) onto the pictures of another. Each way sees the
+composite and the true matte. The known foreground of a cut-out is itself an estimate from its photo. It is made in two
+ways, so that no way is judged only by its own standard.
 """
 
 import argparse
@@ -23,17 +23,17 @@ Way = Callable[[np.ndarray, np.ndarray], np.ndarray]
 
 
 def original(photo: np.ndarray, alpha: np.ndarray) -> np.ndarray:
-    """The photo's own colours: no estimate."""
+    """Return the photo's own colours."""
     return photo
 
 
 def multi_level(photo: np.ndarray, alpha: np.ndarray) -> np.ndarray:
-    """Multi-level estimation (Germer et al. 2020), by pymatting."""
+    """Estimate on several levels (Germer et al. 2020), by pymatting."""
     return to_uint8(multi_level_estimator()(photo.astype(np.float32) / 255, alpha).clip(0, 1))
 
 
 def two_step_blur_fusion(photo: np.ndarray, alpha: np.ndarray) -> np.ndarray:
-    """Blur fusion with radii of 90 and 6 px at full size (Forte 2021)."""
+    """Estimate by blur fusion with radii of 90 and 6 px at full size (Forte 2021)."""
     pixels, a = photo.astype(np.float32), alpha[..., None]
     foreground = background = pixels
     for radius in (90, 6):
@@ -54,7 +54,7 @@ WAYS: dict[str, Way] = {
 
 
 def errors(ways: dict[str, Way], cutouts: list[Path], pictures: list[Path], truth: Way) -> dict[str, list[float]]:
-    """Mean colour error (in 0 to 255) inside 0 < alpha < 1, alike and weighted by alpha, per way."""
+    """Compute each way's mean colour error (0 to 255) inside 0 < alpha < 1, unweighted and weighted by alpha."""
     rng = np.random.default_rng(0)
     rows: dict[str, list[tuple[float, float]]] = {name: [] for name in ways}
     for path in cutouts:
@@ -71,7 +71,7 @@ def errors(ways: dict[str, Way], cutouts: list[Path], pictures: list[Path], trut
 
 
 def seconds(ways: dict[str, Way], rounds: int) -> dict[str, float]:
-    """Median time for 1080 x 1620 px per way; the ways take turns."""
+    """Measure each way's median time for 1080 x 1620 px; the ways take turns."""
     rng = np.random.default_rng(0)
     photo = rng.integers(0, 256, (1620, 1080, 3), dtype=np.uint8)
     alpha = cv2.GaussianBlur(rng.random((1620, 1080), dtype=np.float32), (0, 0), 20)

@@ -1,10 +1,10 @@
-"""How well one person is told from others: groups composed of cut-outs, whose true mattes are known.
+"""Measure how well one person is separated from others, on groups composed of cut-outs with known mattes.
 
-Two or three people of a folder of cut-outs (RGBA: a photo and its matte, one person each) are put side by side onto
-pictures of another folder, apart, close, or overlapping; they are large in the photo, or small. One of them is asked
-for, by a box that is up to 4 % off on each side, as drawn by hand. Prints the mean SAD to that person's true matte: of
-the matte of the whole photo ("all"), of that with the rest of the people cut away ("kept"), and of the matte that the
-network makes of the box and its context, cut likewise ("box").
+The program puts two or three people side by side onto a picture: apart, close or overlapping, large or small in the
+photo. The people come from a folder of cut-outs (RGBA: a photo and its matte, one person each), the pictures from
+another folder. A box asks for one of the people. As if drawn by hand, it is up to 4 % off on each side. The program
+prints the mean SAD to that person's true matte, for three mattes: of the whole photo ("all"), of the whole photo with
+the other people cut away ("kept"), and of the box and its context, cut likewise ("box").
 """
 
 import argparse
@@ -21,12 +21,12 @@ from infer_p3m_portrait_matting.p3m.imaging.subject import keep_person
 HEIGHT = 640
 #: Pixels between two people.
 GAPS = {"apart": 60, "close": 3, "overlapping": -30}
-#: Height of the people in the photo's.
+#: Height of the people as a share of the photo's.
 SIZES = {"large": 0.8, "small": 0.35}
 
 
 def person(path: Path) -> np.ndarray:
-    """A cut-out, no larger than needed: uint8 [H, W, 4] RGBA."""
+    """Read a cut-out and crop it to the person: uint8 [H, W, 4] RGBA."""
     image = read_rgba(path)
     rows, columns = (np.flatnonzero((image[..., 3] > 20).any(axis)) for axis in (1, 0))
     return image[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
@@ -35,7 +35,7 @@ def person(path: Path) -> np.ndarray:
 def compose(
     people: list[np.ndarray], background: np.ndarray, gap: int, size: float, rng: random.Random
 ) -> tuple[np.ndarray, list[np.ndarray]]:
-    """Put people side by side: the picture, uint8 [H, W, 3], and what each covers, float32 [H, W]."""
+    """Put people side by side; return the picture, uint8 [H, W, 3], and what each covers, float32 [H, W]."""
     scaled = []
     for one in people:
         height = HEIGHT * size * rng.uniform(0.8, 1.1)
@@ -58,7 +58,7 @@ def compose(
 
 
 def drawn_box(matte: np.ndarray, rng: random.Random) -> Box:
-    """A person's box, as somebody draws it: up to 4 % off on each side."""
+    """Return a person's box as somebody draws it: up to 4 % off on each side."""
     rows, columns = (np.flatnonzero((matte > 0.1).any(axis)) for axis in (1, 0))
     top, bottom, left, right = rows[0], rows[-1] + 1, columns[0], columns[-1] + 1
     off = [rng.uniform(-0.04, 0.04) for _ in range(4)]

@@ -1,8 +1,8 @@
-"""Whether the Ikomia task uses all of torch's threads in the thread that imported Ikomia.
+"""Measure whether the Ikomia task uses all of torch's threads in the thread that imported Ikomia.
 
-Run as ``python -m benchmarks.ikomia_threads``. ``import ikomia`` switches OpenMP's dynamic teams on, and torch then
-computes on one core there; the task switches them off for as long as it computes. The last line reads ``ratio R``: the
-core, called without that, takes R times as long as the whole task.
+Run ``python -m benchmarks.ikomia_threads``. ``import ikomia`` switches OpenMP's dynamic teams on. In that thread, torch
+then computes on one core. The task switches the teams off while it computes. The last line reads ``ratio R``: without
+that, the core takes R times as long as the whole task.
 """
 
 import argparse
@@ -25,14 +25,14 @@ PARAMETERS = {"model_name": "mobile", "input_size": "1024", "method": "HYBRID", 
 
 
 def measure(run: Callable[[], object]) -> tuple[float, float]:
-    """Wall seconds of one run, and the CPU seconds of all threads of the process meanwhile."""
+    """Measure the wall seconds of one run, and the CPU seconds of all threads of the process meanwhile."""
     wall, cpu = time.perf_counter(), time.process_time()
     run()
     return time.perf_counter() - wall, time.process_time() - cpu
 
 
 def main() -> int:
-    """Run the benchmark; gives the exit status."""
+    """Run the benchmark; return the exit status."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument(
         "--rounds", type=int, default=7, help="rounds that count, after one more (default: %(default)s)"

@@ -1,4 +1,4 @@
-"""What the benchmarks share: the photo, memory, processes of their own, a choice of files."""
+"""Share what the benchmarks need: the photo, memory, fresh processes, a choice of files."""
 
 import json
 import re
@@ -25,7 +25,7 @@ T = TypeVar("T")
 
 
 def photo(scale: float = 1) -> np.ndarray:
-    """The photo of all benchmarks: scikit-image's public-domain portrait, uint8 RGB [1620, 1080, 3] times ``scale``."""
+    """Return scikit-image's public-domain portrait, uint8 RGB [1620, 1080, 3] times ``scale``."""
     picture = astronaut()
     width = picture.shape[0] * WIDTH // HEIGHT
     left = (picture.shape[1] - width) // 2
@@ -34,10 +34,10 @@ def photo(scale: float = 1) -> np.ndarray:
 
 
 def resident_bytes() -> tuple[int, int]:
-    """Memory of this process in bytes: resident now, and resident at most since the program started.
+    """Return the memory of this process in bytes: resident now, and the peak since the program started.
 
-    On Linux the kernel's own counters of this program are read, because what ``getrusage`` gives there may be the
-    peak of the process that started it. Elsewhere (macOS, in bytes) ``getrusage`` gives both.
+    On Linux, read the kernel's counters of this program: ``getrusage`` may return the peak of the process that started
+    it. On other systems (macOS, in bytes) ``getrusage`` returns both.
     """
     status = Path("/proc/self/status")
     if status.exists():
@@ -48,7 +48,7 @@ def resident_bytes() -> tuple[int, int]:
 
 
 def measure_memory(matte: Matte) -> dict[str, float]:
-    """Matte the photo once: the process's memory in bytes before ("loaded") and at most ("peak"), and the seconds."""
+    """Matte the photo once; return the process's memory in bytes before ("loaded"), its "peak", and the seconds."""
     image = photo()
     loaded, _ = resident_bytes()
     start = time.perf_counter()
@@ -58,7 +58,7 @@ def measure_memory(matte: Matte) -> dict[str, float]:
 
 
 def in_fresh_process(script: str, *arguments: str) -> dict[str, float]:
-    """Run a benchmark's script in a process of its own and read what :func:`measure_memory` gave there.
+    """Run a benchmark's script in a fresh process and return what :func:`measure_memory` returned there.
 
     Args:
         script: path of the script, which prints the figures as JSON in its last line.
@@ -70,6 +70,6 @@ def in_fresh_process(script: str, *arguments: str) -> dict[str, float]:
 
 
 def evenly_chosen(items: Sequence[T], count: int | None) -> list[T]:
-    """Choose so many items, evenly spread over all; None and too many give all."""
+    """Choose this many items, evenly spread over all; None or a larger number chooses all."""
     count = min(count or len(items), len(items))
     return [items[place] for place in np.linspace(0, len(items) - 1, count).round().astype(int)]

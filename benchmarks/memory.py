@@ -1,4 +1,4 @@
-"""Bytes per pixel that a run takes at its peak, step by step, above what the process held before."""
+"""Measure how many bytes per pixel a run takes at its peak, step by step, beyond what the process held before."""
 
 import argparse
 import subprocess
@@ -16,11 +16,11 @@ STEPS = ("matte", "estimated", "original", "blur", "transparent")
 
 
 def measure(step: str, megapixels: float) -> float:
-    """Run one step in this process, which must be fresh; returns bytes per pixel."""
+    """Run one step in this process, which must be fresh; return the bytes per pixel."""
     side = int((megapixels * 1e6) ** 0.5)
     rng = np.random.default_rng(0)
     small = PortraitMatting("mobile", "cpu")
-    small.matte(np.zeros((1024, 1024, 3), np.uint8))  # what the network takes does not grow with the photo
+    small.matte(np.zeros((1024, 1024, 3), np.uint8))  # the network's own memory does not grow with the photo
     photo = rng.integers(0, 256, (side, side, 3), np.uint8)
     alpha = np.arange(side * side, dtype=np.float32).reshape(side, side)
     alpha /= alpha.size - 1
@@ -36,7 +36,7 @@ def measure(step: str, megapixels: float) -> float:
 
 
 def main() -> None:
-    """Print one line per step, each measured in a process of its own."""
+    """Print one line per step, each measured in a fresh process."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--megapixels", type=float, default=48, help="size of the photo (default: %(default)s)")
     parser.add_argument("--step", choices=STEPS, help=argparse.SUPPRESS)

@@ -1,4 +1,4 @@
-"""The published procedure, rebuilt from its description, and weights to compare it with ours on."""
+"""Rebuild the published procedure from its description, and make weights on which to compare it with ours."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -20,7 +20,7 @@ from infer_p3m_portrait_matting.p3m.model.network import FOREGROUND, UNKNOWN
 
 INPUT_SIZE = 1024
 
-#: The models of which both ways are compared; mobile has no published weights, but the procedure runs it too.
+#: The models on which both ways are compared; mobile has no published weights, but the procedure runs it too.
 MODELS = ("resnet34", "vitae-s", "mobile")
 
 
@@ -57,16 +57,16 @@ def write_random_weights(model_name: str, path: Path) -> None:
 
 
 class PublishedProcedure:
-    """HYBRID as the published code runs it, rebuilt from its description.
+    """Matte by HYBRID as the published code runs it, rebuilt from its description.
 
     Both passes compute all six outputs, in contiguous float32 memory, with separate batch normalisation and PyTorch's
-    own max-unpooling; each side of an image is capped by itself, images shrink without anti-aliasing, and numpy works
+    own max-unpooling. Each side of an image is capped separately, images shrink without anti-aliasing, and numpy works
     between the passes.
 
     Args:
         model_name: a model of the core.
         weights: its weights file.
-        device: where the network runs; numpy's part stays on the CPU.
+        device: where the network runs; numpy computes on the CPU.
         input_size: cap of each side in pixels.
     """
 
@@ -92,13 +92,13 @@ class PublishedProcedure:
         return alpha
 
     def run(self, image: np.ndarray, height: int, width: int) -> tuple[np.ndarray, np.ndarray]:
-        """All outputs at one size; the logits [3, height, width] and the local alpha [height, width] are used."""
+        """Compute all outputs at one size; return the logits [3, height, width] and the local alpha [height, width]."""
         with torch.no_grad(), _published_unpooling():
             output = self.model(published_input(image, height, width).to(self.device))
         return output.logits[0].cpu().numpy(), output.local_alpha[0, 0].cpu().numpy()
 
     def cap(self, side: int) -> int:
-        """Side in pixels at which the published code runs a photo's side."""
+        """Return the side in pixels at which the published code runs a photo's side."""
         return min(side // 32 * 32, self.input_size)
 
 

@@ -1,8 +1,8 @@
-"""Seconds and peak memory of one photo against its size, from 0.5 to 50 megapixels.
+"""Measure seconds and peak memory of one photo against its size, from 0.5 to 50 megapixels.
 
-Run as ``python -m benchmarks.scaling``: every size in a process of its own, the plugin's whole run (matte, foreground
-colours, cut-out and composite). ``--plot FILE`` draws both curves. The last line reads ``ratio seconds X memory Y`` for
-24 MP against 1.75 MP; the exit status is not 0 when `mobile` takes more than 3 s or 2.5 GB there.
+Run ``python -m benchmarks.scaling``. Every size runs in a fresh process, and each run is the plugin's whole run (matte,
+foreground colours, cut-out and composite). ``--plot FILE`` draws both curves. The last line reads ``ratio seconds X
+memory Y`` for 24 MP against 1.75 MP. The exit status is not 0 if `mobile` takes more than 3 s or 2.5 GB at 24 MP.
 """
 
 import argparse
@@ -29,7 +29,7 @@ MAX_SECONDS, MAX_BYTES, AT = 3.0, 2.5e9, 24.0
 
 
 def run(matting: PortraitMatting, image: np.ndarray) -> None:
-    """All that the plugin computes for one photo."""
+    """Compute all that the plugin computes for one photo."""
     alpha = matting.matte(image)
     foreground = estimate_foreground(image, alpha)
     cutout(foreground, alpha)
@@ -37,7 +37,7 @@ def run(matting: PortraitMatting, image: np.ndarray) -> None:
 
 
 def measure(model_name: str, megapixels: float, rounds: int) -> dict[str, float]:
-    """Load the model, run a photo of that size: median seconds after a first run, and the process's peak in bytes."""
+    """Load the model and run a photo of that size; return median seconds after a first run, and the peak in bytes."""
     scale = (megapixels * 1e6 / (HEIGHT * WIDTH)) ** 0.5
     size = round(WIDTH * scale), round(HEIGHT * scale)
     image = cv2.resize(photo(), size, interpolation=cv2.INTER_LINEAR)
@@ -51,7 +51,7 @@ def measure(model_name: str, megapixels: float, rounds: int) -> dict[str, float]
 
 
 def plot(found: dict[float, dict[str, float]], path: Path) -> None:
-    """Draw seconds and memory against megapixels, both axes logarithmic."""
+    """Draw seconds and memory against megapixels, with logarithmic axes."""
     panels = []
     for title, key, unit in (("seconds", "seconds", 1.0), ("peak memory, GB", "peak", 1e9)):
         panels.append(_panel(title, {x: values[key] / unit for x, values in found.items()}))
@@ -84,7 +84,7 @@ def _panel(title: str, curve: dict[float, float]) -> np.ndarray:
 
 
 def main() -> int:
-    """Run the benchmark; gives the exit status."""
+    """Run the benchmark; return the exit status."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--model", default="mobile", help="a model whose weights are here (default: %(default)s)")
     parser.add_argument("--rounds", type=int, default=3, help="runs that count (default: %(default)s)")

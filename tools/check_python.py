@@ -1,6 +1,6 @@
-"""Say in one line whether this Python and computer can run Ikomia and OpenCV, before anything is downloaded.
+"""Say in one line whether this Python and this computer can run Ikomia and OpenCV, before any download.
 
-An argument names the virtual environment that will be used, if it is there already.
+An argument names the virtual environment that will be used, if it exists already.
 """
 
 import ctypes
@@ -10,13 +10,13 @@ import sys
 from pathlib import Path
 
 OLDEST, NEWEST = (3, 10), (3, 13)
-#: What the wheels of Ikomia and OpenCV take from the system, by Debian's packages.
+#: System libraries that the wheels of Ikomia and OpenCV need, and the Debian packages that hold them.
 LIBRARIES = {"libGL.so.1": "libgl1", "libgthread-2.0.so.0": "libglib2.0-0"}
 _WITHOUT = "the library and the command p3m need no Ikomia, pip install . is enough for them"
 
 
 def problem(version, system, machine, libc):
-    """What keeps Ikomia 0.16.1 from being installed, and what to do about it; "" if nothing does.
+    """Say what prevents the installation of Ikomia 0.16.1, and what to do about it; return "" if nothing does.
 
     Args:
         version: Python's major and minor version.
@@ -37,7 +37,7 @@ def problem(version, system, machine, libc):
 
 
 def other_version(environment, version):
-    """Say that a virtual environment is of another Python than this one; "" if it is not, or not there."""
+    """Say that a virtual environment belongs to another Python than this one; return "" if not, or if it is missing."""
     try:
         found = re.search(r"^version\w* *= *(\d+)\.(\d+)", (environment / "pyvenv.cfg").read_text(), re.MULTILINE)
     except OSError:
@@ -49,7 +49,7 @@ def other_version(environment, version):
 
 
 def missing_libraries(load=ctypes.CDLL):
-    """Say which libraries of the system OpenCV does not find, and how to install them; "" if it finds all."""
+    """Say which system libraries OpenCV does not find, and how to install them; return "" if it finds all."""
     missing = []
     for library in LIBRARIES:
         try:

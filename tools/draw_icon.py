@@ -12,7 +12,7 @@ FULL = SIZE * SCALE
 
 
 def points(*xy: float) -> np.ndarray:
-    """Pairs of coordinates in icon pixels, as OpenCV wants them."""
+    """Turn pairs of coordinates in icon pixels into OpenCV's points."""
     return np.rint(np.reshape(xy, (-1, 1, 2)) * SCALE).astype(np.int32)
 
 
@@ -24,7 +24,7 @@ def disc(layer: np.ndarray, x: float, y: float, rx: float, ry: float, color: Seq
 
 
 def person() -> tuple[np.ndarray, np.ndarray]:
-    """The person: RGB [FULL, FULL, 3] and mask [FULL, FULL], uint8."""
+    """Draw the person: RGB [FULL, FULL, 3] and mask [FULL, FULL], uint8."""
     rng = np.random.default_rng(7)
     rgb = np.zeros((FULL, FULL, 3), np.uint8)
     mask = np.zeros((FULL, FULL), np.uint8)
@@ -54,7 +54,7 @@ def person() -> tuple[np.ndarray, np.ndarray]:
 
 
 def draw() -> np.ndarray:
-    """The icon, uint8 [512, 512, 4] RGBA."""
+    """Draw the icon, uint8 [512, 512, 4] RGBA."""
     y, x = np.mgrid[:FULL, :FULL] / SCALE
     photo = np.stack([60 + 0.20 * y, 150 + 0.12 * y, 205 - 0.10 * y], -1)
     for cx, cy, r in ((60, 90, 60), (30, 330, 90), (190, 60, 40), (120, 440, 70)):

@@ -1,7 +1,7 @@
-"""Put the plugin into the Ikomia of whoever runs this (~/Ikomia), so that ``ik.infer_p3m_portrait_matting`` exists.
+"""Put the plugin into your own Ikomia (~/Ikomia), so that ``ik.infer_p3m_portrait_matting`` exists.
 
-It is linked, so that changes here take effect at once; where links are not allowed, as on Windows by default, it is
-copied, and this must be run again after a change.
+The program links the plugin, so that changes here take effect at once. Where links are not allowed, as on Windows by
+default, it copies the plugin; run it again after a change.
 """
 
 import shutil
@@ -11,15 +11,15 @@ from pathlib import Path
 
 NAME = "infer_p3m_portrait_matting"
 
-#: Marks a copy made here, with the folder it was made from: a copy may be replaced, another plugin may not.
+#: Name of the file that marks a copy and holds the folder it came from. A copy may be replaced, another plugin may not.
 MARK = ".copied_from"
 
 
 def put(package: Path, home: Path) -> Path:
     """Make ``home``/Ikomia/Plugins/Python/<name> a link to the package, or a copy where it cannot be a link.
 
-    A link to this package and a copy of it are brought up to date, and a link that leads nowhere is replaced. Anything
-    else that is already there stays.
+    A link to this package or a copy of it is brought up to date. A link that leads nowhere is replaced. Anything else
+    that exists there stays.
 
     Returns:
         The link or the copy.

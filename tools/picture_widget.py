@@ -24,7 +24,7 @@ WIDTH, HEIGHT = 500, 370
 
 
 def dark_palette() -> QtGui.QPalette:
-    """Colours of a dark theme: its buttons and its window, from which Qt derives most others, and its fields."""
+    """Return the colours of a dark theme: buttons and window, from which Qt derives most others, and fields."""
     palette = QtGui.QPalette(QtGui.QColor("#3a3f47"), QtGui.QColor("#2b2f36"))
     palette.setColor(QtGui.QPalette.ColorRole.Base, QtGui.QColor("#1d2025"))
     return palette

@@ -67,7 +67,7 @@ def on_tiles(picture: np.ndarray) -> np.ndarray:
 
 
 def adjusted(photo: np.ndarray, alpha: np.ndarray) -> dict[str, np.ndarray]:
-    """What each adjustment makes of a matte."""
+    """Apply each adjustment to a matte; return caption -> picture."""
     # Islands, as a network leaves them now and then: drawn, since this matte has none.
     y, x = np.mgrid[: alpha.shape[0], : alpha.shape[1]]
     islands = alpha

@@ -1,6 +1,6 @@
 """Write the SHA-256 of weights files into the registry of models, where loading compares it.
 
-``python tools/pin_weights.py`` pins the bundled files; run it whenever one was replaced.
+``python tools/pin_weights.py`` pins the bundled files. Run it after you replaced one.
 ``python tools/pin_weights.py --published FOLDER`` pins the published files that lie in FOLDER.
 """
 

@@ -1,7 +1,7 @@
 """Install this project into the Python that runs this: what the demo needs, or with ``--all`` what development needs.
 
-Where no NVIDIA GPU is found and the package index in use offers CPU builds of torch and torchvision, those are taken:
-they are several gigabytes smaller. Otherwise the index's ordinary builds are installed, which work without a GPU too.
+If there is no NVIDIA GPU and the package index offers CPU builds of torch and torchvision, the program installs these,
+which are several gigabytes smaller. Otherwise it installs the ordinary builds, which also work without a GPU.
 """
 
 import argparse
@@ -29,7 +29,7 @@ def has_nvidia_gpu() -> bool:
 
 
 def offered_versions(package: str) -> list[str]:
-    """List the versions of a package that pip's index offers for this Python, newest first; none if pip cannot say."""
+    """List the versions of a package that pip's index offers this Python, newest first; none if pip cannot say."""
     done = subprocess.run([*PIP, "index", "versions", package], capture_output=True, text=True)
     found = re.search(r"^Available versions: (.*)$", done.stdout, re.MULTILINE)
     return found[1].split(", ") if found else []
@@ -54,7 +54,7 @@ def cpu_pair(torch: list[str], torchvision: list[str]) -> tuple[str, str] | None
 
 
 def install(requirements: list[str]) -> int:
-    """Install requirements, with CPU builds where they will do; returns pip's exit status."""
+    """Install requirements, with CPU builds where they suffice; return pip's exit status."""
     command = [*PIP, "install", "--quiet", *requirements]
     pair = None if has_nvidia_gpu() else cpu_pair(offered_versions("torch"), offered_versions("torchvision"))
     if pair is not None:

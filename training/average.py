@@ -1,6 +1,6 @@
 """Average the weights of two trainings that began alike (Wortsman et al. 2022, "Model soups", section 2).
 
-Run ``python -m training.average FIRST SECOND --share 0.5 --output FILE``; ``training.validate`` says what it is worth.
+Run ``python -m training.average FIRST SECOND --share 0.5 --output FILE``. ``training.validate`` measures the result.
 """
 
 import argparse

@@ -1,11 +1,11 @@
-"""Hide the faces of photos with mattes: how data is prepared for privacy-preserving training.
+"""Hide the faces in photos with mattes, to prepare data for privacy-preserving training.
 
 python -m training.obfuscate --photos original_image --mattes mask --output blurred_image
 python -m training.obfuscate --photos DIR --output OUT
 
-Without --mattes the photos are RGBA images whose alpha is the matte, and so are the results. The inner area of every
-face is hidden, the matte's transition area spared (Li et al. 2021, section 3.1). A photo in which no face is found is
-left out and listed: whoever trains on the folder must know that it holds no open face.
+Without --mattes, the photos and the results are RGBA images whose alpha is the matte. The program hides the inner area
+of every face and spares the matte's transition area (Li et al. 2021, section 3.1). It leaves out and lists a photo in
+which it finds no face, so that the output folder holds no open face.
 """
 
 import argparse

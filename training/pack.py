@@ -1,8 +1,8 @@
-"""Make photos small and quick to read: estimate their colours once and write them as a pack.
+"""Make a pack: estimate the colours of photos once, and write small files that are quick to read.
 
 A pack has the layout of its source, ``train/`` and ``backgrounds/``. Each portrait is one lossy RGBA WebP file: RGB is
 the person's own colour where the matte has any person, else the photo; A is the matte, without its faint veil. The
-training program reads packs and photos alike; a pack needs no estimation of colours when it is read, and less space.
+training program reads both packs and photos. A pack takes less space, and reading it needs no estimation of colours.
 """
 
 import argparse

@@ -17,7 +17,7 @@ from .blur import blur
 
 @dataclass
 class Dice:
-    """Draws per sample, shaped [N, 1, 1, 1], from one generator."""
+    """Random draws for each sample, shaped [N, 1, 1, 1], from one generator."""
 
     generator: torch.Generator
     count: int
@@ -48,7 +48,7 @@ def recolor(x: Tensor, dice: Dice, strength: float = 1.0) -> Tensor:
 
 
 def relight(person: Tensor, backdrop: Tensor, dice: Dice) -> tuple[Tensor, Tensor]:
-    """Light a person and what is behind them in ways that hide the person.
+    """Change the light on a person and on the backdrop in ways that hide the person.
 
     These are silhouettes before a bright backdrop, light from one side, dark on dark, pale on pale, and a backdrop in
     the person's own mean colour.
@@ -124,8 +124,8 @@ def degrade(x: Tensor, dice: Dice) -> Tensor:
 def jpeg(x: Tensor, quality: Tensor) -> Tensor:
     """Compress pictures as JPEG does, chrominance at half resolution, and decompress them.
 
-    The codec is libjpeg-turbo's, on CPU threads whatever the device of ``x``: samples are the same on all devices, and
-    no gradient passes.
+    OpenCV's codec does this on CPU threads, whatever the device of ``x``. Samples are therefore the same on all
+    devices. No gradient passes.
 
     Args:
         x: RGB pictures.

@@ -1,4 +1,4 @@
-"""Photos with mattes, split into foreground, background and alpha, held in memory."""
+"""Read photos with mattes, and split them into foreground, background and alpha."""
 
 import hashlib
 import re
@@ -15,7 +15,7 @@ import numpy as np
 from infer_p3m_portrait_matting.evaluate import dataset
 from infer_p3m_portrait_matting.p3m.files.read import list_images, read_rgb
 
-#: One photo in 16 is held out: for choosing settings and checkpoints, never for training.
+#: One photo in 16 is held out. Held-out photos choose settings and checkpoints; no training sees them.
 HELD_OUT = 16
 
 
@@ -41,7 +41,7 @@ class Portrait(NamedTuple):
 
 
 def is_held_out(name: str) -> bool:
-    """Tell whether a photo belongs to the held-out split, by a hash of its name: added photos move no others.
+    """Tell whether a photo belongs to the held-out split, by a hash of its name. Added photos move no others.
 
     A short number after "-" at the name's end does not count: ``anna-1`` and ``anna-08`` show one person, and stay in
     one split.

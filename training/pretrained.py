@@ -1,4 +1,4 @@
-"""ImageNet weights to start from."""
+"""Load ImageNet weights to start from."""
 
 import torch
 

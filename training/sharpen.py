@@ -1,6 +1,6 @@
-"""Make the local alpha of a weights file harder or softer: its logits times a gain.
+"""Make the local alpha of a weights file harder or softer by a gain on its logits.
 
-Between strands a trained network hedges. What gain fits is found on the held-out split (``training.validate``).
+A trained network hedges between strands. Choose the gain on the held-out split (``training.validate``).
 """
 
 import argparse

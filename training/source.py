@@ -22,7 +22,7 @@ class StepData(NamedTuple):
 
 
 class Source:
-    """Make the data of any step; they depend only on the seed and the step, so resuming changes nothing.
+    """Make the data of any step. The data depend only on the seed and the step, so resuming changes nothing.
 
     Args:
         config: the content of the TOML file.
@@ -53,7 +53,7 @@ class Source:
 
 
 def step_data(config: Config, sampler: Sampler, step: int) -> StepData:
-    """Make new data for a step (from 0); they depend only on the seed and the step."""
+    """Make new data for a step (from 0), which depend only on the seed and the step."""
     stage, _ = config.stage_at(step)
     batches: list[Batch | None] = []
     for number, part in enumerate((stage.views, stage.mattes, stage.bodies)):

@@ -1,7 +1,7 @@
-"""Strands of hair with exact alpha, drawn on training samples.
+"""Draw strands of hair with exact alpha on training samples.
 
-Labels made by other models are soft in hair, and a network trained on them paints soft blobs. The alpha of a drawn
-strand is known to a sixteenth of a pixel. ``python -m training.contact_sheet`` draws samples to look at.
+Labels by other models are soft in hair. A network trained on them paints soft blobs. The alpha of a drawn strand is
+known to a sixteenth of a pixel. ``python -m training.contact_sheet`` draws samples to look at.
 """
 
 import math
@@ -138,7 +138,7 @@ def add_strands(
     root = strands.points[:, 0].round().long()
     row, column = root[:, 0].clamp(0, height - 1), root[:, 1].clamp(0, width - 1)
     color = foreground[strands.sample, :, row, column] * strands.lightness.unsqueeze(1)
-    # A root that missed the person would have the background's colour.
+    # A root beside the person would have the background's colour.
     strands.radii.mul_(alpha[strands.sample, 0, row, column] > 0.5)
 
     core = alpha

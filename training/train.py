@@ -1,4 +1,4 @@
-"""Train a variant of P3M-Net. Run ``python -m training.train --help``; stop it whenever you like: it resumes."""
+"""Train a variant of P3M-Net (``python -m training.train --help``). A stopped training resumes."""
 
 import argparse
 import math
@@ -30,8 +30,8 @@ def measure(trainer: Trainer, sampler: Sampler, steps: int = 12) -> float:
     Args:
         trainer: takes the steps.
         sampler: what draws their samples.
-        steps: number of steps of each stage to time at least. As many come before, since the first ones prepare
-            kernels and fill the queue.
+        steps: least number of steps of each stage to time. The same number comes before and does not count, because the
+            first steps prepare kernels and fill the queue.
     """
     config, device, total = trainer.config, trainer.device, 0.0
     period = 2 * config.echo or 1
@@ -61,17 +61,17 @@ def _wait_for(device: torch.device) -> None:
 
 
 def fitted(config: Config, plan: Path, minutes: float, seconds: Callable[[], float], started: float) -> Config:
-    """Scale a training so that it ends after so many minutes, and write the factor to a file.
+    """Scale a training so that it ends after a number of minutes, and write the factor to a file.
 
     Args:
         config: the training at its own length.
         plan: the file.
-        minutes: how long all may take from ``started`` on.
+        minutes: how long everything may take from ``started`` on.
         seconds: measures how long the steps take.
         started: when the program began, by the monotonic clock.
 
     Raises:
-        ValueError: measuring alone took as long.
+        ValueError: measuring alone took that long.
     """
     print("measuring how long the steps of every stage take", flush=True)
     all_steps = seconds()

@@ -3,8 +3,8 @@
 python -m infer_p3m_portrait_matting.evaluate --data P3M-10k/validation/P3M-500-P --model resnet34 --output p3m
 python -m infer_p3m_portrait_matting.evaluate --photos DIR --mattes DIR --model mobile --output own
 
-It writes mattes/NAME.png, scores.csv (one row per photo), settings.json, measured.jsonl and worst.png to the --output
-folder. After an interruption, the same command continues where it was; photos replaced since are measured again.
+The command writes mattes/NAME.png, scores.csv (one row per photo), settings.json, measured.jsonl and worst.png to the
+--output folder. After an interruption, the same command continues where it was. It measures replaced photos again.
 """
 
 import argparse
@@ -30,19 +30,19 @@ from .dataset import Pair, check_output, p3m_10k, two_folders
 
 FIELDS = ("name", *Scores._fields)
 
-#: What spreadsheets take for a formula at the start of a cell; an apostrophe before it makes it plain text.
+#: Characters at the start of a cell that spreadsheets take for a formula. An apostrophe before them makes plain text.
 _FORMULA = ("=", "+", "-", "@")
 
 
 class Run:
-    """The output folder of one evaluation: what has been measured, and with which settings.
+    """The output folder of one evaluation, with its scores and its settings.
 
-    ``measured.jsonl`` holds it, a line per photo; ``scores.csv`` is made from it for people.
+    ``measured.jsonl`` holds the scores, a line per photo. ``scores.csv`` shows them to people.
 
     Args:
         folder: created if needed.
         settings: everything that the scores depend on; must be JSON.
-        pairs: what is to be measured: what was measured on other files, or on files that were replaced, is forgotten.
+        pairs: the photos and mattes to measure. Scores of other files, or of files that were replaced, are dropped.
 
     Raises:
         ValueError: the folder has the results of other settings, or its files are read.
@@ -99,7 +99,7 @@ class Run:
     def _read(self) -> dict[str, Scores]:
         scores = {}
         for line in self._log.read_text(encoding="utf-8").splitlines() if self._log.exists() else []:
-            # An interruption may have cut the last line off; then that photo is measured again.
+            # An interruption may have cut off the last line; its photo is then measured again.
             with suppress(ValueError, TypeError, KeyError):
                 entry = json.loads(line)
                 name, values = entry["name"], Scores(**entry["scores"])
@@ -120,12 +120,12 @@ def _settings_in(note: Path) -> dict[str, object]:
 
 
 def _different(before: dict[str, object], now: dict[str, object]) -> list[str]:
-    """Name the settings that differ; one that only one side has differs."""
+    """Name the settings that differ; a setting that only one side has differs."""
     return [name for name in {**before, **now} if name not in before or name not in now or before[name] != now[name]]
 
 
 def _files(pair: Pair) -> list[list[int]]:
-    """What tells a pair's files from others that will have their names."""
+    """Return what distinguishes a pair's files from later files of the same names."""
     stats = [path.stat() for path in (pair.photo, pair.matte, pair.trimap) if path is not None]
     return [[stat.st_size, stat.st_mtime_ns] for stat in stats]
 
@@ -139,7 +139,7 @@ def _row(name: str, scores: Scores) -> tuple[str, ...]:
 def evaluate(session: PortraitMatting, pairs: list[Pair], run: Run, method: str, input_size: int) -> list[str]:
     """Measure every pair that has no scores yet, with a progress bar on stderr.
 
-    The scores are those of the matte as it is saved, in 8 bits. A photo that cannot be read does not stop the others.
+    The scores are those of the saved matte, in 8 bits. A photo that cannot be read does not stop the others.
 
     Returns:
         One message for each photo that could not be measured.

@@ -114,7 +114,7 @@ def two_folders(photos: Path, mattes: Path, trimaps: Path | None = None, suffix:
 
 
 def check_names(files: Sequence[Path]) -> None:
-    """Raise a ValueError if two photos have the same name: their results would be one file."""
+    """Raise a ValueError if two photos have the same name, because their results would have one name, too."""
     twice = [stem for stem, count in Counter(path.stem for path in files).items() if count > 1]
     if twice:
         names = ", ".join(twice[:3])
@@ -124,7 +124,7 @@ def check_names(files: Sequence[Path]) -> None:
 
 
 def check_output(output: Path, folders: Iterable[Path]) -> None:
-    """Raise a ValueError if results would come among the files that they are made from, or replace them.
+    """Raise a ValueError if the results would lie among the files that are read, or replace them.
 
     Args:
         output: the folder for the results.
