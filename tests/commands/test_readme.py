@@ -23,6 +23,7 @@ import pytest
 from ikomia_plugin import NAME, ROOT
 from package_plugin import build
 
+from infer_p3m_portrait_matting.p3m import __version__
 from infer_p3m_portrait_matting.pipeline.settings import Settings
 
 README = (ROOT / "README.md").read_text()
@@ -224,6 +225,14 @@ def test_the_page_of_the_hub_has_absolute_links_alone_and_the_zip_has_what_they_
     order += ["Set algorithm parameters", "Explore algorithm outputs", "Advanced usage"]
     places = [text.index(words) for words in order]
     assert places == sorted(places)
+
+
+def test_the_changelog_has_versions_with_dates():
+    unreleased, newest, *older = re.findall(r"^## (.*)", (ROOT / "CHANGELOG.md").read_text(), re.M)
+    assert unreleased == "Unreleased"
+    assert newest.startswith(f"{__version__} - ")
+    assert all(re.fullmatch(r"\d+\.\d+\.\d+ - \d{4}-\d{2}-\d{2}", heading) for heading in (newest, *older))
+    assert f"\nversion: {__version__}\n" in (ROOT / "CITATION.cff").read_text()
 
 
 def test_the_readme_is_short():
