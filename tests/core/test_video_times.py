@@ -6,10 +6,10 @@ from types import SimpleNamespace
 import av
 import numpy as np
 import pytest
-from videos import NTSC, UNEVEN, heard_in, make_video, read_back, rewrite
+from videos import NTSC, UNEVEN, heard_in, make_video, pictures, read_back, rewrite
 
 from infer_p3m_portrait_matting.p3m.video.clock import Continuing
-from infer_p3m_portrait_matting.p3m.video.reader import VideoReader
+from infer_p3m_portrait_matting.p3m.video.reader import Frame, VideoReader
 
 
 @pytest.mark.parametrize("suffix", [".mov", ".webm", ".mp4"])
@@ -38,6 +38,22 @@ def test_the_number_of_frames_is_known_before_they_are_read(tmp_path, container,
     make_video(tmp_path / f"in.{container}", count=48, rate=rate)
     with VideoReader(tmp_path / f"in.{container}") as reader:
         assert reader.frame_count == 48
+
+
+def test_the_rate_of_dv_is_no_unit_of_time(tmp_path):
+    with av.open(str(tmp_path / "in.dv"), "w") as container:
+        video = container.add_stream("dvvideo", rate=25)
+        video.height, video.width, video.pix_fmt = 576, 720, "yuv420p"
+        sound = container.add_stream("pcm_s16le", rate=48000, layout="stereo")
+        for picture in pictures(10, 576, 720):
+            container.mux(video.encode(av.VideoFrame.from_ndarray(picture, "rgb24")))
+            heard = av.AudioFrame.from_ndarray(np.zeros((1, 3840), np.int16), format="s16", layout="stereo")
+            heard.sample_rate = 48000
+            container.mux(sound.encode(heard))
+    with VideoReader(tmp_path / "in.dv") as reader:
+        assert (reader.rate, reader.frame_count) == (25, 10)
+        times = [piece.time for piece in reader.read() if isinstance(piece, Frame)]
+    assert times == [Fraction(i, 25) for i in range(10)]
 
 
 @pytest.mark.parametrize("later", [0, 100])

@@ -32,6 +32,9 @@ _HDR_CURVES = (16, 18)
 #: FFmpeg's names of the containers that state their length. In others, FFmpeg estimates it from what is there.
 _WITH_LENGTH = ("mov", "matroska", "avi", "asf", "mxf")
 
+#: Higher rates, in frames per second, are FFmpeg's mistakes: in DV it takes a unit of time for a frame.
+_FASTEST = 1000
+
 #: How far to look for what describes a track, in microseconds and bytes.
 _LOOK_FURTHER = {"analyzeduration": "60000000", "probesize": "200000000"}
 
@@ -102,7 +105,10 @@ class VideoReader:
         if unreadable := len(self._container.streams.audio) - len(self.audio):
             logger.warning("%s: %d of its sound tracks cannot be decoded, and are left out", path, unreadable)
         unit = Fraction(self._stream.time_base or 1)
-        self.rate = standard_rate(Fraction(self._stream.average_rate or self._stream.guessed_rate or 1 / unit))
+        rate, guessed = self._stream.average_rate, self._stream.guessed_rate
+        if not rate or (guessed and rate > _FASTEST):
+            rate = guessed or 1 / unit
+        self.rate = standard_rate(Fraction(rate))
         self.time_base = common_unit(unit, self.rate)
         self._unit, self._units = unit, round(unit / self.time_base)
         self._first: int | None = None
@@ -257,15 +263,16 @@ class VideoReader:
             matrix = _BT709 if max(frame.width, frame.height) >= 1280 or frame.height > 576 else _BT601
         wide = frame.color_range or (2 if frame.format.name.startswith("yuvj") else _LIMITED_RANGE)
         if frame.format.is_rgb:
-            return frame.to_ndarray(format="rgb24")
-        image = self._reformatter.reformat(
-            frame,
-            format="rgb24",
-            src_colorspace=matrix,
-            src_color_range=wide,
-            dst_color_range=2,
-            interpolation=BICUBIC | ACCURATE_RND | FULL_CHR_H_INT,
-        ).to_ndarray()
+            image = frame.to_ndarray(format="rgb24")
+        else:
+            image = self._reformatter.reformat(
+                frame,
+                format="rgb24",
+                src_colorspace=matrix,
+                src_color_range=wide,
+                dst_color_range=2,
+                interpolation=BICUBIC | ACCURATE_RND | FULL_CHR_H_INT,
+            ).to_ndarray()
         is_sdr = frame.color_trc not in _HDR_CURVES
         return to_srgb(image, frame.color_primaries) if is_sdr and is_wide(frame.color_primaries) else image
 
