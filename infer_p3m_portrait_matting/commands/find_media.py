@@ -9,7 +9,8 @@ from PIL import Image
 
 from ..p3m.files.decode import is_raw
 from ..p3m.files.read import SUFFIXES
-from ..p3m.video.container import is_video_file
+from ..p3m.video.container import is_animation, is_video_file
+from ..p3m.video.formats import FORMATS
 from .destinations import OUTPUTS
 from .record import OWN_FILES, Record
 
@@ -94,8 +95,15 @@ def _is_of_the_system(path: Path) -> bool:
     return os.path.realpath(path).startswith(("/proc/", "/sys/"))
 
 
-def is_video(path: Path) -> bool:
-    """Tell whether a file is a video, by its content where its suffix says nothing."""
+def is_video(path: Path, output: str = "") -> bool:
+    """Tell whether a file is a video, by its content where its suffix says nothing.
+
+    Args:
+        path: the file.
+        output: the one file that is to be made of it, if that is known: an animation becomes a video by this name.
+    """
+    if Path(output).suffix.lower() in FORMATS and is_animation(path):
+        return True
     return path.suffix.lower() not in SUFFIXES and is_video_file(path)
 
 

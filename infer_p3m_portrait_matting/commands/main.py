@@ -88,7 +88,7 @@ def _run(request: Request, console: Console) -> int:
 def _one(request: Request, console: Console) -> int:
     """Make the results of one photo or video."""
     path = None if request.inputs[0] == STANDARD else Path(request.inputs[0])
-    is_video = path is not None and find_media.is_video(path)
+    is_video = path is not None and find_media.is_video(path, request.output)
     if request.jobs is not None:
         raise UsageError(f"--jobs has no effect on one {'video' if is_video else 'photo'}")
     item = single(path, request.output, request.wanted, is_video)

@@ -295,3 +295,13 @@ def test_cv2_reads_the_composite(clip, tmp_path):
     assert abs(reader.get(cv2.CAP_PROP_FPS) - 30000 / 1001) < 1e-6
     assert reader.get(cv2.CAP_PROP_FRAME_COUNT) == 10
     assert (reader.get(cv2.CAP_PROP_FRAME_WIDTH), reader.get(cv2.CAP_PROP_FRAME_HEIGHT)) == (255, 191)
+
+
+@pytest.mark.parametrize("kind", ["gif", "png"])
+def test_an_animation_becomes_a_video_where_that_is_asked_for(kind, photo, tmp_path):
+    frames = [Image.fromarray(np.roll(photo, 9 * i, 1)) for i in range(3)]
+    frames[0].save(tmp_path / f"a.{kind}", save_all=True, append_images=frames[1:], duration=100)
+    assert run(tmp_path / f"a.{kind}", tmp_path / "out.mov") == 0
+    assert [round(float(frame.time), 3) for frame in frames_of(tmp_path / "out.mov")] == [0, 0.1, 0.2]
+    assert run(tmp_path / f"a.{kind}", tmp_path / "out.png") == 0
+    assert names(tmp_path) == sorted([f"a.{kind}", "out.mov", "out.png"])

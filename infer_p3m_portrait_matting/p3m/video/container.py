@@ -78,6 +78,17 @@ def is_video_file(path: Path) -> bool:
         return False
 
 
+def is_animation(path: Path) -> bool:
+    """Tell whether a file is a picture that moves and that is read as a video, too: GIF or APNG."""
+    if not path.is_file():
+        return False
+    try:
+        with open_container(path) as container:
+            return container.format.name in _ANIMATIONS
+    except (MissingPackageError, ValueError, OSError):
+        return False
+
+
 def picture_streams(container: "InputContainer") -> list["av.VideoStream"]:
     """List the streams of moving pictures that can be decoded; the cover of a file is none."""
     return [
