@@ -1,9 +1,9 @@
 """Matte any number of photos on a Ray cluster: every worker loads the model once.
 
-Every machine needs ``pip install "ray[data]"`` and the folder that holds the plugin on its PYTHONPATH, but no Ikomia.
-On one machine, Ray starts by itself. On a cluster, submit this with ``ray job submit``; all machines must see the
-folders INPUT and OUTPUT. Results lie in subfolders as their photos do. Existing results are skipped, so a stopped run
-can be started again.
+Needs ``pip install "ray[data]"`` on every machine, and the folder that holds the plugin on their PYTHONPATH; no Ikomia.
+On one machine Ray starts by itself; on a cluster, submit this with ``ray job submit``, and INPUT and OUTPUT must be
+folders that all machines see. Results lie in subfolders as their photos do; those that are there already are passed
+over, so that a run that was stopped can be started again.
 """
 
 import argparse
@@ -13,8 +13,11 @@ from pathlib import Path
 
 import numpy as np
 
+from infer_p3m_portrait_matting.commands.destinations import Wanted, many
+from infer_p3m_portrait_matting.p3m.files.encode import encode_png
 from infer_p3m_portrait_matting.p3m.files.photos import load_photo
 from infer_p3m_portrait_matting.p3m.files.read import SUFFIXES
+from infer_p3m_portrait_matting.p3m.files.write import write_whole
 
 
 class Matting:
@@ -27,7 +30,7 @@ class Matting:
         self.method, self.input_size, self.output = method, input_size, Path(output)
 
     def __call__(self, batch: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-        """Matte the files of a batch (photo: path, name: of its result); add error, which is "" after a success."""
+        """Matte the files of a batch (photo: path, name: of its result); adds error, "" where all went well."""
         images, errors = {}, {}
         for photo in batch["photo"]:
             try:
@@ -46,7 +49,7 @@ class Matting:
         return {**batch, "error": np.array([errors.get(photo, "") for photo in batch["photo"]], dtype=object)}
 
     def mattes(self, images: dict[str, np.ndarray], errors: dict[str, str]) -> dict[str, np.ndarray]:
-        """Matte photos together, which is faster on a GPU. ``errors`` receives what went wrong with one of them."""
+        """Matte photos together: on a GPU that is faster. What went wrong with one of them goes into ``errors``."""
         try:
             alphas = self.matting.matte_batch(list(images.values()), self.method, self.input_size)
             return dict(zip(images, alphas, strict=True))
@@ -59,15 +62,10 @@ class Matting:
 
     def write(self, photo: np.ndarray, alpha: np.ndarray, target: Path) -> None:
         """Write the cut-out of one photo, whole or not at all."""
-        import cv2
-
         from infer_p3m_portrait_matting.p3m import cutout, estimate_foreground
 
-        person = cutout(estimate_foreground(photo, alpha), alpha)
         target.parent.mkdir(parents=True, exist_ok=True)
-        temporary = target.with_name(target.name + ".tmp")
-        temporary.write_bytes(cv2.imencode(".png", cv2.cvtColor(person, cv2.COLOR_RGBA2BGRA))[1].tobytes())
-        os.replace(temporary, target)
+        write_whole(target, encode_png(cutout(estimate_foreground(photo, alpha), alpha)))
 
 
 def _text(error: Exception) -> str:
@@ -76,13 +74,15 @@ def _text(error: Exception) -> str:
 
 def todo(source: Path, output: Path) -> list[dict[str, str]]:
     """List the photos below a folder that have no result yet."""
-    rows = []
-    for photo in sorted(source.rglob("*")):
-        if photo.suffix.lower() in SUFFIXES:
-            name = f"{photo.relative_to(source).as_posix()}.png"
-            if not (output / name).exists():
-                rows.append({"photo": str(photo.resolve()), "name": name})
-    return rows
+    photos = (path for path in source.rglob("*") if path.suffix.lower() in SUFFIXES)
+    places = [(photo, False, output / photo.parent.relative_to(source)) for photo in photos]
+    # As the command p3m names them: photo_cutout.png, or photo_jpg_cutout.png where names differ in their suffix.
+    targets = ((item.source, item.targets["cutout"]) for item in many(places, Wanted(("cutout",), False, True)))
+    return [
+        {"photo": str(photo.resolve()), "name": target.relative_to(output).as_posix()}
+        for photo, target in targets
+        if not target.exists()
+    ]
 
 
 def _is_utf_8(name: str) -> bool:
@@ -95,7 +95,7 @@ def _is_utf_8(name: str) -> bool:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("input", type=Path, help="folder of photos; its subfolders count")
-    parser.add_argument("output", type=Path, help="folder for the cut-outs: PHOTO.png for each photo")
+    parser.add_argument("output", type=Path, help="folder for the cut-outs: PHOTO_cutout.png for each photo")
     parser.add_argument("--model", default="mobile", help="resnet34, vitae-s or mobile")
     parser.add_argument("--method", default="HYBRID", help="HYBRID or RESIZE")
     parser.add_argument("--input-size", type=int, default=1024, help="in pixels (default 1024)")

@@ -1,4 +1,4 @@
-"""Matte one photo in an Ikomia workflow: writes matte.png, cutout.png, composite.png and preview.png.
+"""Matte one photo in an Ikomia workflow: writes PHOTO_matte.png, _cutout.png, _composite.png and _preview.png.
 
 ``make demo PHOTO=path`` installs what this needs and runs it.
 """
@@ -64,7 +64,7 @@ def main() -> int:
     parser.add_argument(
         "--background",
         default="#ffffff",
-        help="behind the person in composite.png: a colour, transparent, blur or image",
+        help="behind the person in PHOTO_composite.png: a colour, transparent, blur or image",
     )
     parser.add_argument("--background-file", default="", help="picture for --background image")
     args = parser.parse_args()
@@ -107,7 +107,7 @@ def main() -> int:
     try:
         args.output.mkdir(parents=True, exist_ok=True)
         for name, picture in pictures.items():
-            write_whole(args.output / f"{name}.png", encode_png(picture))
+            write_whole(args.output / f"{Path(args.photo or EXAMPLE).stem}_{name}.png", encode_png(picture))
     except OSError as error:
         print(f"error: the pictures cannot be written to {args.output}: {error}", file=sys.stderr)
         return 1

@@ -89,18 +89,18 @@ def test_demo_mattes_a_photo_through_ik(installed_home, tmp_path, astronaut):
     assert second.startswith("time: ")
     assert "512 x 360 px" in second
     pictures = {p.name: cv2.imread(str(p), cv2.IMREAD_UNCHANGED) for p in (tmp_path / "out").iterdir()}
-    assert set(pictures) == {"matte.png", "cutout.png", "composite.png", "preview.png"}
-    assert pictures["matte.png"].shape == (360, 512)
-    assert pictures["composite.png"].shape == (360, 512, 3)
-    np.testing.assert_array_equal(pictures["cutout.png"][..., 3], pictures["matte.png"])
-    assert pictures["preview.png"].shape == (360, 4 * 512 + 3 * 8, 3)
+    assert set(pictures) == {f"my photo_{name}.png" for name in ("matte", "cutout", "composite", "preview")}
+    assert pictures["my photo_matte.png"].shape == (360, 512)
+    assert pictures["my photo_composite.png"].shape == (360, 512, 3)
+    np.testing.assert_array_equal(pictures["my photo_cutout.png"][..., 3], pictures["my photo_matte.png"])
+    assert pictures["my photo_preview.png"].shape == (360, 4 * 512 + 3 * 8, 3)
 
 
 @pytest.mark.slow
 def test_demo_runs_without_a_photo(installed_home, tmp_path):
     done = run("tools/demo.py", "--output", tmp_path, "--method", "RESIZE", home=installed_home, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
-    assert cv2.imread(str(tmp_path / "matte.png"), cv2.IMREAD_UNCHANGED).shape == (1250, 1000)
+    assert cv2.imread(str(tmp_path / "portrait_matte.png"), cv2.IMREAD_UNCHANGED).shape == (1250, 1000)
 
 
 @pytest.mark.slow
@@ -109,7 +109,7 @@ def test_demo_reads_what_ikomia_does_not_open(installed_home, tmp_path, astronau
     Image.fromarray(astronaut[:200]).save(tmp_path / "IMG_0001.HEIC", "HEIF")
     done = run("tools/demo.py", tmp_path / "IMG_0001.HEIC", "--output", tmp_path / "out", home=installed_home)
     assert done.returncode == 0, done.stderr
-    assert cv2.imread(str(tmp_path / "out" / "matte.png"), cv2.IMREAD_UNCHANGED).shape == (200, 512)
+    assert cv2.imread(str(tmp_path / "out" / "IMG_0001_matte.png"), cv2.IMREAD_UNCHANGED).shape == (200, 512)
     (tmp_path / "IMG_0001.MOV").write_bytes(b"moving")
     done = run("tools/demo.py", tmp_path / "IMG_0001.MOV", "--output", tmp_path / "none", home=installed_home)
     assert done.returncode == 1

@@ -50,18 +50,18 @@ def test_a_cluster_of_two_workers_mattes_restarts_and_lists_failures(photos, tmp
     assert "5 of 6 photos done" in done.stdout
     assert "broken.jpg cannot be read as an image" in done.stderr
     results = sorted(path.relative_to(out).as_posix() for path in out.rglob("*") if path.is_file())
-    assert results == ["a.jpg.png", "a.png.png", "b.png.png", "c.png.png", "sub/a.png.png"]
+    assert results == ["a_jpg_cutout.png", "a_png_cutout.png", "b_cutout.png", "c_cutout.png", "sub/a_cutout.png"]
     photo = np.ascontiguousarray(cv2.imread(str(photos / "b.png"))[..., ::-1])
     alpha = PortraitMatting("mobile", "cpu").matte(photo, "HYBRID", 128)
     wanted = cutout(estimate_foreground(photo, alpha), alpha)
-    got = cv2.cvtColor(cv2.imread(str(out / "b.png.png"), cv2.IMREAD_UNCHANGED), cv2.COLOR_BGRA2RGBA)
+    got = cv2.cvtColor(cv2.imread(str(out / "b_cutout.png"), cv2.IMREAD_UNCHANGED), cv2.COLOR_BGRA2RGBA)
     assert np.abs(got[..., 3].astype(int) - wanted[..., 3]).max() <= 1
     # What is there is not made again; what is missing is.
-    kept = (out / "a.png.png").stat().st_mtime_ns
-    (out / "c.png.png").unlink()
+    kept = (out / "a_png_cutout.png").stat().st_mtime_ns
+    (out / "c_cutout.png").unlink()
     (photos / "broken.jpg").unlink()
     again = run("matte_with_ray.py", *arguments, **environment)
     assert again.returncode == 0, again.stderr
     assert "1 of 1 photos done" in again.stdout
-    assert (out / "a.png.png").stat().st_mtime_ns == kept
+    assert (out / "a_png_cutout.png").stat().st_mtime_ns == kept
     assert "nothing to do" in run("matte_with_ray.py", *arguments, **environment).stdout
