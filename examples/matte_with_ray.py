@@ -1,9 +1,9 @@
 """Matte any number of photos on a Ray cluster: every worker loads the model once.
 
-Needs ``pip install "ray[data]"`` on every machine, and the folder that holds the plugin on their PYTHONPATH; no Ikomia.
-On one machine Ray starts by itself; on a cluster, submit this with ``ray job submit``, and INPUT and OUTPUT must be
-folders that all machines see. Results lie in subfolders as their photos do; those that are there already are passed
-over, so that a run that was stopped can be started again.
+Every machine needs ``pip install "ray[data]"`` and the folder that holds the plugin on its PYTHONPATH, but no Ikomia.
+On one machine, Ray starts by itself. On a cluster, submit this with ``ray job submit``; all machines must see the
+folders INPUT and OUTPUT. Results lie in subfolders as their photos do. Existing results are skipped, so a stopped run
+can be started again.
 """
 
 import argparse
@@ -30,7 +30,7 @@ class Matting:
         self.method, self.input_size, self.output = method, input_size, Path(output)
 
     def __call__(self, batch: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-        """Matte the files of a batch (photo: path, name: of its result); adds error, "" where all went well."""
+        """Matte the files of a batch (photo: path, name: of its result); add error, which is "" after a success."""
         images, errors = {}, {}
         for photo in batch["photo"]:
             try:
@@ -49,7 +49,7 @@ class Matting:
         return {**batch, "error": np.array([errors.get(photo, "") for photo in batch["photo"]], dtype=object)}
 
     def mattes(self, images: dict[str, np.ndarray], errors: dict[str, str]) -> dict[str, np.ndarray]:
-        """Matte photos together: on a GPU that is faster. What went wrong with one of them goes into ``errors``."""
+        """Matte photos together, which is faster on a GPU. ``errors`` receives what went wrong with one of them."""
         try:
             alphas = self.matting.matte_batch(list(images.values()), self.method, self.input_size)
             return dict(zip(images, alphas, strict=True))
@@ -76,7 +76,7 @@ def todo(source: Path, output: Path) -> list[dict[str, str]]:
     """List the photos below a folder that have no result yet."""
     photos = (path for path in source.rglob("*") if path.suffix.lower() in SUFFIXES)
     places = [(photo, False, output / photo.parent.relative_to(source)) for photo in photos]
-    # As the command p3m names them: photo_cutout.png, or photo_jpg_cutout.png where names differ in their suffix.
+    # The command p3m names them alike: photo_cutout.png, or photo_jpg_cutout.png where names differ in their suffix.
     targets = ((item.source, item.targets["cutout"]) for item in many(places, Wanted(("cutout",), False, True)))
     return [
         {"photo": str(photo.resolve()), "name": target.relative_to(output).as_posix()}

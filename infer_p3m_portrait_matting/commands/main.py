@@ -181,13 +181,8 @@ def _make(
 ) -> int:
     """Make the files of all items; return the exit status."""
     failures = dict(failures or {})
-<<<<<<< HEAD
-    many_items = done_before + len(items) + len(failures) != 1
-    done, nobody = 0, []
-=======
     many_items = done_before > 0 or len(items) != 1 or bool(failures)
-    done = 0
->>>>>>> 6804cd4 (A folder of one finished photo says so again)
+    done, nobody = 0, []
     for folder in {path.parent for item in items for path in item.files()}:
         remove_abandoned(folder)
     if items:
