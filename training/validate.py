@@ -31,6 +31,8 @@ Picture = tuple[str, np.ndarray, np.ndarray]
 COMPOSITES = Recipe(composites=1.0, others=0.2, objects=0.5, empty=0.0)
 #: Heads with true hair before other backgrounds, without drawn strands or other people.
 HAIR = Recipe(composites=1.0, keyed=1.0, others=0.0, objects=0.3, empty=0.0, turned=0.2, relit=0.2)
+#: A photo of which more is lost, or to which more is kept, counts as bad; see :func:`lost_and_kept`.
+TOO_MUCH_LOST, TOO_MUCH_KEPT = 3.0, 5.0
 _SIZES = ((1088, 736), (896, 896), (736, 1088))
 
 
@@ -79,6 +81,32 @@ def in_true_trimap(session: PortraitMatting, photo: np.ndarray, true: np.ndarray
     return np.where((true > 0.01) & (true < 0.99), local, true > 0.5).astype(np.float32)
 
 
+def lost_and_kept(alpha: np.ndarray, sure: np.ndarray) -> tuple[float, float]:
+    """Measure how much of a person is missing from a matte, and how much else is in it.
+
+    Args:
+        alpha: float [H, W] in [0, 1].
+        sure: float [H, W]: 1 where there surely is a person, 0 where there surely is none, 0.5 where nothing counts.
+
+    Returns:
+        Sum of 1 - alpha over the person, and sum of alpha over the background, in thousand pixels of a photo of one
+        megapixel.
+    """
+    scale = 1000 / sure.size
+    return float((1 - alpha)[sure > 0.9].sum() * scale), float(alpha[sure < 0.1].sum() * scale)
+
+
+def validate_bodies(
+    session: PortraitMatting, pictures: Path, method: str, input_size: int
+) -> list[tuple[float, float]]:
+    """Print :func:`lost_and_kept` of each photo ``NAME`` that lies beside its ``NAME.sure.png``, and return them."""
+    rows = []
+    for name, photo, sure in folder(pictures, ".sure"):
+        rows.append(lost_and_kept(session.matte(photo, method, input_size), sure))
+        print("{} lost {:.2f} kept {:.2f}".format(name, *rows[-1]), flush=True)
+    return rows
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument(
@@ -99,11 +127,18 @@ def main() -> None:
     pictures.add_argument("--composites", type=int, metavar="N", help="N composites of held-out pictures instead")
     pictures.add_argument("--hair", type=int, metavar="N", help="N composites of held-out heads with true hair instead")
     pictures.add_argument("--folder", type=Path, help="photos of this folder, beside their mattes, instead")
+    pictures.add_argument(
+        "--bodies", type=Path, metavar="DIR", help="photos beside NAME.sure.png instead: what is lost, and what is kept"
+    )
     parser.add_argument("--suffix", default=".resnet34", help="of the mattes in --folder (default .resnet34)")
     parser.add_argument("--output", type=Path, help="folder for the mattes")
     args = parser.parse_args()
-    if (args.data is None) == (args.folder is None):
-        parser.error("name the pictures by --data or by --folder")
+    if sum(place is not None for place in (args.data, args.folder, args.bodies)) != 1:
+        parser.error("name the pictures by --data, by --folder or by --bodies")
+    if args.bodies and (args.output or args.true_trimap):
+        parser.error(
+            "--bodies writes no mattes, and its photos have no true ones: leave out --output and --true-trimap"
+        )
 
     if args.output:
         read = [args.folder] if args.folder else [args.data / "train" / name for name in (".", *PHOTOS, MATTES)]
@@ -114,6 +149,15 @@ def main() -> None:
     rules = {name: getattr(args, name) for name in ("global_bound", "unknown_above", "second_look")}
     variant = replace(get_variant(args.model), **{name: rule for name, rule in rules.items() if rule is not None})
     session = PortraitMatting(variant, "cpu", args.weights)
+    if args.bodies:
+        try:
+            found_bodies = validate_bodies(session, args.bodies, args.method, args.input_size)
+        except FileNotFoundError as error:
+            parser.error(str(error))
+        bad = sum(lost > TOO_MUCH_LOST or kept > TOO_MUCH_KEPT for lost, kept in found_bodies)
+        means = np.mean(found_bodies, axis=0)
+        print("mean of {}: lost {:.2f} kept {:.2f}, bad {}".format(len(found_bodies), *means, bad))
+        return
     if args.output:
         args.output.mkdir(parents=True, exist_ok=True)
     if args.folder:

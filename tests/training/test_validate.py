@@ -6,7 +6,7 @@ from drawn import draw_portrait
 from infer_p3m_portrait_matting.p3m import PortraitMatting
 from training.pack import MARK, encode
 from training.portraits import is_held_out
-from training.validate import HAIR, composites, in_true_trimap, photos
+from training.validate import HAIR, composites, in_true_trimap, lost_and_kept, photos
 from training.validate import main as validate
 
 
@@ -133,7 +133,7 @@ def test_a_folder_of_photos_beside_their_mattes_is_measured(tmp_path, monkeypatc
     assert wide != figures
     with pytest.raises(SystemExit):
         run(monkeypatch, capsys, "--input-size", "64")
-    assert "--data or by --folder" in capsys.readouterr().err
+    assert "--data, by --folder or by --bodies" in capsys.readouterr().err
 
 
 def test_the_photos_are_never_replaced_by_mattes(tmp_path, monkeypatch, capsys, astronaut):
@@ -146,3 +146,32 @@ def test_the_photos_are_never_replaced_by_mattes(tmp_path, monkeypatch, capsys, 
             run(monkeypatch, capsys, *source, "--output", where)
         assert "holds files that are read" in capsys.readouterr().err
     assert (tmp_path / "a.png").read_bytes() == before
+
+
+def test_lost_and_kept_count_where_it_is_sure():
+    sure = np.full((100, 200), 0.5, np.float32)
+    sure[:50, :100], sure[50:, :100] = 1, 0
+    alpha = np.zeros((100, 200), np.float32)
+    alpha[:50, 20:], alpha[50:, 90:] = 1, 0.5
+    # 1,000 pixels of the person, and 500 of the background by half, of 20,000.
+    assert lost_and_kept(alpha, sure) == pytest.approx((50.0, 12.5))
+
+
+def test_bodies_are_measured_where_it_is_sure(tmp_path, monkeypatch, capsys, astronaut):
+    matte = PortraitMatting("mobile").matte(astronaut, input_size=256)
+    sure = np.where(matte > 0.9, 255, np.where(matte < 0.1, 0, 128)).astype(np.uint8)
+    for name, truth in (("right", sure), ("wrong", 255 - sure)):
+        cv2.imwrite(str(tmp_path / f"{name}.jpg"), astronaut[..., ::-1])
+        cv2.imwrite(str(tmp_path / f"{name}.sure.png"), truth)
+    right, wrong, means = run(monkeypatch, capsys, "--bodies", tmp_path, "--input-size", 256).splitlines()
+    assert right.startswith("right lost 0.")
+    assert float(wrong.split()[2]) > 100
+    assert means.startswith("mean of 2: lost ")
+    assert means.endswith("bad 1")
+    for unusable in (("--output", tmp_path / "out"), ("--true-trimap",)):
+        with pytest.raises(SystemExit):
+            run(monkeypatch, capsys, "--bodies", tmp_path, *unusable)
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(SystemExit):
+        run(monkeypatch, capsys, "--bodies", tmp_path / "empty")
+    assert "holds no photos with a matte NAME.sure.png" in capsys.readouterr().err
