@@ -12,6 +12,7 @@ import numpy as np
 
 from ..p3m.errors import MissingPackageError, words_of
 from ..p3m.files.decode import decode, photo_of
+from ..p3m.files.deep import deep_cutout, deep_matte, deep_photo
 from ..p3m.files.encode import encode_picture
 from ..p3m.files.limits import max_bytes
 from ..p3m.files.notes import Notes, read_notes
@@ -25,7 +26,7 @@ from ..pipeline.pictures import Result
 from ..pipeline.pipeline import Pipeline, Prepared
 from ..pipeline.settings import Settings
 from ..pipeline.video import Video
-from .destinations import STANDARD, Item
+from .destinations import COMPOSITE, MATTE, STANDARD, Item
 from .locks import only_one_run
 from .record import publish
 
@@ -76,10 +77,10 @@ def convert(item: Item, pipeline: Pipeline, progress: Progress = lambda done, to
                     locks.enter_context(only_one_run(path.parent, path.name))
                 _video(item, pipeline, progress, report)
         else:
-            image, notes = _read(item, report)
-            result = pipeline.run(image, item.name)
+            read = _read(item, report)
+            result = pipeline.run(read.image, item.name)
             report.add(result)
-            _write(item, result, notes, pipeline.settings)
+            _write(item, result, read, pipeline.settings)
     return report
 
 
@@ -95,8 +96,8 @@ def convert_photos(items: Iterable[Item], pipeline: Pipeline) -> Iterator[tuple[
         report = Report()
         with _reported(report):
             _make_folders(item)
-            image, notes = _read(item, report)
-            waiting.append(_Waiting(item, pipeline.prepare(image, item.name), notes, report))
+            read = _read(item, report)
+            waiting.append(_Waiting(item, pipeline.prepare(read.image, item.name), read, report))
         if report.error:
             yield item, report
         elif len(waiting) == pipeline.batch_size or sum(each.photo.image[..., 0].size for each in waiting) > _PIXELS:
@@ -110,8 +111,22 @@ class _Waiting(NamedTuple):
 
     item: Item
     photo: Prepared
-    notes: Notes
+    read: "_Read"
     report: Report
+
+
+class _Read(NamedTuple):
+    """A photo as it was read.
+
+    Attributes:
+        image: uint8 [H, W, 3] RGB or [H, W, 4] RGBA.
+        notes: what to write with its results.
+        deep: uint16 [H, W, 3], its colours in 16 bits, if they are wanted and there are any.
+    """
+
+    image: np.ndarray
+    notes: Notes
+    deep: np.ndarray | None
 
 
 def _finish(photos: list[_Waiting], pipeline: Pipeline) -> Iterator[tuple[Item, Report]]:
@@ -119,11 +134,11 @@ def _finish(photos: list[_Waiting], pipeline: Pipeline) -> Iterator[tuple[Item, 
     # Alone, each says what is wrong with it, and the others succeed.
     with suppress(Exception):
         mattes = list(pipeline.mattes([waiting.photo for waiting in photos]))
-    for (item, photo, notes, report), alpha in zip(photos, mattes, strict=True):
+    for (item, photo, read, report), alpha in zip(photos, mattes, strict=True):
         with _reported(report):
             result = pipeline.make(photo, alpha)
             report.add(result)
-            _write(item, result, notes, pipeline.settings)
+            _write(item, result, read, pipeline.settings)
         yield item, report
 
 
@@ -133,22 +148,33 @@ def _make_folders(item: Item) -> None:
             path.parent.mkdir(parents=True, exist_ok=True)
 
 
-def _read(item: Item, report: Report) -> tuple[np.ndarray, Notes]:
+def _read(item: Item, report: Report) -> _Read:
     # One byte more than possible, which decode refuses.
     content = sys.stdin.buffer.read(max_bytes() + 1) if item.source is None else read_content(item.source)
     image, warnings = decode(content, item.name)
     report.warnings += warnings
-    return photo_of(image), read_notes(content, item.encoding.keep_metadata, item.encoding.keep_place)
+    photo = photo_of(image)
+    notes = read_notes(content, item.encoding.keep_metadata, item.encoding.keep_place)
+    return _Read(photo, notes, deep_photo(content, photo) if item.encoding.is_deep else None)
 
 
-def _write(item: Item, result: Result, notes: Notes, settings: Settings) -> None:
+def _picture(name: str, item: Item, result: Result, read: _Read) -> np.ndarray:
+    """Return one of the pictures to write."""
+    if not item.encoding.is_deep or name == COMPOSITE or result.alpha is None:
+        return getattr(result, name)
+    if name == MATTE:
+        return deep_matte(result.alpha)
+    window = result.window or (slice(None), slice(None))
+    deep = None if read.deep is None else read.deep[window]
+    return deep_cutout(result.cutout, result.alpha, read.image[window], deep)
+
+
+def _write(item: Item, result: Result, read: _Read, settings: Settings) -> None:
     # Encode all before writing the first, so that a failure leaves no incomplete set.
-    encoded = {
-        path: encode_picture(
-            getattr(result, name), ".png" if str(path) == STANDARD else path.suffix, item.encoding.quality, notes
-        )
-        for name, path in item.targets.items()
-    }
+    encoded = {}
+    for name, path in item.targets.items():
+        suffix = ".png" if str(path) == STANDARD else path.suffix
+        encoded[path] = encode_picture(_picture(name, item, result, read), suffix, item.encoding.quality, read.notes)
     unfinished: list[Unfinished] = []
     try:
         for path, picture in encoded.items():

@@ -36,11 +36,13 @@ class Encoding(NamedTuple):
         quality: of JPEG and WebP, 1 to 100; None for that of :data:`~..p3m.files.encode.PHOTO_FORMATS`.
         keep_metadata: whether the photo's EXIF and XMP are kept, but for its place.
         keep_place: whether the place is kept with them.
+        is_deep: whether mattes and cut-outs of photos have 16 bits a value.
     """
 
     quality: int | None = None
     keep_metadata: bool = False
     keep_place: bool = False
+    is_deep: bool = False
 
     def to_strings(self) -> dict[str, str]:
         """Return what differs from the defaults."""

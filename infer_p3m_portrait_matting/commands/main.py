@@ -273,6 +273,11 @@ def _checked(request: Request, items: list[Item]) -> list[Item]:
     suffixes = {path.suffix.lower() for item in items for path in item.files()}
     if request.encoding.quality is not None and items and not suffixes & {".jpg", ".jpeg", ".webp"}:
         raise UsageError("--quality has no effect without .jpg or .webp")
+    deep = [path for item in items for name, path in item.targets.items() if not item.is_video and name != COMPOSITE]
+    if request.encoding.is_deep and items and not deep:
+        raise UsageError("--depth 16 has no effect without the matte or the cut-out of a photo")
+    if request.encoding.is_deep and any(path.suffix.lower() != ".png" for path in deep if str(path) != STANDARD):
+        raise UsageError("--depth 16 needs results in PNG")
     for item in items:
         for name, path in item.targets.items():
             if str(path) == STANDARD:

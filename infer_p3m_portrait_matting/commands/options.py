@@ -138,7 +138,7 @@ def parse(arguments: list[str]) -> Request:
         output,
         given["out"] is not None,
         Wanted(_outputs(parser, given["write"]), "background" in values, settings.is_opaque(), photo, video),
-        Encoding(given["quality"], given["keep_metadata"], given["keep_place"]),
+        Encoding(given["quality"], given["keep_metadata"], given["keep_place"], given["depth"] == 16),
         given["force"],
         given["jobs"],
         given["quiet"],
@@ -283,6 +283,8 @@ def _parser(is_full: bool) -> _Parser:
     add(
         "--quality", type=int, metavar="N", text="of JPEG and WebP, 1 to 100", more="default: 95, and WebP without loss"
     )
+    more = "the cut-out of a photo of 16 bits keeps its colours where they are not computed anew"
+    add("--depth", type=int, choices=(8, 16), default=8, text="bits of mattes and cut-outs in PNG: 8, 16", more=more)
     add(
         "--keep-metadata",
         action="store_true",

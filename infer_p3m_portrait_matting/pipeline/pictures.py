@@ -39,6 +39,8 @@ class Result:
         cutout: uint8 [H, W, 4] RGBA, straight alpha.
         warnings: what the user should check.
         has_person: whether anybody is in the matte as the network estimated it.
+        alpha: float [H, W] in [0, 1], the matte before it was rounded.
+        window: the rows and columns of the photo that the pictures show, if they are cropped.
     """
 
     composite: np.ndarray
@@ -46,6 +48,8 @@ class Result:
     cutout: np.ndarray
     warnings: tuple[str, ...] = ()
     has_person: bool = True
+    alpha: np.ndarray | None = None
+    window: tuple[slice, slice] | None = None
 
 
 def make_pictures(
@@ -80,7 +84,7 @@ def _make(image: np.ndarray, alpha: np.ndarray, settings: Settings, background_i
     foreground = estimate_foreground(image, alpha) if settings.foreground == "estimated" else image
     person = cutout(foreground, alpha)
     if settings.background == TRANSPARENT:
-        return Result(person.copy(), person[..., 3].copy(), person)
+        return Result(person.copy(), person[..., 3].copy(), person, alpha=alpha)
     if settings.background == BLUR:
         background: np.ndarray | tuple[int, ...] = blurred_background(image, alpha)
     elif settings.background == IMAGE:
@@ -88,7 +92,7 @@ def _make(image: np.ndarray, alpha: np.ndarray, settings: Settings, background_i
         background = crop_to_fill(background_image, *alpha.shape)  # type: ignore[arg-type]
     else:
         background = parse_color(settings.background)
-    return Result(composite(foreground, alpha, background), to_uint8(alpha), person)
+    return Result(composite(foreground, alpha, background), to_uint8(alpha), person, alpha=alpha)
 
 
 def _crop(result: Result, alpha: np.ndarray, settings: Settings) -> Result:
@@ -100,7 +104,7 @@ def _crop(result: Result, alpha: np.ndarray, settings: Settings) -> Result:
         return replace(result, warnings=("crop: nobody is in the matte, so the pictures keep their size",))
     whole = result.composite, result.matte, result.cutout
     cropped = [np.ascontiguousarray(picture[window]) for picture in whole]
-    return Result(cropped[0], cropped[1], cropped[2])
+    return Result(cropped[0], cropped[1], cropped[2], alpha=alpha[window], window=window)
 
 
 def look_for_faces(image: np.ndarray, settings: Settings, name: str, tracker: FaceTracker | None = None) -> list[Face]:

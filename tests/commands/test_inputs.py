@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 
+import cv2
 import numpy as np
 import pytest
 from command_line import ROOT, SMALL, names, read, run
@@ -200,3 +201,30 @@ def test_settings_of_an_evaluation_that_are_no_object_are_one_line(photos, tmp_p
     text = capsys.readouterr().err
     assert "settings.json holds no settings" in text
     assert text.count("\n") == 1
+
+
+@pytest.mark.parametrize("crop", ["none", "5"])
+def test_results_of_16_bits(photo, tmp_path, expected, crop):
+    deep = photo.astype(np.uint16) * 257
+    deep[::2] ^= 0x21
+    assert cv2.imwrite(str(tmp_path / "a.png"), deep[..., ::-1])
+    assert run(tmp_path / "a.png", "--depth", "16", "--write", "matte,cutout", "--crop", crop) == 0
+    matte = cv2.imread(str(tmp_path / "a_matte.png"), cv2.IMREAD_UNCHANGED)
+    person = cv2.cvtColor(cv2.imread(str(tmp_path / "a_cutout.png"), cv2.IMREAD_UNCHANGED), cv2.COLOR_BGRA2RGBA)
+    assert (matte.dtype, person.dtype) == (np.uint16, np.uint16)
+    np.testing.assert_array_equal(person[..., 3], matte)
+    assert len(np.unique(matte)) > 256
+    opaque = matte == 65535
+    assert opaque.mean() > 0.1
+    if crop == "none":
+        assert np.abs(matte / 257.0 - expected.matte).max() <= 1
+        np.testing.assert_array_equal(person[opaque][:, :3], deep[opaque])
+    else:
+        assert matte.size < photo[..., 0].size
+        assert (person[opaque][:, :3] % 257).any()
+
+
+def test_16_bits_that_cannot_be_had_are_refused(photos, tmp_path, capsys):
+    for arguments in (("out.tif",), ("out.png", "--write", "composite")):
+        assert run(photos / "a.png", tmp_path / arguments[0], "--depth", "16", *arguments[1:]) == 2
+        assert "--depth 16" in capsys.readouterr().err

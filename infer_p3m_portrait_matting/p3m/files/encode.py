@@ -53,7 +53,7 @@ def encode_picture(picture: np.ndarray, suffix: str, quality: int | None = None,
     """Encode a picture.
 
     Args:
-        picture: uint8 [H, W], [H, W, 3] RGB or [H, W, 4] RGBA.
+        picture: uint8 [H, W], [H, W, 3] RGB or [H, W, 4] RGBA; for ".png" also uint16.
         suffix: one of :data:`PHOTO_FORMATS`.
         quality: of JPEG and WebP, 1 to 100; without it, WebP is lossless. No other format has one.
         notes: the resolution and notes to write with it.
@@ -62,7 +62,8 @@ def encode_picture(picture: np.ndarray, suffix: str, quality: int | None = None,
         ValueError: the picture is no such array, the format is unknown, cannot hold the picture's alpha, or cannot hold
             a picture of that size.
     """
-    if picture.dtype != np.uint8 or 0 in picture.shape or picture.shape[2:] not in ((), (3,), (4,)) or picture.ndim < 2:
+    is_known = picture.dtype == np.uint8 or (picture.dtype == np.uint16 and suffix.lower() == ".png")
+    if not is_known or 0 in picture.shape or picture.shape[2:] not in ((), (3,), (4,)) or picture.ndim < 2:
         raise ValueError(
             f"a picture must be uint8 [H, W], [H, W, 3] RGB or [H, W, 4] RGBA, got {picture.dtype} of shape "
             f"{picture.shape}"
@@ -91,7 +92,7 @@ def encode_picture(picture: np.ndarray, suffix: str, quality: int | None = None,
 
 
 def encode_png(image: np.ndarray) -> bytes:
-    """Encode uint8 [H, W], [H, W, 3] RGB or [H, W, 4] RGBA as PNG; colours say that they are sRGB.
+    """Encode uint8 or uint16 [H, W], [H, W, 3] RGB or [H, W, 4] RGBA as PNG; colours say that they are sRGB.
 
     Raises:
         OSError: the picture cannot be encoded.
