@@ -37,7 +37,7 @@ class Part:
     @classmethod
     def read(cls, values: dict[str, Any]) -> "Part":
         """Read a TOML table: the fields of this class and those of :class:`~.augment.Recipe`, side by side."""
-        values = {k: tuple(v) if isinstance(v, list) else v for k, v in values.items()}
+        values = _with_tuples(values)
         names = {field.name for field in fields(Recipe)}
         recipe = Recipe(**{k: v for k, v in values.items() if k in names})
         return cls(recipe=recipe, **{k: v for k, v in values.items() if k not in names})
@@ -71,9 +71,9 @@ class Stage:
     @classmethod
     def read(cls, values: dict[str, Any]) -> "Stage":
         """Read a TOML table."""
-        values = {k: tuple(v) if isinstance(v, list) else v for k, v in values.items()}
-        parts = {k: Part.read(values[k]) for k in ("views", "mattes", "bodies") if k in values}
-        return cls(**{**values, **parts})
+        values = _with_tuples(values)
+        values |= {name: Part.read(values[name]) for name in ("views", "mattes", "bodies") if name in values}
+        return cls(**values)
 
 
 @dataclass(frozen=True)
@@ -109,9 +109,10 @@ class Config:
     @classmethod
     def read(cls, path: Path) -> "Config":
         """Read a TOML file; raise a TypeError that names unknown and missing keys."""
-        values = {k: tuple(v) if isinstance(v, list) else v for k, v in tomllib.loads(path.read_text()).items()}
-        stages = {"stages": tuple(map(Stage.read, values["stages"]))} if "stages" in values else {}
-        return cls(**{**values, **stages})
+        values = _with_tuples(tomllib.loads(path.read_text()))
+        if "stages" in values:
+            values["stages"] = tuple(map(Stage.read, values["stages"]))
+        return cls(**values)
 
     def scaled(self, factor: float) -> "Config":
         """Return the same training with every stage, its warm-up and its cool-down, longer or shorter."""
@@ -144,3 +145,8 @@ class Config:
         if stage.cooldown:
             factor *= min(1.0, (stage.steps - place) / stage.cooldown)
         return factor
+
+
+def _with_tuples(values: dict[str, Any]) -> dict[str, Any]:
+    """Return a TOML table with tuples for its lists: what is frozen must not hold what can change."""
+    return {name: tuple(value) if isinstance(value, list) else value for name, value in values.items()}

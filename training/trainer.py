@@ -3,7 +3,7 @@
 import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 import torch
 from torch import Tensor, nn
@@ -58,7 +58,7 @@ class Trainer:
             load_weights(model, start)
         if start is None or new_encoder:
             load_imagenet(model)
-        self.model: P3MNet = model.to(device, memory_format=torch.channels_last).train()
+        self.model: P3MNet = model.to(device).to(memory_format=torch.channels_last).train()  # type: ignore[call-overload]
         average = get_ema_multi_avg_fn(config.ema)
         self.ema = AveragedModel(self.model, multi_avg_fn=average, use_buffers=True)
         if self.bfloat16 and device.type == "cpu":
@@ -127,7 +127,8 @@ class Trainer:
             module.training = True
         if output is None:
             return local_loss(alpha.float(), batch.alpha, batch.trimap, batch.contrast, part.inside)
-        output = P3MOutput(*(x.float() for x in output[:3]), tuple(side.float() for side in output.side_logits))
+        logits, local, fused = (x.float() for x in output[:3])
+        output = P3MOutput(logits, local, fused, tuple(side.float() for side in output.side_logits))
         return p3m_loss(output, batch.alpha, batch.trimap, batch.contrast, weight).total
 
     @torch.no_grad()
@@ -184,7 +185,7 @@ class Trainer:
 
     def averaged(self) -> P3MNet:
         """Return the averaged model, which is evaluated and shipped."""
-        return self.ema.module
+        return cast(P3MNet, self.ema.module)
 
 
 def _group_in_float32(model: nn.Module) -> None:
@@ -196,4 +197,4 @@ def _group_in_float32(model: nn.Module) -> None:
                 with torch.autocast("cpu", enabled=False):
                     return inner(x.float())
 
-            module.forward = forward
+            module.forward = forward  # type: ignore[method-assign, assignment]
