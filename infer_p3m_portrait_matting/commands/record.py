@@ -1,8 +1,8 @@
 """Remember beside the results what made them, so that nothing else is ever replaced and nothing is made twice.
 
 A hidden file, :data:`NAME`, in each folder of results has a line per result: its files and its source, each with size
-and time, and the options. A file is a result as long as it has the size and the time that it was made with: one that
-was edited since is the user's own.
+and time, and the options. A file is a result as long as it has the size and, within two seconds, the time that it was
+made with: one that was edited since is the user's own.
 """
 
 import json
@@ -23,6 +23,9 @@ OWN_FILES = (NAME, ".p3m-")
 
 #: A file's size in bytes, and the time of its last change in nanoseconds.
 Stamp = tuple[int, int]
+
+#: By how much some file systems and archives round times, in nanoseconds.
+_ROUNDING = 2_000_000_000
 
 #: Parameters that change nothing, or only roundings.
 _WITHOUT_TRACE = ("cuda", "allow_fallback")
@@ -54,7 +57,8 @@ class Record:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self._made: dict[tuple[str, Stamp], Made] = {}
+        #: Name and size of a file -> time and making of each file that had them.
+        self._made: dict[tuple[str, int], list[tuple[int, Made]]] = {}
         text = ""
         with suppress(OSError):
             text = (folder / NAME).read_text(encoding="utf-8", errors="replace")
@@ -65,13 +69,16 @@ class Record:
                 files = {str(name): (int(size), int(time)) for name, (size, time) in entry["files"].items()}
                 source = tuple(entry["source"]) if entry["source"] else None
                 made = Made(files, source, dict(entry["options"]))
-                self._made |= dict.fromkeys(files.items(), made)
+                for name, (size, time) in files.items():
+                    self._made.setdefault((name, size), []).append((time, made))
         self._names = {name for name, _ in self._made}
 
     def made(self, path: Path) -> Made | None:
         """Say how a file of the folder was made; None if it is no result, or was changed since."""
-        stamp = _stamp(path)
-        return self._made.get((path.name, stamp)) if stamp else None
+        size, time = _stamp(path) or (0, 0)
+        # The last one: the same second may have seen several.
+        candidates = reversed(self._made.get((path.name, size), []))
+        return next((made for noted, made in candidates if abs(noted - time) < _ROUNDING), None)
 
     def owns(self, path: Path) -> bool:
         """Tell whether a file of the folder is a result, or what a power cut has left of one: nothing."""

@@ -45,6 +45,17 @@ def test_forcing_replaces_a_result_but_not_one_that_was_edited(photos, capsys):
     assert target.read_bytes() == first + b"edited"
 
 
+def test_a_disk_that_rounds_times_makes_no_stranger_of_a_result(photos):
+    """FAT counts in steps of two seconds, and forgets the rest when it is unplugged."""
+    assert run(photos / "a.png") == 0
+    target = photos / "a_cutout.png"
+    seconds = int(target.stat().st_mtime)
+    os.utime(target, (seconds - seconds % 2,) * 2)
+    assert run(photos / "a.png", "--force") == 0
+    os.utime(target, (seconds - 60,) * 2)
+    assert run(photos / "a.png", "--force") == 2
+
+
 @pytest.mark.parametrize("link", ["symbolic", "hard", "none"])
 def test_no_result_takes_the_place_of_what_is_read(photos, link, capsys):
     assert run(photos / "a.png") == 0
