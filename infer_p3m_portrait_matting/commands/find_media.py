@@ -8,15 +8,12 @@ from typing import NamedTuple
 from PIL import Image
 
 from ..p3m.files.decode import is_raw
+from ..p3m.files.formats import readable
 from ..p3m.files.read import SUFFIXES
 from ..p3m.video.container import is_animation, is_video_file
 from ..p3m.video.formats import FORMATS
 from .destinations import OUTPUTS
 from .record import OWN_FILES, Record
-
-#: Formats to accept in a file with no known suffix, by Pillow's names.
-_FORMATS = ("JPEG", "PNG", "WEBP", "TIFF", "BMP", "GIF", "JPEG2000", "AVIF")
-
 
 #: Folders of thumbnails and bins, and notes of file managers, that are not hidden by their names.
 _NOT_FOR_PEOPLE = ("@eadir", "__macosx", "#recycle", "$recycle.bin", "thumbs.db", "desktop.ini")
@@ -132,7 +129,7 @@ def is_photo(path: Path) -> bool:
     try:
         with path.open("rb") as file:
             head = file.read(10)
-            with Image.open(file, formats=_FORMATS) as image:
+            with Image.open(file, formats=readable()) as image:
                 return not is_raw(image, head)
     except Image.DecompressionBombError:
         return True  # what reads it has another limit, and says so

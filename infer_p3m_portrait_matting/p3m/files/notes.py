@@ -15,8 +15,7 @@ from xml.etree import ElementTree
 
 from PIL import Image
 
-#: Formats with notes, by Pillow's names.
-_FORMATS = ("JPEG", "MPO", "PNG", "WEBP", "TIFF", "BMP", "AVIF", "HEIF")
+from .formats import readable
 
 _ORIENTATION, _EXIF_IFD, _GPS_IFD = 0x0112, 0x8769, 0x8825
 #: XMP in a TIFF.
@@ -96,7 +95,7 @@ def read_notes(content: bytes, keep: bool = False, keep_place: bool = False) -> 
     # Whatever notes hold, a picture without them is better than none.
     with suppress(Exception), catch_warnings():
         simplefilter("ignore")
-        image = Image.open(io.BytesIO(content), formats=_FORMATS)
+        image = Image.open(io.BytesIO(content), formats=readable())
         exif = image.getexif()
         dpi = image.info.get("dpi")
         if dpi is not None:
