@@ -47,8 +47,13 @@ def main(arguments: list[str] | None = None) -> int:
         The exit status: 0 when all is done, 1 when anything failed, 2 for wrong usage, 130 after Ctrl-C.
     """
     request = None
+    arguments = sys.argv[1:] if arguments is None else arguments
     try:
-        request = options.parse(sys.argv[1:] if arguments is None else arguments)
+        if arguments[:1] == ["export"] and not os.path.lexists("export"):
+            from .export import main as export
+
+            return export(arguments[1:])
+        request = options.parse(arguments)
         with standard_output_free() as out:
             return _run(request, Console(out, request.quiet))
     except UsageError as error:

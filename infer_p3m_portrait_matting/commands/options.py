@@ -25,7 +25,9 @@ examples:
   p3m - - < photo.jpg > cutout.png     from standard input to standard output
 """
 
-_STATUS = "Exit status: 0 when all is done, 1 when anything failed, 2 when the options are wrong, 130 after Ctrl-C."
+_STATUS = """\
+p3m export FOLDER writes the model as ONNX files; p3m export --help has its options.
+Exit status: 0 when all is done, 1 when anything failed, 2 when the options are wrong, 130 after Ctrl-C."""
 
 #: What differs from the task, for the help.
 _HERE = {
