@@ -153,7 +153,7 @@ class InferP3mPortraitMatting(dataprocess.C2dImageTask):
         height, width = image.shape[:2]
         with clear_memory_errors(height, width, self._settings().input_size):
             pipeline = self._open()
-        # Every known failure is raised here: Ikomia wraps errors from begin_task_run beyond reading.
+        # Raise every known failure here: after begin_task_run, Ikomia makes the message of an error unreadable.
         photo = pipeline.prepare(
             image, self._name(source), boxes=self._drawn(), background=background, video=self._current_video()
         )
@@ -201,7 +201,7 @@ class InferP3mPortraitMatting(dataprocess.C2dImageTask):
         remedy = "make a new Workflow for each folder"
         port = self.get_input(PHOTO)
         if not hasattr(port, "get_image"):
-            raise ValueError(f"input 0 holds a folder of an earlier run, and no photo: {remedy}")
+            raise ValueError(f"input 0 still holds the folder of an earlier run, not a photo: {remedy}")
         if step is None or step.input == 0 or not port.is_data_available():
             return
         first = step.workflow.get_input(0)
@@ -214,7 +214,7 @@ class InferP3mPortraitMatting(dataprocess.C2dImageTask):
         return self.get_param_object().settings
 
     def _open(self) -> Pipeline:
-        """Load what the parameters ask for; log what it lacks once, not at every photo."""
+        """Load what the parameters ask for; log each substitute once, not for every photo."""
         known = self._pipeline.substitutes.keys() if self._pipeline else ()
         self._pipeline = Pipeline(self._settings(), f"{utils.get_model_hub_url()}/{NAME}")
         for subject, substitute in self._pipeline.substitutes.items():

@@ -26,11 +26,11 @@ _loaded: WeakValueDictionary[tuple, PortraitMatting] = WeakValueDictionary()
 
 
 class Substitute(NamedTuple):
-    """What runs in place of something that is not to be had.
+    """What runs in place of something that is missing.
 
     Attributes:
         text: what runs instead, and why.
-        warning: the same in one line; "" if nobody asked for what is replaced.
+        warning: the same in one line; "" if nobody asked for the missing thing by name.
     """
 
     text: str
@@ -38,11 +38,11 @@ class Substitute(NamedTuple):
 
 
 class Opened(NamedTuple):
-    """A loaded model, and what stands in for something else.
+    """A loaded model, and what runs in place of missing things.
 
     Attributes:
         model: the model.
-        substitutes: what was replaced ("cuda", "weights of resnet34") -> by what, and why.
+        substitutes: what is missing ("cuda", "weights of resnet34") -> what runs instead.
     """
 
     model: PortraitMatting
@@ -53,8 +53,8 @@ def open_model(settings: Settings, base_url: str | None = None) -> Opened:
     """Get the loaded model for some settings: loaded once per (model, weights file, device, precision) while in use.
 
     Weights are looked for in this order: ``model_weight_file``, the cache folder, ``base_url``, the bundled ones. What
-    cannot be had is replaced: a GPU by the CPU, a published checkpoint by the bundled model (unless ``allow_fallback``
-    is off). A weights file that was asked for by name is never replaced.
+    is missing is replaced: a GPU by the CPU, published weights by the bundled model (unless ``allow_fallback`` is off).
+    The file that ``model_weight_file`` names is never replaced.
 
     Args:
         settings: what is wanted.
@@ -89,13 +89,13 @@ def open_model(settings: Settings, base_url: str | None = None) -> Opened:
 
 
 def _version(weights: Path) -> tuple:
-    """What tells a file from any other that was or will be at its place, one of the same size and date included."""
+    """Return a key that changes when another file takes this place, even one of the same size and date."""
     stat = weights.stat()
     return str(weights.resolve()), stat.st_dev, stat.st_ino, stat.st_ctime_ns, stat.st_mtime_ns, stat.st_size
 
 
 def _weights(settings: Settings, base_url: str | None) -> tuple[str, Path, str]:
-    """The model, its weights file, and why it is not the model that was asked for, or ""."""
+    """Return the model to run, its weights file, and why it is not the model asked for, or "" if it is."""
     name, asked = settings.model_name, settings.weights_path()
     if asked is not None:
         trouble = trouble_with(asked)
@@ -113,7 +113,7 @@ def _weights(settings: Settings, base_url: str | None) -> tuple[str, Path, str]:
     except DownloadError as error:
         trouble = f" ({error})"
     except ValueError as error:
-        # The environment variable names no possible folder.
+        # The environment variable does not name a valid folder.
         trouble, place = f" ({CACHE_VARIABLE}: {error})", "a folder that is there"
     missing = (
         f"the published weights of {name!r} are not here{trouble}: put them at {place}, or name their "

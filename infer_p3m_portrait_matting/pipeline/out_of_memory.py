@@ -1,4 +1,4 @@
-"""One clear message, wherever a run ran out of memory."""
+"""Raise one clear message, wherever a run runs out of memory."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,7 +15,10 @@ def clear_memory_errors(height: int, width: int, input_size: int, others: str = 
         height: of the photo, in pixels.
         width: of the photo, in pixels.
         input_size: the parameter.
-        others: what else to lower, for the message.
+        others: what else the message advises to lower, or "".
+
+    Raises:
+        RuntimeError: memory ran out; the message names what to lower. All other errors pass unchanged.
     """
     try:
         yield
@@ -35,6 +38,6 @@ def clear_memory_errors(height: int, width: int, input_size: int, others: str = 
 def _is_memory(error: Exception) -> bool:
     if isinstance(error, cv2.error):
         return error.code == cv2.Error.StsNoMem
-    # torch has no exception class for a CPU out of memory, only these words, on Linux and on Windows.
+    # When the CPU runs out of memory, PyTorch raises a plain RuntimeError with these words, on Linux and on Windows.
     words = ("can't allocate memory", "not enough memory")
     return isinstance(error, MemoryError) or any(part in str(error) for part in words)

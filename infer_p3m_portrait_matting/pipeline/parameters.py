@@ -19,22 +19,22 @@ class Parameter:
     Parsing, refusals, ``p3m --help``, the form and the table in docs/parameters.md are all made from them.
 
     Attributes:
-        default: the value without a wish; its type (bool, int, float or str) is the parameter's.
+        default: the value if none is given; its type (bool, int, float or str) is the parameter's type.
         about: what the parameter is or does.
         label: the form's label, with its shortcut after a "&"; for a switch, the words beside the box.
         section: heading of the form's section that holds it, or "" for the first screen.
         choices: possible value -> the rest of the sentence that begins with it.
         shown: possible value -> the form's text for it, where that differs; "" -> its text for ``other``.
         other: what may stand in place of a choice, or "".
-        parse: reads a text that is no choice; its ValueError names the parameter and what is possible.
-        low: least number.
+        parse: reads any other text; its ValueError names the parameter and the possible values.
+        low: smallest number.
         high: largest number.
         unit: of the number.
         step: by how much the form's arrows change the number.
         in_percent: whether the form shows a share (0 to 1) in percent.
         empty: what the Ikomia task takes while the text is empty.
-        suffixes: how the names of the files end that the text may name; () if it names none.
-        needs: parameter -> those of its values beside which this one has an effect; empty: it always has.
+        suffixes: suffixes of the files that the text may name; () if the text is not a path.
+        needs: another parameter -> its values with which this one has an effect; empty if it always has one.
         name: the field's name, filled in by :data:`~.settings.PARAMETERS`.
     """
 
@@ -94,7 +94,7 @@ class Parameter:
         return number
 
     def needed(self, values: Mapping[str, Any]) -> str:
-        """Say what the parameter has no effect without, beside these values; "" if it has one."""
+        """Say what else must be set before the parameter has an effect; "" if it has one with these values."""
         lacking = [(other, choices) for other, choices in self.needs.items() if values[other] not in choices]
         return " and ".join(
             f"{other} " + " or ".join(f'"{choice}"' for choice in choices) for other, choices in lacking
@@ -141,10 +141,10 @@ class Parameter:
 
 
 def decimal(text: str, kind: type = float, is_share: bool = False) -> Any:
-    """Read a number with a decimal point or a decimal comma; of a share, also a percentage.
+    """Read a number with a decimal point or a decimal comma; a share may be a percentage.
 
     Raises:
-        ValueError: the text is no such number.
+        ValueError: the text is not such a number.
     """
     percent = "%" if is_share and text.endswith("%") else ""
     number = kind(text.removesuffix(percent).replace(",", "."))

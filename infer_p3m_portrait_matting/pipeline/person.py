@@ -9,7 +9,7 @@ from ..p3m import Box, Face, MissingPackageError, find_faces
 from ..p3m.imaging.subject import body_box, check_box
 from .settings import ALL, BOX, Settings
 
-#: From this turn on, in degrees, a face lies on its side: the networks see upright people alone.
+#: A face that is turned by more degrees than this lies on its side: the networks recognise only upright people.
 _ON_ITS_SIDE = 50
 
 
@@ -23,7 +23,7 @@ def choose_person(
         settings: which person, and perhaps the box; this box takes precedence over a drawn one.
         drawn: boxes drawn on the photo.
         name: the photo's name in messages.
-        faces: the photo's faces, if already detected. Where a tracker guesses a face (score 0), nobody is chosen.
+        faces: the photo's faces, if already detected. A face that a tracker guesses (score 0) is never chosen.
 
     Raises:
         ValueError: there is no box or more than one, the box lies outside the photo, or no face was found.
@@ -55,7 +55,7 @@ def _only(drawn: Sequence[Box]) -> Box:
 
 
 def without_person(image: np.ndarray, name: str, faces: Sequence[Face] = ()) -> str:
-    """Say that the network found nobody in a photo, and what the face detector, where it is installed, knows of it.
+    """Say that the network found nobody in a photo, and which face the detector, if it is installed, finds there.
 
     Args:
         image: the photo, as for :meth:`~.p3m.PortraitMatting.matte`.
@@ -69,7 +69,7 @@ def without_person(image: np.ndarray, name: str, faces: Sequence[Face] = ()) -> 
     if not faces:
         return found
     if all(abs(face.roll) > _ON_ITS_SIDE for face in faces):
-        return f"{found}; a face is there that lies on its side or upside down: turn the photo and try again"
+        return f"{found}; there is a face on its side or upside down: turn the photo and try again"
     face = faces[0]
     where = f"x {(face.left + face.right) / 2:.0f}, y {(face.top + face.bottom) / 2:.0f}"
-    return f'{found}, although a face is there ({where}): try subject "box" with a rectangle around the person'
+    return f'{found}, although there is a face ({where}): try subject "box" with a rectangle around the person'

@@ -30,7 +30,7 @@ from .settings import BLUR, IMAGE, TRANSPARENT, Settings
 
 @dataclass(frozen=True)
 class Result:
-    """What becomes of one photo or frame; H and W are the photo's, or less if it is cropped.
+    """The pictures made from one photo or frame; H and W are the photo's, or less if it is cropped.
 
     Attributes:
         composite: uint8 [H, W, 3] RGB; with a background that is transparent, or a colour that is not opaque,
@@ -61,18 +61,18 @@ def make_pictures(
 ) -> Result:
     """Adjust the matte, make all three pictures of it, and crop them to the person.
 
-    What the photo's own alpha has rubbed out is in none of them, even when the matte is inverted or grown.
+    What the photo's own alpha has erased appears in none of them, even when the matte is inverted or grown.
 
     Args:
         image: the photo, as for :meth:`~.p3m.PortraitMatting.matte`.
         alpha: the matte of the photo on white, float [H, W] in [0, 1].
         settings: how the matte is adjusted, which colours, which background, what is cropped.
-        background_image: for the background "image"; otherwise not looked at.
+        background_image: for the background "image"; otherwise ignored.
         faces: the photo's faces, from :func:`look_for_faces`.
     """
     own = opacity(image)
     if faces:
-        # By the matte as it is: a softened one would spare more of a face.
+        # Use the matte before it is adjusted: a softened matte would spare more of a face.
         image = hide_faces(image, alpha, faces, settings.anonymize)
     alpha = adjust(alpha, settings.invert, settings.feather, settings.shift, settings.despeckle)
     if own is not None:
@@ -88,7 +88,7 @@ def _make(image: np.ndarray, alpha: np.ndarray, settings: Settings, background_i
     if settings.background == BLUR:
         background: np.ndarray | tuple[int, ...] = blurred_background(image, alpha)
     elif settings.background == IMAGE:
-        # None is refused there, as anything else that is not an image.
+        # crop_to_fill refuses None, as it refuses anything else that is not an image.
         background = crop_to_fill(background_image, *alpha.shape)  # type: ignore[arg-type]
     else:
         background = parse_color(settings.background)
@@ -108,16 +108,16 @@ def _crop(result: Result, alpha: np.ndarray, settings: Settings) -> Result:
 
 
 def look_for_faces(image: np.ndarray, settings: Settings, name: str, tracker: FaceTracker | None = None) -> list[Face]:
-    """Find the faces to hide: none when none are to be hidden.
+    """Find the faces to hide; return [] if the settings hide no faces.
 
     Args:
         image: the photo, as for :meth:`~.p3m.PortraitMatting.matte`.
-        settings: whether, and how strictly.
-        name: what to call the photo in messages.
-        tracker: for the frames of a video: keeps the faces of those before.
+        settings: whether faces are hidden, and whether a photo without a face is an error.
+        name: the photo's name in messages.
+        tracker: remembers the faces of a video's earlier frames; None for a photo.
 
     Raises:
-        ValueError: none was found, and ``anonymize_strict`` is set.
+        ValueError: no face was found, and ``anonymize_strict`` is set.
         MissingPackageError: the face detector is not installed.
     """
     if settings.anonymize == "none":
@@ -131,7 +131,7 @@ def look_for_faces(image: np.ndarray, settings: Settings, name: str, tracker: Fa
 
 
 def without_face(name: str) -> str:
-    """Say that a photo has no face to hide: someone asked for privacy and did not get it."""
+    """Say that no face was found to hide: the user asked for privacy and did not get it."""
     return f"{_no_face(name)}. Nothing was hidden: check the pictures yourself"
 
 
@@ -144,7 +144,7 @@ def read_background(path: Path) -> np.ndarray:
 
     Raises:
         FileNotFoundError: there is no such file.
-        ValueError: the file is no image.
+        ValueError: the file is not an image.
     """
     trouble = trouble_with(path)
     if trouble:

@@ -1,4 +1,4 @@
-"""Photo or frame in, three pictures out, by the parameters: the task and the command both call it."""
+"""Turn a photo or frame into its three pictures: the recipe that the task and the command share."""
 
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
@@ -18,14 +18,14 @@ from .video import Video
 
 @dataclass(frozen=True)
 class Prepared:
-    """A photo or frame of which everything is known but its matte; made by :meth:`Pipeline.prepare`."""
+    """A photo or frame, and all that its pictures need except the matte; :meth:`Pipeline.prepare` makes it."""
 
     image: np.ndarray
     name: str
     background: np.ndarray | None
     video: Video | None
     faces: list[Face]
-    #: Around the person to cut out; None for everybody.
+    #: The box around the person to cut out; None for everybody.
     box: Box | None
     warnings: tuple[str, ...]
 
@@ -36,12 +36,12 @@ class Pipeline:
     Args:
         settings: the parameters.
         base_url: address of the folder of published checkpoints; None downloads nothing.
-        to_lower: what else the message about too little memory should advise to lower.
+        to_lower: what else the message about too little memory advises to lower, or "".
 
     Attributes:
         settings: the parameters.
         model: the loaded model.
-        substitutes: what was replaced ("cuda", "weights of resnet34") -> by what, and why.
+        substitutes: what is missing ("cuda", "weights of resnet34") -> what runs instead.
         batch_size: how many photos :meth:`mattes` takes through the network at once.
 
     Raises:
@@ -72,7 +72,7 @@ class Pipeline:
         background: np.ndarray | None = None,
         video: Video | None = None,
     ) -> Prepared:
-        """Find the faces and the person, so that all that can be wrong with a photo is known before its matte.
+        """Find the faces and the person, so that every fault of a photo is reported before its matte is estimated.
 
         Args:
             image: the photo or frame, as for :meth:`~.p3m.PortraitMatting.matte`.
@@ -82,8 +82,8 @@ class Pipeline:
             video: the video that a frame belongs to; None for a photo.
 
         Raises:
-            ValueError: a parameter needs a picture, a face or a box that is not there, or does not suit a video; the
-                message says what to do.
+            ValueError: a parameter needs a picture, a face or a box that is not there, or cannot apply to a
+                video; the message says what to do.
             MissingPackageError: the face detector is needed but not installed.
             RuntimeError: there is too little memory; the message says what to lower.
         """
@@ -100,10 +100,10 @@ class Pipeline:
         return Prepared(image, name, behind, video, faces, box, warnings)
 
     def mattes(self, photos: Sequence[Prepared]) -> list[np.ndarray]:
-        """Estimate the mattes of several photos of everybody, in batches where the device gains by it.
+        """Estimate the mattes of several photos, for the subject "all", in batches where the device gains by it.
 
         Returns:
-            float32 [H, W] for each, to be given to :meth:`make`.
+            float32 [H, W] in [0, 1] for each photo; give each to :meth:`make`.
         """
         settings = self.settings
         # make_pictures multiplies by the photo's own alpha.

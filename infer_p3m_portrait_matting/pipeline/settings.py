@@ -1,4 +1,4 @@
-"""The parameters: one field each, with all that is known of it. Needs neither Ikomia nor Qt nor torch."""
+"""The parameters: one field each, which holds all facts about it. Needs neither Ikomia nor Qt nor torch."""
 
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field, fields, replace
@@ -47,7 +47,7 @@ def _background(text: str) -> str:
         color = parse_color(text)
     except ValueError as error:
         raise ValueError(f"background must be one of {', '.join(BACKGROUNDS)} or a colour: {error}") from None
-    # Under an alpha of 0 a colour is nothing, and the old background must not show either.
+    # A colour with an alpha of 0 is invisible, and the old background must not show through it.
     return TRANSPARENT if (*color, 255)[3] == 0 else text
 
 
@@ -57,7 +57,7 @@ def _field(parameter: Parameter) -> Any:
 
 @dataclass(frozen=True)
 class Settings:
-    """One checked set of parameters; :data:`PARAMETERS` says what each of them means.
+    """One checked set of parameters; :data:`PARAMETERS` says what each one means.
 
     Every value may also be given as text: Ikomia stores parameters as strings.
 
@@ -228,7 +228,7 @@ class Settings:
             "none",
             "faces in the composite and the cut-out",
             "&Faces",
-            choices={"none": "shows them", "blur": "blurs them", "pixelate": "makes them squares"},
+            choices={"none": "shows them", "blur": "blurs them", "pixelate": "turns them into squares"},
         )
     )
     anonymize_strict: bool = _field(
@@ -281,12 +281,12 @@ class Settings:
             raise ValueError(f"unknown parameter {shown(', '.join(unknown))}: choose from {', '.join(cls.names())}")
 
     def idle(self) -> dict[str, str]:
-        """Find which parameters, set or not, change nothing beside the others; say what each would need."""
+        """Find the parameters, set or not, that have no effect with these values; say what each one needs."""
         needed = {name: parameter.needed(vars(self)) for name, parameter in PARAMETERS.items()}
         return {name: other for name, other in needed.items() if other}
 
     def without_effect(self, given: Collection[str]) -> dict[str, str]:
-        """Find which of the given parameters are set in vain (:meth:`idle`); say what each has no effect without."""
+        """Find which of the given parameters are set but have no effect (:meth:`idle`); say what each one needs."""
         return {name: other for name, other in self.idle().items() if name in given and getattr(self, name)}
 
     def to_strings(self) -> dict[str, str]:
@@ -297,10 +297,10 @@ class Settings:
         """Return the file that a parameter names, or None.
 
         Raises:
-            ValueError: it is no possible path.
+            ValueError: the text is not a possible path.
         """
         text = getattr(self, name)
-        # "None" is what Python's None has become on its way through Ikomia.
+        # Ikomia turns Python's None into the text "None".
         if text in ("", "None"):
             return None
         try:
@@ -317,21 +317,21 @@ class Settings:
         return self.path("background_file")
 
     def subject_box(self) -> Box | None:
-        """The box that was given in numbers, or None."""
+        """Return the box that was given in numbers, or None."""
         return parse_box(self.box) if self.box else None
 
     def crop_margin(self) -> float | None:
-        """The margin to crop to in percent, or None."""
+        """Return the margin to crop to, in percent of the person's size, or None."""
         return None if self.crop == NO_CROP else float(self.crop)
 
     def is_opaque(self) -> bool:
-        """Whether the composite has no alpha."""
+        """Tell whether the composite has no alpha."""
         if self.background in BACKGROUNDS:
             return self.background != TRANSPARENT
         return len(parse_color(self.background)) == 3
 
 
-#: All that is known of each parameter, by name.
+#: The facts about each parameter, by name.
 PARAMETERS: dict[str, Parameter] = {
     entry.name: replace(entry.metadata["parameter"], name=entry.name) for entry in fields(Settings)
 }

@@ -1,4 +1,4 @@
-"""What the frames of one video share."""
+"""Hold what the frames of one video share."""
 
 from ..p3m import FaceTracker, TemporalFilter
 from .settings import Settings
@@ -11,7 +11,7 @@ def check_video(settings: Settings) -> None:
 
 
 class Video:
-    """The memory of one video, whose frames are given in their order: use a new one for each video.
+    """The memory of one video, whose frames come in order: use a new one for each video.
 
     Attributes:
         steady: the filter of the mattes, for ``temporal``.

@@ -37,7 +37,7 @@ def make_control(parameter: Parameter) -> Control:
         control = _choice(parameter)
     else:
         control = _text(parameter)
-    # Qt wraps rich text alone.
+    # Qt wraps only rich text.
     lines = [parameter.about[0].upper() + parameter.about[1:] + parameter.notes(parameter.note_on_empty())]
     words = {"": parameter.other, **parameter.choices} if parameter.other else parameter.choices
     lines += [f"{parameter.shown.get(value, value)}: {text}".removeprefix(": ") for value, text in words.items()]
@@ -123,7 +123,7 @@ class Number(QtWidgets.QAbstractSpinBox):
         return flag.StepUpEnabled | flag.StepDownEnabled
 
     def stepBy(self, steps: int) -> None:
-        """Go up or down; a text that is no number stays."""
+        """Go up or down; a text that is not a number stays."""
         parameter, text = self._parameter, self.edit.text().strip()
         low, high = ((end or 0) * self._scale for end in (parameter.low, parameter.high))
         try:
@@ -166,7 +166,7 @@ class ColorButton(QtWidgets.QPushButton):
 
 
 def _short(number: float) -> str:
-    # What binary fractions add behind the tenth digit nobody has typed.
+    # Drop what binary fractions add after the tenth digit: nobody has typed it.
     return f"{number:.10g}"
 
 

@@ -1,4 +1,4 @@
-"""What Ikomia tells no task: the parameter names that a caller gave, and the current file of a folder.
+"""Read what Ikomia does not tell a task: the parameter names that a caller gave, and the current file of a folder.
 
 Ikomia merges the values of ``add_task(params=...)`` or a workflow file into a task's own parameters, in C++, and drops
 names that the task does not have. A task knows neither its workflow nor the file of the folder whose turn it is. Only
@@ -43,12 +43,12 @@ def names_in_file(task: str) -> set[str]:
         tasks = [entry["task_data"] for entry in json.loads(Path(found[0]).read_text(encoding="utf-8"))["tasks"]]
         return {item["name"] for data in tasks if data["name"] == task for item in data["parameters"]}
     except (OSError, ValueError, KeyError, TypeError):
-        # Not a file as we know it: Ikomia reports what is wrong with it.
+        # The file has another structure: Ikomia reports what is wrong with it.
         return set()
 
 
 class FolderStep(NamedTuple):
-    """One file of a folder that a workflow goes through.
+    """One step of a workflow that goes through the files of a folder.
 
     Attributes:
         workflow: the workflow.

@@ -13,10 +13,10 @@ from infer_p3m_portrait_matting.p3m import composite
 from infer_p3m_portrait_matting.p3m.files.encode import encode_png
 from infer_p3m_portrait_matting.p3m.files.write import write_new, write_whole
 
-#: Name of the results of a picture that came from no file.
+#: Name of the results of a picture that does not come from a file.
 NAMELESS = "photo"
 
-#: Bytes that file systems allow in a name, less what the longest ending takes.
+#: Bytes that file systems allow in a name, minus the longest ending.
 _LONGEST_STEM = 255 - len("_composite.png")
 
 
@@ -70,7 +70,7 @@ def _short(stem: str, ending: str) -> str:
 
 
 class Results:
-    """What the outputs of one task share: the names of its result files, and which could not be saved.
+    """What the outputs of one task share: the names of its result files, and the failures.
 
     Attributes:
         failures: file to message, for photos that could not be matted or saved.

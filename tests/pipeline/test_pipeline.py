@@ -59,7 +59,7 @@ def test_a_photo_where_nobody_is_found_is_said_with_what_its_faces_tell(astronau
     assert upright.matte.max() == 0
     (text,) = upright.warnings
     assert text.startswith("nobody was found in a.jpg")
-    assert "although a face is there (x 2" in text  # the face is left of the middle of 512 px
+    assert "although there is a face (x 2" in text  # the face is left of the middle of 512 px
     (text,) = turned.warnings
     assert text.startswith("nobody was found in a.jpg")
     assert "turn the photo" in text
