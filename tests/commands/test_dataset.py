@@ -42,5 +42,5 @@ def test_the_alpha_channel_of_a_photo_is_its_matte(astronaut, tmp_path):
     first, second = map(pair_of, list_photos(tmp_path))
     photo, matte = first.read_8bit()
     np.testing.assert_array_equal(np.dstack([photo, matte]), rgba)
-    with pytest.raises(ValueError, match=r"b\.png is no image with an alpha channel"):
+    with pytest.raises(ValueError, match=r"b\.png is not an image with an alpha channel"):
         second.read()

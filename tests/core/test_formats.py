@@ -118,14 +118,14 @@ def test_an_arithmetic_jpeg_is_called_by_name(photo):
 @pytest.mark.parametrize(
     ("old", "new", "called"),
     [
-        (b"\xff\xc0", b"\xff\xc3", "without loss"),
-        (b"\xff\xc0\0\x11\x08", b"\xff\xc0\0\x11\x0c", "with 12 bits a value"),
+        (b"\xff\xc0", b"\xff\xc3", "lossless"),
+        (b"\xff\xc0\0\x11\x08", b"\xff\xc0\0\x11\x0c", "12-bit"),
     ],
 )
 def test_rare_kinds_of_jpeg_are_called_by_name(old, new, called, photo):
     content = encoded(photo, "JPEG")
     assert content.count(old) == 1
-    with pytest.raises(ValueError, match=rf"a\.jpg is a JPEG {called}, which cannot be read"):
+    with pytest.raises(ValueError, match=rf"a\.jpg is a {called} JPEG, which cannot be read"):
         decode(content.replace(old, new), "a.jpg")
 
 

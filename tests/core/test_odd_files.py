@@ -58,7 +58,7 @@ def test_a_jpeg_with_an_odd_beginning_is_read(start, photo):
     content = jpeg(photo, "plain")
     image, warnings = decode(start + content[2:], "a.jpg")
     np.testing.assert_array_equal(image, decode(content, "a.jpg").image)
-    assert warnings == ["a.jpg does not begin as a JPEG should; its picture was found behind that"]
+    assert warnings == ["a.jpg does not begin as a JPEG should; its picture was found further on"]
 
 
 def test_what_follows_the_end_of_a_jpeg_is_nobodys_business(photo):

@@ -8,8 +8,8 @@ import cv2
 import numpy as np
 from PIL import Image, ImageCms
 
-#: Values of red, green and blue on which a profile is compared with sRGB, and how far, of 255, those of sRGB may be off
-#: by the rounding of their tables.
+#: Values of red, green and blue at which a profile is compared with sRGB, and the largest difference, in levels of 255,
+#: that rounding may leave in an sRGB profile.
 _PROBES, _SAME = (0, 8, 16, 32, 64, 96, 128, 192, 255), 2
 
 #: x and y of white (D65), red, green and blue, by the number of the primaries (ITU-T H.273, table 2).
@@ -25,22 +25,22 @@ _PRIMARIES = {
     12: (*_D65, 0.68, 0.32, 0.265, 0.69, 0.15, 0.06),
 }
 _BT2020_LUMA = (0.2627, 0.6780, 0.0593)
-#: Transfers (table 3) whose values are taken as those of sRGB, as viewers do: BT.709, unspecified, BT.601, xvYCC, sRGB
+#: Transfers (table 3) whose values count as those of sRGB, as in viewers: BT.709, unspecified, BT.601, xvYCC, sRGB
 #: and BT.2020.
 _LIKE_SRGB = (1, 2, 6, 11, 13, 14, 15)
 _PQ, _HLG = 16, 18
-#: Light of white in HDR pictures, and of the brightest in HLG, in cd/m2 (ITU-R BT.2408 and BT.2100).
+#: Luminance of white in HDR pictures, and of the brightest value of HLG, in cd/m2 (ITU-R BT.2408 and BT.2100).
 _WHITE, _HLG_PEAK = 203.0, 1000.0
-#: Up to which light, of white's, tone mapping changes nothing.
+#: Tone mapping leaves light up to this share of white unchanged.
 _KNEE = 0.8
-#: The share of values that may be brighter than what tone mapping keeps.
+#: The share of values that may be brighter than the peak that tone mapping keeps.
 _GLARE = 0.0005
 #: Pixels that are converted at once.
 _STRIP = 2**18
 
 
 def from_profile(image: Image.Image, profile: bytes, name: str, warnings: list[str]) -> Image.Image:
-    """Convert RGB or CMYK with an ICC profile to sRGB; return the image itself if that is what it holds.
+    """Convert RGB or CMYK with an ICC profile to sRGB; return the image itself if it is in sRGB already.
 
     Args:
         image: of the mode RGB or CMYK.
@@ -59,7 +59,7 @@ def from_profile(image: Image.Image, profile: bytes, name: str, warnings: list[s
 
 
 def grey_from_profile(grey: np.ndarray, profile: bytes, name: str, warnings: list[str]) -> np.ndarray:
-    """Convert grey with the ICC profile of a grey picture to sRGB's grey; one of colours changes nothing.
+    """Convert grey values by a grey ICC profile to sRGB; a colour profile changes nothing.
 
     Args:
         grey: uint8 or uint16 [H, W].
@@ -70,7 +70,7 @@ def grey_from_profile(grey: np.ndarray, profile: bytes, name: str, warnings: lis
     """
     try:
         given = ImageCms.ImageCmsProfile(io.BytesIO(profile))
-        # Tools that make a photo grey leave the profile of its colours in the file.
+        # Tools that turn a photo grey leave its colour profile in the file.
         if given.profile.xcolor_space.strip() != "GRAY":
             return grey
         ramp = Image.fromarray(np.arange(256, dtype=np.uint8)[None])
@@ -84,11 +84,11 @@ def grey_from_profile(grey: np.ndarray, profile: bytes, name: str, warnings: lis
 def from_numbers(image: np.ndarray, primaries: int, transfer: int, name: str, warnings: list[str]) -> np.ndarray:
     """Convert colours that numbers describe (ITU-T H.273: "nclx" in HEIC and AVIF, "cICP" in PNG) to sRGB.
 
-    PQ and HLG are tone-mapped: what is as bright as white at most keeps its light, and what is brighter is dimmed.
+    PQ and HLG are tone-mapped: light up to 80 % of white stays, and brighter light is dimmed until the peak fits.
 
     Args:
         image: uint8 or uint16 [H, W], or uint8 [H, W, 3 or more]; channels after the third stay as they are.
-        primaries: their number.
+        primaries: the number of the primaries.
         transfer: the number of the transfer characteristics.
         name: the file's name in messages.
         warnings: a sentence is added if a number is unknown; the colours are then taken as sRGB.
@@ -111,11 +111,11 @@ def from_gamma(image: np.ndarray, gamma: float, chromaticities: tuple[float, ...
 
     Args:
         image: as for :func:`from_numbers`.
-        gamma: the exponent of the values: light to the power of it. One near 1/2.2 is taken as sRGB.
+        gamma: the exponent that turns light into values; one near 1/2.2 is taken as sRGB.
         chromaticities: x and y of white, red, green and blue; None for those of sRGB.
 
     Returns:
-        As :func:`from_numbers`; the image itself if the values make no sense.
+        As :func:`from_numbers`; the image itself if the gamma lies outside [0.1, 10].
     """
     if not 0.1 <= gamma <= 10:
         return image
@@ -149,23 +149,23 @@ def _srgb_profile() -> ImageCms.ImageCmsProfile:
 
 
 def _srgb_light(x: np.ndarray) -> np.ndarray:
-    """From values of sRGB to light (IEC 61966-2-1)."""
+    """Convert values of sRGB to light (IEC 61966-2-1)."""
     return np.where(x <= 0.04045, x / 12.92, ((x + 0.055) / 1.055) ** 2.4)
 
 
 def _srgb_value(x: np.ndarray) -> np.ndarray:
-    """From light to values of sRGB."""
+    """Convert light to values of sRGB."""
     return np.where(x <= 0.0031308, x * 12.92, 1.055 * x ** (1 / 2.4) - 0.055)
 
 
 def _pq_light(x: np.ndarray) -> np.ndarray:
-    """From values of PQ to light, 1 for white (SMPTE ST 2084)."""
+    """Convert values of PQ to light, 1 for white (SMPTE ST 2084)."""
     power = x ** (32 / 2523)
     return 10_000 / _WHITE * (np.maximum(power - 107 / 128, 0) / (2413 / 128 - 2392 / 128 * power)) ** (8192 / 1305)
 
 
 def _hlg_light(x: np.ndarray) -> np.ndarray:
-    """From values of HLG to light of the scene, at most 1 (ITU-R BT.2100)."""
+    """Convert values of HLG to light of the scene, at most 1 (ITU-R BT.2100)."""
     a, b, c = 0.17883277, 0.28466892, 0.55991073
     return np.where(x <= 0.5, x**2 / 3, (np.exp((x - c) / a) + b) / 12)
 
@@ -190,7 +190,7 @@ def _is_possible(chromaticities: tuple[float, ...]) -> bool:
 
 
 def _to_xyz(chromaticities: tuple[float, ...]) -> np.ndarray:
-    """The matrix from light of red, green and blue to XYZ; white becomes its own XYZ with Y = 1."""
+    """Return the matrix from light of red, green and blue to XYZ; white becomes its own XYZ with Y = 1."""
     points = np.array(chromaticities, np.float64).reshape(4, 2)
     white, *primaries = np.column_stack([points[:, 0], points[:, 1], 1 - points.sum(1)]) / points[:, 1:]
     columns = np.array(primaries).T
@@ -198,7 +198,7 @@ def _to_xyz(chromaticities: tuple[float, ...]) -> np.ndarray:
 
 
 def _to_srgb_primaries(chromaticities: tuple[float, ...]) -> np.ndarray:
-    # White stays white: divide by where it would go, a plain adaptation (von Kries's, in sRGB).
+    # Keep white white: divide by the colour that it would become (von Kries adaptation in sRGB).
     matrix = np.linalg.solve(_to_xyz(_SRGB), _to_xyz(chromaticities))
     return (matrix / matrix.sum(1, keepdims=True)).astype(np.float32)
 
@@ -226,7 +226,7 @@ def _converted(
         if transfer == _HLG:
             strip *= (strip @ np.array(_BT2020_LUMA, np.float32))[..., None] ** np.float32(0.2) * (_HLG_PEAK / _WHITE)
         if peak > 1:
-            # By the brightest of the three, so that colours keep their hue.
+            # Scale all three channels by the brightest one, so that colours keep their hue.
             brightest = strip.max(2, keepdims=True)
             strip *= _tone_mapped(brightest, peak) / np.maximum(brightest, 1e-6)
         strip = np.clip(strip @ matrix.T, 0, 1)
@@ -236,17 +236,17 @@ def _converted(
 
 @cache
 def _table() -> np.ndarray:
-    """Values of sRGB, uint8, by light in equal steps, finer than those of 8 bits even in the dark."""
+    """Return values of sRGB, uint8, for light in equal steps; even dark values are several steps apart."""
     return np.rint(_srgb_value(np.linspace(0, 1, 2**16)) * 255).astype(np.uint8)
 
 
 def _shown(light: np.ndarray, transfer: int) -> np.ndarray:
-    """Light of grey as a display shows it, 1 for white."""
+    """Return the light of grey as a display shows it, 1 for white."""
     return light**1.2 * (_HLG_PEAK / _WHITE) if transfer == _HLG else light
 
 
 def _peak(image: np.ndarray, codes: np.ndarray, transfer: int) -> float:
-    """The brightest light of a picture, but for the glare of a few pixels."""
+    """Return the brightest light of a picture, except for the glare of a few pixels."""
     bits8 = image if image.dtype == np.uint8 else (image >> 8).astype(np.uint8)
     channels = [bits8] if image.ndim == 2 else [bits8[..., i] for i in range(3)]
     counts = np.sum([cv2.calcHist([np.ascontiguousarray(x)], [0], None, [256], [0, 256])[:, 0] for x in channels], 0)
@@ -255,7 +255,7 @@ def _peak(image: np.ndarray, codes: np.ndarray, transfer: int) -> float:
 
 
 def _tone_mapped(light: np.ndarray, peak: float) -> np.ndarray:
-    """Dim what is brighter than the knee so that the peak becomes 1 (Reinhard et al. 2002, equation 4)."""
+    """Dim light above the knee so that the peak becomes 1 (Reinhard et al. 2002, equation 4)."""
     if peak <= 1:
         return light
     above = np.maximum(light - _KNEE, 0) / (1 - _KNEE)

@@ -1,4 +1,4 @@
-"""The content of an image file as an array: whole, upright, and in sRGB, or one clear error."""
+"""Decode the content of an image file to an array: whole, upright and in sRGB; or raise one clear error."""
 
 import io
 import logging
@@ -39,7 +39,7 @@ class Decoded(NamedTuple):
 
 
 def decode(content: bytes, name: str, as_data: bool = False) -> Decoded:
-    """Decode the content of an image file of one of the formats in :data:`~.formats.READ`; no other one is opened.
+    """Decode the content of an image file in one of the formats in :data:`~.formats.READ`; no other is ever opened.
 
     The orientation is applied, and colours become sRGB, however the file describes them: by an ICC profile, by numbers
     (HEIC, AVIF, PNG; HDR is tone-mapped), or by the gamma of a PNG. The first picture of several is taken.
@@ -47,11 +47,11 @@ def decode(content: bytes, name: str, as_data: bool = False) -> Decoded:
     Args:
         content: the whole file.
         name: its name in messages.
-        as_data: leave the values as they are, as those of a matte, which are no colours.
+        as_data: leave the values unchanged, as for a matte, whose values are not colours.
 
     Raises:
         ValueError: the file is of another format, damaged, cut off, beyond a limit (:mod:`.limits`), or needs a package
-            or more memory; the message says which.
+            or more memory; the message says what is wrong.
     """
     warnings: list[str] = []
     name = printable(name)
@@ -86,17 +86,17 @@ def decode_image(content: bytes, name: str, as_data: bool = False) -> np.ndarray
 
 
 class _Source(NamedTuple):
-    """A file as Pillow should open it, and what Pillow does not say of it.
+    """A file as Pillow should open it, and what Pillow does not say about it.
 
     Attributes:
-        content: the file, without what Pillow stumbles over.
-        format: Pillow's name, or "" to let Pillow tell.
+        content: the file, without the parts at which Pillow fails.
+        format: Pillow's name for the format, or "" to let Pillow find out.
         numbers: primaries and transfer.
-        profile: the ICC profile where it is not Pillow's to read.
+        profile: the ICC profile, if Pillow does not read it.
         gamma, chromaticities: as in :class:`~.png.Chunks`.
         pictures: how many there are, or 0 to ask Pillow.
-        outline: what the markers of a JPEG tell.
-        reader: who reads a TIFF right.
+        outline: what the markers of a JPEG say.
+        reader: the library that reads a TIFF right; see :func:`~.tiff.reader_of`.
         layout: of a TIFF.
     """
 
@@ -113,7 +113,7 @@ class _Source(NamedTuple):
 
 
 def _source(content: bytes, name: str, warnings: list[str]) -> _Source:
-    """Look into a file before anything opens it."""
+    """Examine a file before Pillow or OpenCV opens it."""
     if png.is_png(content):
         chunks = png.read_chunks(content, name)
         return _Source(
@@ -134,14 +134,16 @@ def _source(content: bytes, name: str, warnings: list[str]) -> _Source:
         if layout is None:
             return _Source(content, "TIFF")
         if layout.is_raw:
-            raise RefusedError(f"{name} is a camera's raw file, whose preview alone can be read: develop it first")
+            raise RefusedError(
+                f"{name} is a camera's raw file, of which only the preview can be read: develop it first"
+            )
         reader = tiff.reader_of(layout, name)
         return _Source(content, "TIFF", pictures=layout.pages, reader=reader, layout=layout)
     if not name_of_unreadable(content) and jpeg.begins_with_jpeg(content):
         whole, found = jpeg.with_usual_ends(content, name, warnings)
         return _Source(whole, "JPEG", pictures=1, outline=found)
     if content.startswith(_ICON):
-        # Pillow decodes its pictures when it opens it, and they may be larger than the icon says.
+        # Pillow decodes the pictures as soon as it opens the icon, and they may be larger than the icon says.
         for width, height in png.sizes_within(content):
             check_size(width, height, name)
     return _Source(content)
@@ -160,7 +162,7 @@ def _decoded(content: bytes, name: str, as_data: bool, warnings: list[str]) -> n
             if source.profile:
                 image.info["icc_profile"] = source.profile
             if source.numbers and source.format == "PNG":
-                image.info.pop("icc_profile", None)  # cICP goes before it (PNG, third edition, 4.3)
+                image.info.pop("icc_profile", None)  # cICP takes precedence (PNG, third edition, 4.3)
             key = image.info.get("transparency")
             if source.format == "PNG" and source.content[24:25] == b"\x10" and isinstance(key, tuple):
                 image.info["transparency"] = tuple(value >> 8 for value in key)  # as Pillow reads the colours
@@ -192,7 +194,7 @@ def _opened(source: _Source, name: str) -> Image.Image:
 
 def _what_is_unusual(source: _Source) -> str:
     if source.outline and (process := jpeg.name_of_process(source.outline)):
-        return f"a JPEG {process}"
+        return f"a {process} JPEG"
     if source.layout and (compression := tiff.unknown_compression(source.layout)):
         return f"a TIFF with compression by {compression}"
     return ""
@@ -205,7 +207,7 @@ def _check_rows(content: bytes, name: str, warnings: list[str]) -> None:
 
 
 def _count_of(image: Image.Image) -> int:
-    # The pictures of an icon are one in several sizes, and JPEG 2000, BMP and PPM hold a single one.
+    # An icon holds one picture in several sizes; JPEG 2000, BMP and PPM hold one picture.
     return getattr(image, "n_frames", 1) if image.format in ("GIF", "WEBP", "AVIF", "HEIF") else 1
 
 
@@ -226,7 +228,7 @@ def _register_heif() -> bool:
 
 
 class _Settings:
-    """How many threads need our settings of Pillow, and Pillow's own, which come back when none does."""
+    """Pillow's own settings, and how many threads use ours; the last thread restores Pillow's."""
 
     lock = threading.Lock()
     users = 0
@@ -236,10 +238,10 @@ class _Settings:
 
 @contextmanager
 def _settings_of_pillow(libtiff: bool) -> Iterator[None]:
-    """Let Pillow open pictures of any possible size meanwhile, and read by libtiff if asked: both hold for all threads.
+    """Raise Pillow's limit of pixels meanwhile, and let libtiff read TIFFs if asked; both hold for all threads.
 
-    Pillow's own limit is lower. There is still a limit, since some formats take memory for the picture as soon as their
-    header is read. Libtiff reads what Pillow reads, and more.
+    A limit remains, since some formats take memory for the picture as soon as their header is read. Libtiff reads all
+    that Pillow reads, and more.
     """
     with _Settings.lock:
         if not _Settings.users:
@@ -275,7 +277,7 @@ def _array_from_profile(array: np.ndarray, profile: bytes, name: str, warnings: 
 
 
 def rgb_of(array: np.ndarray) -> np.ndarray:
-    """Convert a result of :func:`decode` to uint8 [H, W, 3] RGB: repeat grey, put what has alpha on white."""
+    """Convert a result of :func:`decode` to uint8 [H, W, 3] RGB: repeat grey, put alpha on white."""
     return np.ascontiguousarray(on_white(array if array.dtype == np.uint8 else to_uint8(array)))
 
 

@@ -1,4 +1,4 @@
-"""Pictures of 16 bits from photos of 16 bits, where everything else computes colours in 8."""
+"""Make pictures of 16 bits from photos of 16 bits; all other modules compute colours in 8 bits."""
 
 import cv2
 import numpy as np
@@ -11,11 +11,11 @@ _PNG_DEPTH = 24
 
 
 def deep_photo(content: bytes, image: np.ndarray) -> np.ndarray | None:
-    """Read the 16-bit colours of a photo, where they are those that :func:`~.decode.decode` has rounded.
+    """Read the 16-bit colours of a photo, if :func:`~.decode.decode` has only rounded them.
 
     Args:
         content: the file, which decode accepts.
-        image: uint8 [H, W, 3 or 4], what decode made of it.
+        image: uint8 [H, W, 3 or 4], the photo that decode returned.
 
     Returns:
         uint16 [H, W, 3] RGB. None if the file has 8 bits, or if a profile or an orientation has changed its colours or
@@ -46,9 +46,9 @@ def deep_matte(alpha: np.ndarray) -> np.ndarray:
 
 
 def deep_cutout(person: np.ndarray, alpha: np.ndarray, image: np.ndarray, deep: np.ndarray | None = None) -> np.ndarray:
-    """Give a cut-out the 16 bits of its matte, and of the photo where it shows the photo as it is.
+    """Give a cut-out the 16 bits of its matte, and those of the photo where the cut-out shows the photo unchanged.
 
-    What was computed in 8 bits, such as hidden faces and the colours of hair, stays as it is.
+    Colours that were computed in 8 bits, such as hidden faces and the colours of hair, stay unchanged.
 
     Args:
         person: uint8 [H, W, 4] RGBA, the cut-out.

@@ -55,12 +55,12 @@ def encode_picture(picture: np.ndarray, suffix: str, quality: int | None = None,
     Args:
         picture: uint8 [H, W], [H, W, 3] RGB or [H, W, 4] RGBA; for ".png" also uint16.
         suffix: one of :data:`PHOTO_FORMATS`.
-        quality: of JPEG and WebP, 1 to 100; without it, WebP is lossless. No other format has one.
+        quality: of JPEG and WebP, 1 to 100; without it, WebP is lossless. Other formats ignore it.
         notes: the resolution and notes to write with it.
 
     Raises:
-        ValueError: the picture is no such array, the format is unknown, cannot hold the picture's alpha, or cannot hold
-            a picture of that size.
+        ValueError: the picture is not such an array, or the format is unknown or cannot hold the picture's alpha or
+            size.
     """
     is_known = picture.dtype == np.uint8 or (picture.dtype == np.uint16 and suffix.lower() == ".png")
     if not is_known or 0 in picture.shape or picture.shape[2:] not in ((), (3,), (4,)) or picture.ndim < 2:
@@ -92,7 +92,7 @@ def encode_picture(picture: np.ndarray, suffix: str, quality: int | None = None,
 
 
 def encode_png(image: np.ndarray) -> bytes:
-    """Encode uint8 or uint16 [H, W], [H, W, 3] RGB or [H, W, 4] RGBA as PNG; colours say that they are sRGB.
+    """Encode uint8 or uint16 [H, W], [H, W, 3] RGB or [H, W, 4] RGBA as PNG; the file says that colours are sRGB.
 
     Raises:
         OSError: the picture cannot be encoded.
@@ -101,7 +101,7 @@ def encode_png(image: np.ndarray) -> bytes:
     try:
         done, data = cv2.imencode(".png", image if code is None else cv2.cvtColor(image, code))
     except cv2.error as error:
-        # Some versions of OpenCV raise where others return that it failed.
+        # Some versions of OpenCV raise an error, others return False.
         raise OSError(f"the picture could not be encoded as PNG: {str(error).strip()[:200]}") from error
     if not done:
         raise OSError("the picture could not be encoded as PNG")

@@ -1,11 +1,11 @@
-"""Which image formats are read, and what to call those that are not."""
+"""List the image formats that are read, and name those that are not."""
 
 import re
 
 from PIL import Image
 
-#: The formats that are ever opened, by Pillow's names; docs/command_line.md lists them. A plugin of Pillow may start
-#: other programs, as that of EPS does, so no other one sees a file.
+#: The formats that are opened, by Pillow's names; docs/command_line.md lists them. No other format is opened, because a
+#: plugin of Pillow may start other programs, as that for EPS does.
 READ = ("JPEG", "PNG", "WEBP", "TIFF", "BMP", "GIF", "JPEG2000", "AVIF", "HEIF", "ICO", "PPM")
 
 #: How files of other formats begin, and their names.
@@ -31,7 +31,7 @@ _SOMETHING_ELSE = [(re.compile(start, re.DOTALL | re.IGNORECASE), called) for st
 
 
 def readable(only: str = "") -> list[str]:
-    """Return the formats of :data:`READ` that this Pillow knows, or the only one that is asked for."""
+    """Return the formats of :data:`READ` that this Pillow knows, or only the one that is asked for."""
     wanted = [only] if only else READ
     if not all(name in Image.OPEN for name in wanted):
         Image.init()
@@ -39,6 +39,6 @@ def readable(only: str = "") -> list[str]:
 
 
 def name_of_unreadable(content: bytes) -> str:
-    """Return what a file is that is none of :data:`READ`, such as "JPEG XL" or "a video"; "" if that is unknown."""
+    """Name a format that is not in :data:`READ`, such as "JPEG XL" or "a video"; "" if it is unknown."""
     head = content[:1024]
     return next((called for start, called in _SOMETHING_ELSE if start.match(head)), "")

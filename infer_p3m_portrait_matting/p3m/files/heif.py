@@ -1,4 +1,4 @@
-"""What the boxes of HEIC and AVIF say: which of the two a file is, and what its colours are (ISO/IEC 23008-12)."""
+"""Read from the boxes of HEIC and AVIF which of the two a file is, and what its colours are (ISO/IEC 23008-12)."""
 
 import struct
 from collections.abc import Iterator
@@ -6,7 +6,7 @@ from collections.abc import Iterator
 #: Brands (ISO/IEC 23008-12, annex B; AVIF 1.1, section 6) in the box "ftyp" at the beginning.
 _HEIC = {b"heic", b"heix", b"hevc", b"hevx", b"heim", b"heis", b"hevm", b"hevs"}
 _AVIF, _STRUCTURAL = {b"avif", b"avis"}, {b"mif1", b"mif2", b"msf1", b"miaf"}
-#: Where to look for the kind of coding if brands tell nothing.
+#: Bytes to search for the kind of coding if the brands do not tell it.
 _HEAD = 2**16
 
 
@@ -24,7 +24,7 @@ def kind_of(content: bytes) -> str:
 
 
 def with_usual_brand(content: bytes, kind: str) -> bytes:
-    """Return a file that names its kind first, as decoders want it."""
+    """Return the file with the brand of its kind first, where decoders look for it."""
     major, compatible = _brands(content)
     known = _AVIF if kind == "AVIF" else _HEIC
     if major in known:
@@ -34,7 +34,7 @@ def with_usual_brand(content: bytes, kind: str) -> bytes:
 
 
 def color_numbers(content: bytes) -> tuple[int, int] | None:
-    """Return primaries and transfer (ITU-T H.273) of the main picture, if a box "nclx" tells them."""
+    """Return primaries and transfer (ITU-T H.273) of the main picture, if a box "nclx" holds them; else None."""
     try:
         return _color_numbers(content)
     except (struct.error, IndexError):

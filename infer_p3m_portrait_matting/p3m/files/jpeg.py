@@ -1,4 +1,4 @@
-"""What a JPEG holds by its markers (ITU-T T.81, annex B), and one whole file of those with an odd beginning or end."""
+"""Read the markers of a JPEG (ITU-T T.81, annex B), and mend files with an odd beginning or end."""
 
 import io
 import re
@@ -11,32 +11,32 @@ from PIL import Image
 from .limits import MAX_SCANS, RefusedError
 
 _START, _END = b"\xff\xd8", b"\xff\xd9"
-#: Between the segments: a marker that is no stuffing, no restart, no start of image and none without a meaning.
+#: A marker that begins a segment: not stuffing, a restart, a start of image, or a reserved one.
 _MARKER = re.compile(rb"\xff+[^\x00\x01\xd0-\xd8\xff]")
 #: Markers: end of image, start of scan, and those that may follow the first scan.
 _EOI, _SOS = 0xD9, 0xDA
 _BETWEEN_SCANS = {0xC4, 0xDA, 0xDB, 0xDC, 0xDD, 0xFE, *range(0xE0, 0xF0)}
-#: Markers of a frame: C0 to CF but for tables (C4, CC) and an extension (C8).
+#: Markers of a frame: C0 to CF except tables (C4, CC) and an extension (C8).
 _FRAMES = set(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 _LAST_HUFFMAN = 0xC7
-#: The processes that most decoders do not know, by these markers.
-_RARE = {0xC3: "without loss", 0xC5: "in layers", 0xC6: "in layers", 0xC7: "in layers"}
+#: Coding processes that most decoders do not know, by the marker of the frame.
+_RARE = {0xC3: "lossless", **dict.fromkeys((0xC5, 0xC6, 0xC7), "hierarchical")}
 #: Segments that a file may have.
 _SEGMENTS = 100_000
 #: How far into a file its picture may begin.
 _FARTHEST = 1024
-#: Data that would change every block that is missing.
+#: Random data, which a decoder shows in place of missing rows.
 _NOISE = bytes(np.random.default_rng(0).integers(0, 255, 4096, np.uint8))
 
 
 class Outline(NamedTuple):
-    """What the markers of a JPEG tell.
+    """What the markers of a JPEG say.
 
     Attributes:
         scans: how many there are.
-        frame: the marker of its frame, or 0.
+        frame: the marker of its frame, or 0 if there is none.
         depth: bits of a value.
-        end: where the data of its last scan, or its file, end.
+        end: where the data of its last scan end, or the file.
         is_whole: whether an end of image follows there.
     """
 
@@ -72,18 +72,18 @@ def outline(content: bytes, name: str) -> Outline:
         if code in _FRAMES and not frame and length > 2:
             frame, depth = code, content[body + 2]
         scans += code == _SOS
-        # A byte that is no marker's stands here in files with an odd beginning.
+        # In files with an odd beginning, the byte here may belong to no marker.
         place = body + (length if code >= 0xC0 else 0)
     return Outline(scans, frame, depth, len(content), False)
 
 
 def with_usual_ends(content: bytes, name: str, warnings: list[str]) -> tuple[bytes, Outline]:
-    """Return a JPEG as decoders want it, from its first marker to its end of image, and what its markers told.
+    """Return a JPEG that begins with its first marker and ends with an end of image, and its outline.
 
     Args:
         content: the file.
         name: its name in messages.
-        warnings: a sentence is added where the file was odd, and its picture is whole nevertheless.
+        warnings: a sentence is added if the file begins with foreign bytes.
 
     Raises:
         RefusedError: it has too many scans, or arithmetic coding.
@@ -99,21 +99,21 @@ def with_usual_ends(content: bytes, name: str, warnings: list[str]) -> tuple[byt
             f"{name} has {found.scans} scans, more than the {MAX_SCANS} that are read: save it as an ordinary JPEG"
         )
     if found.frame > _LAST_HUFFMAN:
-        # Pillow reads small ones, by some builds of libjpeg, and makes noise of damaged ones without a word.
+        # With some builds of libjpeg, Pillow reads small files of this kind, but silently turns damaged ones into noise.
         raise RefusedError(
             f"{name} is a JPEG with arithmetic coding, which cannot be read: save it as an ordinary JPEG"
         )
     if not found.is_whole and found.scans:
         content = content[: found.end].rstrip(b"\xff") + _END
     if odd_start:
-        warnings.append(f"{name} does not begin as a JPEG should; its picture was found behind that")
+        warnings.append(f"{name} does not begin as a JPEG should; its picture was found further on")
     return content, found
 
 
 def has_all_rows(content: bytes) -> bool:
-    """Tell whether a JPEG whose end was put there by :func:`with_usual_ends` misses none of its picture.
+    """Tell whether a JPEG is complete although its end was added by :func:`with_usual_ends`.
 
-    What is missing, a decoder makes up from the data that follow: the pictures with and without such data differ.
+    A decoder makes up missing rows from the data that follow, so random data there would change the picture.
     """
     pictures = []
     for tail in (_END, _NOISE + _END):
@@ -123,5 +123,5 @@ def has_all_rows(content: bytes) -> bool:
 
 
 def name_of_process(found: Outline) -> str:
-    """Return what most decoders do not know of a JPEG, such as "without loss"; "" if that is nothing."""
-    return _RARE.get(found.frame, "" if found.depth == 8 else f"with {found.depth} bits a value")
+    """Name the coding of a JPEG if most decoders do not know it, such as "lossless"; else return ""."""
+    return _RARE.get(found.frame, "" if found.depth == 8 else f"{found.depth}-bit")

@@ -1,28 +1,28 @@
-"""How much a picture may cost, checked before memory or time is spent on it: the one place for these limits."""
+"""Limit the memory and time that a picture may cost, before either is spent: the one place for these limits."""
 
 import os
 
 from ..arrays import MAX_PIXELS
 
-#: The environment variable that says how many megapixels a picture file may have, and what holds without it.
+#: The environment variable that says how many megapixels a picture file may have, and the limit without it.
 MEGAPIXELS_VARIABLE, _MEGAPIXELS = "P3M_MAX_MEGAPIXELS", 100
-#: Bytes that a file may have for each pixel that a picture may have: 16-bit RGBA, and a quarter more for its notes.
+#: Bytes that a file may have for each pixel that a picture may have: 16-bit RGBA, and a quarter more for its metadata.
 _BYTES_OF_A_PIXEL = 10
 #: Scans that a JPEG may have: usual ones have 1 to 12, and each of them costs the time of the whole picture.
 MAX_SCANS = 100
-#: Bytes that a note or a colour profile may have when it is unpacked.
+#: Bytes that a colour profile may have when it is unpacked.
 MAX_PROFILE = 2**24
 
 
 class RefusedError(ValueError):
-    """A picture is refused by us, in words of our own."""
+    """A picture is refused; the message is complete, unlike those of Pillow and OpenCV."""
 
 
 def max_pixels() -> int:
     """Return how many pixels the picture in a file may have: 100 million, or what ``P3M_MAX_MEGAPIXELS`` says.
 
     Raises:
-        RefusedError: the variable is no number above 0.
+        RefusedError: the variable is not a number above 0.
     """
     text = os.environ.get(MEGAPIXELS_VARIABLE, "").strip()
     if not text:
@@ -63,7 +63,12 @@ def check_bytes(count: int, name: str) -> None:
 
 
 def too_large(name: str, has: str = "has") -> str:
-    """Say that a picture has, or is of a size that is, more than :func:`max_pixels`."""
+    """Say that a picture has more pixels than :func:`max_pixels`.
+
+    Args:
+        name: the picture's name.
+        has: the verb, with the picture's size if that is known.
+    """
     return f"{name} {has} more than the {max_pixels() / 10**6:g} megapixels that are read: {_remedy()}"
 
 

@@ -1,7 +1,7 @@
-"""Carry a photo's resolution, and if wanted its notes (EXIF, XMP), over to pictures that are made from it.
+"""Carry a photo's resolution, and on request its metadata (EXIF, XMP), over to pictures that are made from it.
 
-Only what is known to be harmless is kept: who made the photo, when, with what, and under which rights. Orientation and
-colours have been applied; thumbnails, embedded pictures and the maker's own notes may show what the result hides.
+Only fields that are known to be harmless are kept: who made the photo, when, with what, and under which rights.
+Orientation and colours have been applied. Thumbnails, embedded pictures and maker notes may show what the result hides.
 """
 
 import io
@@ -23,7 +23,7 @@ _XMP_TAG = 700
 _X_RESOLUTION, _Y_RESOLUTION, _RESOLUTION_UNIT, _INCH = 282, 283, 296, 2
 #: ImageDescription, Make, Model, Software, DateTime, Artist, Copyright, and Windows' title to subject.
 _IFD0 = (270, 271, 272, 305, 306, 315, 33432, *range(0x9C9B, 0x9CA0))
-#: The maker's notes, the colour space, the size, and the pointer to the interoperability IFD.
+#: Maker notes, the colour space, the size, and the pointer to the interoperability IFD.
 _NOT_OF_EXIF = (0x927C, 0xA001, 0xA002, 0xA003, 0xA005)
 
 _RDF = "{http://www.w3.org/1999/02/22-rdf-syntax-ns#}"
@@ -43,7 +43,7 @@ _PLACES = {
 
 
 class Notes(NamedTuple):
-    """What a picture says besides its pixels.
+    """The metadata of a picture.
 
     Attributes:
         dpi: pixels per inch, across and down; None if unknown.
@@ -56,11 +56,11 @@ class Notes(NamedTuple):
     xmp: bytes = b""
 
     def options(self, format_name: str) -> dict[str, Any]:
-        """Return options that let Pillow write these notes in a format; a TIFF takes only XMP and the first IFD."""
+        """Return the options with which Pillow writes this metadata; a TIFF takes only XMP and the first IFD."""
         exif = Image.Exif()
         if self.exif:
             exif.load(self.exif)
-        if self.dpi and format_name == "WEBP":  # which says the resolution nowhere else
+        if self.dpi and format_name == "WEBP":  # which has no other place for the resolution
             exif[_X_RESOLUTION], exif[_Y_RESOLUTION], exif[_RESOLUTION_UNIT] = *self.dpi, _INCH
         if format_name == "TIFF":
             # Pillow's writer of packed TIFFs fails at IFDs within an IFD.
@@ -72,7 +72,7 @@ class Notes(NamedTuple):
         return {name: value for name, value in options.items() if value}
 
     def png_chunks(self) -> bytes:
-        """Return chunks for a PNG, to stand before its pixels (PNG specification, 11.3)."""
+        """Return the chunks of a PNG that stand before its pixels (PNG specification, 11.3)."""
         chunks = b""
         if self.dpi:
             across, down = (round(dpi / 0.0254) for dpi in self.dpi)
@@ -85,14 +85,14 @@ class Notes(NamedTuple):
 
 
 def read_notes(content: bytes, keep: bool = False, keep_place: bool = False) -> Notes:
-    """Read what is to be carried over from an image file; what cannot be read is left out.
+    """Read the metadata to carry over from an image file; what cannot be read is left out.
 
     Args:
         content: the file.
-        keep: whether to keep its notes, not just the resolution.
-        keep_place: whether to keep the place among them.
+        keep: whether to keep EXIF and XMP, not just the resolution.
+        keep_place: whether to keep where the photo was taken, too.
     """
-    # Whatever notes hold, a picture without them is better than none.
+    # A picture without metadata is better than none.
     with suppress(Exception), catch_warnings():
         simplefilter("ignore")
         image = Image.open(io.BytesIO(content), formats=readable())
@@ -126,7 +126,7 @@ def _exif(exif: Image.Exif, keep_place: bool) -> bytes:
 
 def _xmp(packet: bytes | str, keep_place: bool) -> bytes:
     text = packet.decode("utf-8", "replace") if isinstance(packet, bytes) else packet
-    # Entities could make much of little.
+    # Entities could expand to more than memory holds.
     if not text.strip("\0 \n") or "<!DOCTYPE" in text:
         return b""
     names = _NAMES | (_PLACES if keep_place else set())
@@ -140,7 +140,7 @@ def _xmp(packet: bytes | str, keep_place: bool) -> bytes:
             if not _is_kept(child.tag, names):
                 described.remove(child)
         is_empty = is_empty and not len(described) and set(described.attrib) <= {f"{_RDF}about"}
-    # A structure within what is kept may be one of these, too.
+    # A description may also be a structure within a kept field.
     return b"" if is_empty else ElementTree.tostring(tree, "utf-8")
 
 

@@ -25,7 +25,7 @@ def user_path(text: str) -> Path:
         if os.name == "nt":
             plain = plain.lstrip("/")
     if "\0" in plain:
-        raise ValueError(f"{shown(plain)!r} is no path: it holds a zero byte")
+        raise ValueError(f"{shown(plain)!r} is not a path: it holds a zero byte")
     try:
         return Path(plain).expanduser()
     except RuntimeError as error:

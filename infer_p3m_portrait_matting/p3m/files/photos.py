@@ -49,7 +49,7 @@ def load_photo(photo: Photo) -> np.ndarray:
         ValueError: the bytes or the file are not an image or cannot be decoded, or the tensor has another shape.
     """
     if isinstance(photo, np.ndarray):
-        # Code that compares with np.uint16, and Torch, know the machine's byte order alone.
+        # Comparisons with np.uint16, and PyTorch, accept only the machine's byte order.
         return photo.astype(np.uint16) if photo.dtype == _FOREIGN else photo
     if isinstance(photo, Image.Image):
         return _from_pil(photo, "the PIL image")
@@ -83,7 +83,7 @@ def _from_tensor(photo: "Tensor") -> np.ndarray:
 
 def _from_pil(image: Image.Image, name: str) -> np.ndarray:
     if image.format not in (None, "MPO", *READ):
-        # To load it may start another program, as EPS does.
+        # Loading it may start another program, as for EPS.
         raise ValueError(f"{name} is {image.format}, a format that is not read: convert it to RGB first")
     if image.mode in ("I", "F"):
         raise ValueError(f"{name} has 32 bits a pixel (mode {image.mode}): convert it to 8 or 16 bits first")

@@ -1,4 +1,4 @@
-"""PIL images as arrays: upright and in sRGB."""
+"""Convert PIL images to arrays, upright and in sRGB."""
 
 import logging
 import struct
@@ -23,13 +23,13 @@ _ORIENTATION = 274
 
 
 def from_pillow(image: Image.Image, name: str, as_data: bool = False, warnings: list[str] | None = None) -> np.ndarray:
-    """Turn a PIL image upright and convert it to sRGB; it is not changed.
+    """Turn a PIL image upright and convert it to sRGB; the image itself stays unchanged.
 
     Args:
         image: of any mode of at most 16 bits for a value.
         name: its name in messages.
-        as_data: leave the values as they are.
-        warnings: for what a user should know; None logs it.
+        as_data: leave the values unchanged.
+        warnings: sentences for the user are added here; None logs them instead.
 
     Returns:
         By its mode: uint8 [H, W] (L, 1), uint16 [H, W] (I;16 in any byte order), else uint8 [H, W, 3] RGB, or
@@ -37,7 +37,7 @@ def from_pillow(image: Image.Image, name: str, as_data: bool = False, warnings: 
 
     Raises:
         ValueError: the mode cannot be converted.
-        OSError or another of :data:`BROKEN`: it is damaged or cut off.
+        OSError or another of :data:`BROKEN`: the image is damaged or cut off.
     """
     said: list[str] = [] if warnings is None else warnings
     image.load()
@@ -53,7 +53,7 @@ def _orientation(image: Image.Image, name: str, warnings: list[str]) -> int:
     try:
         if image.format not in ("AVIF", "HEIF"):
             return image.getexif().get(_ORIENTATION, 1)
-        # There "irot" and "imir" count, which their readers put into EXIF; getexif would look into XMP, too.
+        # In these files "irot" and "imir" count, which their readers put into EXIF; getexif would also read XMP.
         exif = Image.Exif()
         exif.load(image.info.get("exif") or b"")
         return exif.get(_ORIENTATION, 1)
@@ -91,7 +91,7 @@ def _grey(array: np.ndarray, profile: bytes | None, name: str, warnings: list[st
 
 
 def _narrowed(image: Image.Image) -> np.ndarray:
-    """The values of 16 bits, which Pillow may give with 32, as those of PPM."""
+    """Return 16-bit values as uint16; Pillow may hold them in 32 bits, for example those of a PPM."""
     array = np.array(image)
     if array.dtype.itemsize == 2:
         return array.astype(np.uint16)

@@ -1,4 +1,4 @@
-"""What the chunks of a PNG say about its picture (Portable Network Graphics, third edition)."""
+"""Read the chunks of a PNG and what they say about its picture (Portable Network Graphics, third edition)."""
 
 import re
 import struct
@@ -8,28 +8,28 @@ from typing import NamedTuple
 from .limits import MAX_PROFILE, RefusedError
 
 _HEAD = b"\x89PNG\r\n\x1a\n"
-#: Notes, and the only ones that matter to the picture: they may hold its orientation.
+#: Text chunks, and the keywords of those that may hold the orientation; no others matter to the picture.
 _NOTES, _WANTED = (
     (b"tEXt", b"zTXt", b"iTXt"),
     (b"XML:com.adobe.xmp", b"Raw profile type exif", b"Raw profile type APP1"),
 )
-#: Bytes that these may have when unpacked: Pillow refuses files that have more.
+#: Bytes that these may have when unpacked: Pillow refuses a file with more.
 _MOST = 2**20
 #: Chunks that a file may have.
 _CHUNKS = 500_000
 
 
 class Chunks(NamedTuple):
-    """What a PNG says about its picture, beside the picture.
+    """What a PNG says about its picture.
 
     Attributes:
-        content: the file without the notes that Pillow would stumble over, and without its profile.
-        pictures: how many it holds.
+        content: the file without damaged or needless chunks, at which Pillow may fail, and without its profile.
+        pictures: how many the file holds.
         profile: its ICC profile, or b"".
         cicp: its colours by numbers (ITU-T H.273): primaries and transfer; None without them.
-        gamma: the exponent of its values, 0.45455 for those of most displays; None if the file says that it is sRGB, or
-            nothing.
-        chromaticities: x and y of white, red, green and blue, if it says so.
+        gamma: the exponent that turns light into values, 0.45455 for most displays; None if the file says sRGB, or
+            gives no gamma.
+        chromaticities: x and y of white, red, green and blue; None if the file does not give them.
     """
 
     content: bytes
@@ -53,7 +53,7 @@ def sizes_within(content: bytes) -> list[tuple[int, int]]:
 
 
 def read_chunks(content: bytes, name: str) -> Chunks:
-    """Walk along the chunks of a PNG; where it is cut off, up to there.
+    """Walk along the chunks of a PNG, up to its end or to where it is cut off.
 
     Raises:
         RefusedError: it has more chunks than any picture needs.
@@ -69,7 +69,7 @@ def read_chunks(content: bytes, name: str) -> Chunks:
         if end > len(content):
             break
         data = content[place + 8 : end - 4]
-        # A decoder can do without a chunk in small letters, so one that is damaged is no reason to refuse the picture.
+        # Decoders do not need chunks in small letters, so a damaged one is no reason to refuse the picture.
         is_damaged = kind[:1].islower() and kind != b"fdAT" and zlib.crc32(kind + data) != _number(content, end - 4)
         if is_damaged or kind == b"iCCP" or (kind in _NOTES and not _is_wanted(kind, data)):
             dropped.append((place, end))

@@ -22,7 +22,7 @@ def list_images(folder: Path) -> list[Path]:
 
 
 def read_rgb(path: Path) -> np.ndarray:
-    """Read a file as uint8 [H, W, 3] RGB in sRGB, upright; what has alpha is put on white (see :mod:`.decode`).
+    """Read a file as uint8 [H, W, 3] RGB in sRGB, upright; alpha is put on white (see :mod:`.decode`).
 
     Raises:
         OSError: the file cannot be read.
@@ -34,7 +34,7 @@ def read_rgb(path: Path) -> np.ndarray:
 def read_matte(path: Path) -> np.ndarray:
     """Read a matte as uint8 [H, W]: the file's alpha channel unless it is opaque everywhere, else its grey.
 
-    Its values are no colours: profiles and gammas change nothing.
+    Its values are not colours: profiles and gammas change nothing.
 
     Raises:
         OSError, ValueError: as :func:`read_rgb`.
@@ -57,7 +57,7 @@ def read_rgba(path: Path) -> np.ndarray:
     """
     image = _decode(path)
     if image.ndim != 3 or image.shape[2] != 4:
-        raise ValueError(f"{path} is no image with an alpha channel")
+        raise ValueError(f"{path} is not an image with an alpha channel")
     return image
 
 

@@ -1,4 +1,4 @@
-"""Which reader gets a TIFF right (TIFF 6.0): Pillow, libtiff in Pillow, OpenCV, or none."""
+"""Choose the library that reads a TIFF right (TIFF 6.0): Pillow, libtiff in Pillow, OpenCV, or none."""
 
 import io
 import struct
@@ -18,14 +18,14 @@ _SAMPLES, _PLANES, _TILE_WIDTH, _TILE_HEIGHT, _EXTRA, _FORMAT, _DNG_VERSION, _PR
     *(277, 284, 322, 323, 338, 339),
     *(50706, 34675),
 )
-#: Values of NewSubfileType that say that a page is a smaller copy or a mask.
+#: Bits of NewSubfileType that say that a page is a smaller copy or a mask.
 _COPY, _MASK = 1, 4
-#: What stands behind the header of a TIFF in Canon's raw files.
+#: The bytes after the header of a TIFF in Canon's raw files.
 _CR2 = b"CR"
 #: Values of the tags for the photometric interpretation and the sample format.
 _WHITE_IS_ZERO, _BLACK_IS_ZERO, _RGB, _CMYK = 0, 1, 2, 5
-_UNSIGNED, _SIGNED, _FLOAT = 1, 2, 3
-#: Compressions that no reader here knows; another one may be damage.
+_UNSIGNED, _FLOAT, _UNDEFINED = 1, 3, 4
+#: Compressions that none of these libraries reads; any other number may be damage.
 _COMPRESSIONS = {
     34887: "LERC",
     34712: "JPEG 2000",
@@ -37,7 +37,7 @@ _COMPRESSIONS = {
     50002: "JPEG XL",
     52546: "JPEG XL",
 }
-#: Pages that are counted.
+#: The largest number of pages that are counted.
 _PAGES = 1000
 
 
@@ -73,7 +73,7 @@ def is_raw(tags: Any, head: bytes) -> bool:
 
 
 def layout_of(content: bytes, name: str) -> Layout | None:
-    """Read how a TIFF is stored; None where its first directory cannot be read.
+    """Read how a TIFF is stored; return None if its first directory cannot be read.
 
     Raises:
         RefusedError: a tile is larger than any picture may be.
@@ -106,16 +106,16 @@ def layout_of(content: bytes, name: str) -> Layout | None:
 
 
 def reader_of(layout: Layout, name: str) -> str:
-    """Choose who reads a TIFF right.
+    """Choose the library that reads a TIFF right.
 
     Returns:
         "pillow"; "libtiff", in Pillow, for what Pillow's own code unpacks wrong; or "opencv".
 
     Raises:
-        RefusedError: nobody does; the message says what is unusual about it.
+        RefusedError: no library does; the message says what is unusual about the file.
     """
     depth, count = set(layout.bits), len(layout.bits)
-    if layout.kind not in (_UNSIGNED, 4, _FLOAT):
+    if layout.kind not in (_UNSIGNED, _UNDEFINED, _FLOAT):
         raise _refused(name, "signed or complex values")
     if layout.kind == _FLOAT:
         if depth not in ({32}, {64}):
@@ -138,7 +138,7 @@ def reader_of(layout: Layout, name: str) -> str:
 def read_by_opencv(content: bytes, layout: Layout, name: str) -> np.ndarray:
     """Read a TIFF of 9 to 16 bits or of floating-point values.
 
-    OpenCV turns it upright, whatever its flags say, and shifts values of fewer bits to the upper ones of 16.
+    OpenCV turns the picture upright, whatever its flags say, and shifts values of fewer bits to the upper ones of 16.
 
     Returns:
         uint16 [H, W], or uint8 [H, W], [H, W, 3] RGB or [H, W, 4] RGBA.
@@ -174,7 +174,7 @@ def read_by_opencv(content: bytes, layout: Layout, name: str) -> np.ndarray:
 
 
 def unknown_compression(layout: Layout) -> str:
-    """Return the name of a compression that no reader here knows, or ""."""
+    """Return the name of a compression that no library here reads, or ""."""
     return _COMPRESSIONS.get(layout.compression, "")
 
 
@@ -183,7 +183,7 @@ def _refused(name: str, what: str) -> RefusedError:
 
 
 def _directories(content: bytes) -> tuple[dict[int, Any] | None, int]:
-    """The first directory, and the number of pages that are no copies or masks."""
+    """Return the first directory, and the number of pages, without copies and masks."""
     is_big = content[2:3] == b"+" or content[3:4] == b"+"
     file = io.BytesIO(content)
     directory = ImageFileDirectory_v2(content[: 16 if is_big else 8])
