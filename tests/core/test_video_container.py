@@ -21,7 +21,7 @@ def test_a_text_that_names_other_files_is_no_video(kind, tmp_path):
     make_video(tmp_path / "bob.mp4")
     (tmp_path / "alice.mp4").write_text(PLAYLISTS[kind])
     (tmp_path / "alice").write_text(PLAYLISTS[kind])
-    with pytest.raises(ValueError, match=r"alice\.mp4 cannot be read as a video: it is no video of a format"):
+    with pytest.raises(ValueError, match=r"alice\.mp4 cannot be read as a video: it is damaged, or in a format"):
         VideoReader(tmp_path / "alice.mp4")
     assert not is_video_file(tmp_path / "alice")
 

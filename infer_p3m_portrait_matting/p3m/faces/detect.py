@@ -68,7 +68,7 @@ def find_faces(image: np.ndarray, every_turn: bool = True) -> list[Face]:
 
     Args:
         image: an array that :func:`~..arrays.check_image` accepts.
-        every_turn: look for small faces in all quarter turns, too. Without it, faces below about a twelfth of the
+        every_turn: whether small faces are looked for in all quarter turns. If not, faces below about a twelfth of the
             long side are found only upright, and a large photo takes a third of the time.
 
     Raises:

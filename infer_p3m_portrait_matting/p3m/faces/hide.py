@@ -14,10 +14,10 @@ from .detect import Face
 #: How a face can be hidden.
 OBFUSCATIONS = ("blur", "pixelate")
 
-#: A hidden face is a function of this many averages per side, rounded to 8 bits: in a video, of those of one frame.
+#: A hidden face is a function of this many averages per side, rounded to 8 bits; in a video, of one frame's averages.
 GRID = 8
 
-#: A face whose rim is transition by more than this share is hidden whole: there the matte is wrong, not hairy.
+#: If more than this share of a face's rim is transition, the whole face is hidden: the matte is wrong there, not hairy.
 _TRANSITION_LIMIT = 0.3
 _TRANSITION = (0.02, 0.98)
 #: How far around a face the matte is examined, as a share of the face's size.
@@ -61,10 +61,10 @@ def face_area(face: Face, height: int, width: int) -> np.ndarray:
 
 
 def face_averages(rgb: np.ndarray, face: Face) -> bytes:
-    """Average a face, in what is to stand for it in all frames of a video.
+    """Average a face to the colours that hide it in all frames of a video.
 
-    Frames that are averaged one by one, each with its own place of the cells, give the open face away: least squares
-    over a few seconds computes it.
+    Averages of every frame, each with its own place of the cells, would give the face away: least squares over a few
+    seconds computes it.
 
     Args:
         rgb: uint8 [H, W, 3].
@@ -92,8 +92,8 @@ def hide_faces(image: np.ndarray, alpha: np.ndarray, faces: list[Face], obfuscat
         obfuscation: "blur" or "pixelate".
 
     Returns:
-        uint8 [H, W, 3] RGB, a new array. Hidden pixels depend on at most 8 x 8 averages of their face, those that it
-        brings along if it has any.
+        uint8 [H, W, 3] RGB, a new array. Hidden pixels depend on at most 8 x 8 averages of their face: on its
+        ``averages`` if it has any.
 
     Raises:
         ValueError: the obfuscation is unknown, or the sizes differ.
@@ -194,7 +194,7 @@ def _transition(alpha: np.ndarray) -> np.ndarray:
 
 
 def _box(area: np.ndarray) -> tuple[slice, slice]:
-    """Return the part of a bool array, not all False, that is not."""
+    """Return the smallest window of a bool array that holds all that is True; something must be."""
     rows, columns = np.flatnonzero(area.any(1)), np.flatnonzero(area.any(0))
     return slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1)
 

@@ -1,5 +1,5 @@
-"""Follow faces from frame to frame of a video: one that the detector misses for a while stays hidden, and what hides a
-face stays the same.
+"""Follow faces from frame to frame of a video: a face that the detector misses for a while stays hidden, and the same
+averages hide it in all frames.
 """
 
 from dataclasses import dataclass
@@ -101,7 +101,7 @@ class FaceTracker:
         return [place for track in self._tracks for place in track.places]
 
     def _with_averages(self, face: Face, rgb: np.ndarray) -> Face:
-        """Give a new face its averages: those of an earlier face that is much like it, or its own."""
+        """Give a new face its averages: those of an earlier face that looks like it, or its own."""
         averages = face_averages(rgb, face)
         if not averages:
             return face
@@ -133,7 +133,7 @@ def _small_grey(image: np.ndarray) -> tuple[np.ndarray, float]:
 
 
 def _flow(before: np.ndarray, now: np.ndarray, face: Face, scale: float) -> np.ndarray | None:
-    """Measure how far the picture inside a face moved, x and y in pixels of the image; None if it cannot be told."""
+    """Measure how far the picture inside a face moved, x and y in pixels of the image; None if that is unclear."""
     xs, ys = (
         np.linspace(low, high, _GRID + 2)[1:-1] * scale
         for low, high in ((face.left, face.right), (face.top, face.bottom))

@@ -99,7 +99,7 @@ def with_usual_ends(content: bytes, name: str, warnings: list[str]) -> tuple[byt
             f"{name} has {found.scans} scans, more than the {MAX_SCANS} that are read: save it as an ordinary JPEG"
         )
     if found.frame > _LAST_HUFFMAN:
-        # With some builds of libjpeg, Pillow reads small files of this kind, but silently turns damaged ones into noise.
+        # With some builds of libjpeg, Pillow reads small files of this kind and silently turns damaged ones into noise.
         raise RefusedError(
             f"{name} is a JPEG with arithmetic coding, which cannot be read: save it as an ordinary JPEG"
         )

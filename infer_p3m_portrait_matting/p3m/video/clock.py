@@ -30,7 +30,7 @@ class Continuing:
         if not packet.time_base:
             return
         index, unit = packet.stream.index, Fraction(packet.time_base)
-        # Times of display go back and forth; where MKV gives no others, it is not asked.
+        # Presentation times go back and forth; a packet with no other time, as in MKV, tells nothing about the clock.
         if packet.dts is not None:
             self._enter(index, packet.dts * unit)
         jump = round(self._jumps[self._part.get(index, 0)] / unit)
@@ -41,7 +41,7 @@ class Continuing:
             self._end = max(self._end, (packet.dts + (packet.duration or 0)) * unit)
 
     def _enter(self, index: int, time: Fraction) -> None:
-        """Note the time of a stream's next packet, and whether another part of the file begins with it."""
+        """Note the time of a stream's next packet, and whether the packet begins another part of the file."""
         last, left = self._last.get(index, time), self._left.pop(index, None)
         if left is not None and abs(time - left) <= _STARTS_AGAIN < time - last:
             # The clock did not start again: a single time was wrong.
@@ -59,8 +59,8 @@ class Continuing:
 class Evenly:
     """Undoes the rounding of times: MKV counts milliseconds, but a frame at 30000/1001 per second lasts 33.37 of them.
 
-    As long as all frames so far fit a constant rate, up to the file's rounding, each gets its exact time. From the
-    first frame that does not fit, the times stay as the file has them.
+    While all frames so far fit a constant rate, up to the file's rounding, each gets its exact time. From the first
+    frame that does not fit, the file's times stay unchanged.
 
     Args:
         step: time from frame to frame, in the units of the times.
@@ -85,7 +85,7 @@ class Evenly:
 
 
 def standard_rate(rate: Fraction) -> Fraction:
-    """Return the rate that is meant by a file that stores a frame's duration in nanoseconds."""
+    """Return the standard rate that a file rounded because it stores a frame's duration in nanoseconds."""
     for exact in (Fraction(round(rate)), Fraction(round(rate * 1001 / 1000) * 1000, 1001)):
         if exact and abs(rate / exact - 1) < 1e-6:
             return exact

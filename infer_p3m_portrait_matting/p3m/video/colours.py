@@ -23,9 +23,9 @@ def is_wide(primaries: int) -> bool:
 
 
 def to_srgb(image: np.ndarray, primaries: int) -> np.ndarray:
-    """Convert colours to sRGB; those that sRGB does not hold become the nearest in each channel.
+    """Convert colours to sRGB; colours outside sRGB are clipped in each channel.
 
-    The curve from light to values counts as sRGB's, as the curves of SDR videos nearly are.
+    The transfer curve is taken as sRGB's, which those of SDR videos resemble.
 
     Args:
         image: uint8 [H, W, 3] RGB.

@@ -12,19 +12,19 @@ if TYPE_CHECKING:
     import av
     from av.container import InputContainer
 
-#: Suffixes of the files that count as videos, in lower case; others do by their content (:func:`is_video_file`).
+#: Suffixes of video files, in lower case. :func:`is_video_file` judges other files by their content.
 VIDEO_SUFFIXES = (
     *(".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".mpg", ".mpeg", ".ts", ".mts", ".m2ts"),
     *(".wmv", ".flv", ".3gp", ".3g2", ".ogv", ".asf", ".f4v", ".mxf", ".vob", ".dv", ".insv"),
 )
 
-#: FFmpeg's names of the containers that are read. A playlist (concat, HLS, DASH, SDP) would name other files or
-#: addresses, and let whoever sent it see those.
+#: FFmpeg's names of the containers that are read. Playlists (concat, HLS, DASH, SDP) are not: they name other files or
+#: addresses, whose content would get into the result.
 _CONTAINERS = (
     *("mov", "matroska", "avi", "mpeg", "mpegts", "mpegvideo", "asf", "flv", "ogg", "mxf", "dv", "gxf", "nut", "rm"),
     *("wtv", "ivf", "yuv4mpegpipe"),
 )
-#: Formats of pictures that move; as files without a suffix they are pictures.
+#: Formats of animated pictures; a file in one of them counts as a photo unless a video is asked for.
 _ANIMATIONS = ("gif", "apng")
 #: Brands of MP4 files that hold pictures: HEIC, AVIF and Canon's raw files.
 _PICTURES = ("crx", "avif", "avis", "mif1", "msf1", "heic", "heix", "heim", "heis", "hevc", "hevx")
@@ -39,23 +39,21 @@ def open_container(path: Path, more: Mapping[str, str] = MappingProxyType({})) -
 
     Raises:
         MissingPackageError: PyAV is not installed.
-        ValueError: the file is in none of the formats that are read.
+        ValueError: the format is not one that is read, or the file is damaged.
     """
     av = import_av()
     options = {
         "format_whitelist": ",".join((*_CONTAINERS, *_ANIMATIONS)),
         "protocol_whitelist": "file",
-        # A clock that starts again is none that has overflowed: see Continuing.
+        # A clock that starts again has not overflowed: see Continuing.
         "correct_ts_overflow": "0",
         **more,
     }
     try:
-        # Absolute, because FFmpeg takes a colon in a relative name for a protocol. Notes may be in any encoding.
+        # Absolute, because FFmpeg takes a colon in a relative name for a protocol. Metadata may be in any encoding.
         return av.open(str(path.absolute()), options=options, metadata_errors="replace")
     except (av.error.ArgumentError, av.error.InvalidDataError) as error:
-        raise ValueError(
-            f"{path} cannot be read as a video: it is no video of a format that can be read, or damaged"
-        ) from error
+        raise ValueError(f"{path} cannot be read as a video: it is damaged, or in a format that is not read") from error
     except av.error.FFmpegError as error:
         raise ValueError(f"{path} cannot be read as a video: {_words(error)}") from error
 
@@ -63,11 +61,11 @@ def open_container(path: Path, more: Mapping[str, str] = MappingProxyType({})) -
 def is_video_file(path: Path) -> bool:
     """Tell whether a file is a video: by its suffix, or else by its content, if PyAV is installed.
 
-    A picture is none, even if it moves, and neither is sound with a cover picture.
+    An animated picture is not a video; neither is sound with a cover picture.
     """
     if path.suffix.lower() in VIDEO_SUFFIXES:
         return True
-    if not path.is_file():  # looking into a pipe would take from what its reader gets
+    if not path.is_file():  # looking into a pipe would take bytes from its reader
         return False
     try:
         with open_container(path) as container:
@@ -79,7 +77,7 @@ def is_video_file(path: Path) -> bool:
 
 
 def is_animation(path: Path) -> bool:
-    """Tell whether a file is a picture that moves and that is read as a video, too: GIF or APNG."""
+    """Tell whether a file is an animated picture that can also be read as a video: GIF or APNG."""
     if not path.is_file():
         return False
     try:
@@ -90,7 +88,7 @@ def is_animation(path: Path) -> bool:
 
 
 def picture_streams(container: "InputContainer") -> list["av.VideoStream"]:
-    """List the streams of moving pictures that can be decoded; the cover of a file is none."""
+    """List the video streams that can be decoded, without cover pictures."""
     return [
         stream
         for stream in container.streams.video

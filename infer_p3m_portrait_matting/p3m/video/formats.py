@@ -16,8 +16,8 @@ class Format(NamedTuple):
         sound: FFmpeg's names for the audio codecs that are copied as they are.
         otherwise: the audio codec for all other sound.
         container_options: options of the container.
-        only_square: whether pixels that are not square cannot be told to players.
-        lowest_mp3: MP3 of a lower rate, in Hz, is not copied.
+        only_square: whether the file cannot say that its pixels are not square.
+        lowest_mp3: MP3 of a lower sample rate, in Hz, is encoded anew.
     """
 
     container: str
@@ -73,7 +73,7 @@ FORMATS = {
         sound=_SOUND_OF_MP4,
         otherwise="aac",
         container_options={"movflags": "+faststart"},
-        # FFmpeg refuses the rest as not standard.
+        # FFmpeg refuses lower rates, which the standard does not know.
         lowest_mp3=16000,
     ),
 }

@@ -1,4 +1,4 @@
-"""Import PyAV, which reads and writes videos by FFmpeg, only where a video is at hand."""
+"""Import PyAV, which reads and writes videos by FFmpeg, only when a video is read or written."""
 
 from ..errors import MissingPackageError
 

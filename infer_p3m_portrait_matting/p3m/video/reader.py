@@ -29,13 +29,13 @@ _BT709, _BT601 = 1, 5
 _LIMITED_RANGE = 1
 _HDR_CURVES = (16, 18)
 
-#: FFmpeg's names of the containers that state their length. In others, FFmpeg estimates it from what is there.
+#: FFmpeg's names of the containers that state their length. In others, FFmpeg estimates the length from the content.
 _WITH_LENGTH = ("mov", "matroska", "avi", "asf", "mxf")
 
 #: Higher rates, in frames per second, are FFmpeg's mistakes: in DV it takes a unit of time for a frame.
 _FASTEST = 1000
 
-#: How far to look for what describes a track, in microseconds and bytes.
+#: How far FFmpeg looks for the description of a track, in microseconds and bytes.
 _LOOK_FURTHER = {"analyzeduration": "60000000", "probesize": "200000000"}
 
 
@@ -89,7 +89,7 @@ class VideoReader:
             pass  # gives the operating system's message if the file does not exist
         self._container = open_container(path)
         if any(stream.codec_context and not is_readable(stream) for stream in self._container.streams.audio):
-            # Sound that begins late, in a container that describes it nowhere else.
+            # The sound begins late, and the container describes it nowhere else.
             self._container.close()
             self._container = open_container(path, _LOOK_FURTHER)
         pictures = picture_streams(self._container)
@@ -119,7 +119,7 @@ class VideoReader:
         self.frame_count = self._stream.frames or self._estimated_count()
         self._aspect = Fraction(self._stream.sample_aspect_ratio or 1)
         start = self._container.start_time
-        # Streams cut from a broadcast start at any time; below 0 there is only sound that players skip.
+        # Streams cut from a broadcast start at any time; before 0 there is only sound that players skip.
         self._offset = Fraction(max(start or 0, 0), self._av.time_base)
 
     def __enter__(self) -> "VideoReader":
@@ -187,9 +187,9 @@ class VideoReader:
                     is_scaled = True
                     image = cv2.resize(image, size[1::-1], interpolation=cv2.INTER_AREA)
                 if size is None and frame.color_trc in _HDR_CURVES:
-                    logger.warning("%s is an HDR video: its colours are taken as they are and may look pale", self.path)
+                    logger.warning("%s is an HDR video: its colours are not converted and may look pale", self.path)
                 if size is None and frame.interlaced_frame:
-                    logger.warning("%s is interlaced: what moves has combs; use ffmpeg -vf bwdif first", self.path)
+                    logger.warning("%s is interlaced: moving edges look torn; use ffmpeg -vf bwdif first", self.path)
                 size = image.shape
                 count += 1
                 aspect = 1 / self._aspect if is_turned else self._aspect
@@ -209,13 +209,13 @@ class VideoReader:
         if name not in _WITH_LENGTH:
             return False
         if name == "avi":
-            # FFmpeg shortens its duration to what is there; what it states counts dropped frames too.
+            # FFmpeg shortens the duration to the frames that are there; the stated number also counts dropped frames.
             return count < stream.frames * 9 // 10
         if stream.duration is not None:
-            # The number of frames would count those that an edit list hides.
+            # The stated number of frames would also count those that an edit list hides.
             stated, found = stream.duration * self._unit, self._ended - (self._begun or 0)
         elif container.duration is not None and len(container.streams) == 1 + len(self.audio):
-            # Of all streams, so that only the longest one can miss something.
+            # This is the duration of the longest stream, so only that stream can be found too short.
             stated = Fraction(container.duration, self._av.time_base)
             found = max(self._ended, self._heard_until) - self._offset
         else:
@@ -282,7 +282,7 @@ class VideoReader:
 
 
 def _weight(stream: "av.VideoStream") -> tuple[bool, int]:
-    """Order the video streams of a file: the largest counts the most of those that are shown by default, if any is."""
+    """Rank a video stream: streams that players show by default first, then by size."""
     return bool(stream.disposition & type(stream.disposition).default), stream.width * stream.height
 
 

@@ -1,4 +1,4 @@
-"""Write a video as numbered pictures, and find such pictures by their pattern."""
+"""Write a video as numbered pictures, and find these pictures by their pattern."""
 
 import os
 import re
@@ -33,7 +33,7 @@ def numbered_files(pattern: Path) -> list[Path]:
     form = re.compile(f"{re.escape(before)}([0-9]+){re.escape(after)}")
     beside = pattern.parent.iterdir() if pattern.parent.is_dir() else ()
     numbers = sorted(int(found[1]) for file in beside if (found := form.fullmatch(file.name)))
-    # 7.png is no file of %05d.png.
+    # 7.png does not match %05d.png.
     files = (number_in(pattern, number) for number in dict.fromkeys(numbers) if number)
     return [file for file in files if file.is_file()]
 
@@ -41,8 +41,8 @@ def numbered_files(pattern: Path) -> list[Path]:
 class SequenceWriter:
     """A sequence of PNG files, counted from 1; it holds neither the source's times nor its sound.
 
-    The files are written into a folder beside, and moved into place once the last is written. The first file moves
-    last: if it is there, all are.
+    The files are written into a hidden folder beside the target and moved into place once the last is written. The
+    first file moves last: if it is there, all are.
 
     Args:
         path: a pattern such as ``frames/%05d.png``. Files of an older sequence of that name are replaced.
@@ -72,7 +72,7 @@ class SequenceWriter:
 
     def finish(self) -> None:
         """Move all files into place."""
-        # In their order: without a first file, what is there does not pass for a whole sequence.
+        # Remove the first file first: without it, the others do not pass for a whole sequence.
         for old in numbered_files(self.path):
             old.unlink()
         for name, picture in self.complete().items():

@@ -30,10 +30,10 @@ class Sound:
     Attributes:
         stream: the stream it belongs to.
         packet: the piece, or None at the stream's end.
-        offset: subtract this from its times, in seconds.
+        offset: seconds to subtract from its times.
 
     Args:
-        on_damage: is called if the piece cannot be decoded.
+        on_damage: called if the piece cannot be decoded.
     """
 
     def __init__(
@@ -111,9 +111,15 @@ def layout_for(codec: str, layout: "av.AudioLayout") -> str:
 
 
 def silence(like: "av.AudioFrame", samples: int, start: int) -> "av.AudioFrame":
-    """Make a silent frame of the kind of another, which begins after so many samples."""
+    """Make a silent frame of the same kind as another.
+
+    Args:
+        like: the other frame.
+        samples: length of the silent frame.
+        start: samples of the track before it.
+    """
     frame = import_av().AudioFrame(like.format.name, like.layout.name, samples)
-    # The middle of unsigned values, of which there are only those of 8 bits.
+    # Only 8-bit samples are unsigned; their silence is the middle value.
     level = b"\x80" if like.format.name.startswith("u8") else b"\x00"
     for plane in frame.planes:
         plane.update(level * plane.buffer_size)
@@ -130,7 +136,7 @@ def keep_names(target: "av.AudioStream", heard: "av.AudioStream", container: str
     if title:
         target.metadata["title"] = title
     default = type(heard.disposition).default
-    # AVI and its kin mark none; then FFmpeg's choice holds.
+    # AVI and similar formats mark no track; FFmpeg then chooses.
     if any(stream.disposition & default for stream in heard.container.streams.audio):
         target.disposition = heard.disposition
 

@@ -40,10 +40,10 @@ class Writer(Protocol):
         """Add a piece of the source's sound."""
 
     def complete(self) -> dict[Path, Path]:
-        """Complete what was written; return the files by the names that they are to get, in that order."""
+        """Complete what was written; return each file by the name that it is to get, in the order of renaming."""
 
     def finish(self) -> None:
-        """Complete what was written, and give it its name, whoever has it."""
+        """Complete what was written and give it its name, replacing any file of that name."""
 
     def abandon(self) -> None:
         """Remove what was written."""
@@ -73,10 +73,10 @@ class VideoWriter:
     """A video file with the times and the sound of another.
 
     Sound is copied as it is if the container can hold it, and re-encoded if not (AAC in WebM). PCM is written anew,
-    sample by sample: a file holds no times for it, so that gaps must be filled with silence.
+    sample by sample: files hold no times for PCM, so gaps are filled with silence.
 
     Args:
-        path: the final file. Until it is complete, it is written beside that, under a hidden name.
+        path: the final file. Until the video is complete, it lies beside that under a hidden name.
         form: the format.
         source: the source video.
     """
@@ -190,8 +190,8 @@ class VideoWriter:
         context.colorspace = context.color_primaries = context.color_trc = _BT709
         context.color_range = _LIMITED_RANGE
         context.thread_count = 0
-        # Not by frames where the codec leaves that to FFmpeg: when such an encoder goes before its frames are done, its
-        # threads wait for Python to give up their pictures, and Python waits for the threads.
+        # ProRes leaves threads by frames to FFmpeg, which can end in a deadlock: if the encoder is freed before its
+        # frames are done, its threads wait for Python to release their pictures, and Python waits for the threads.
         context.thread_type = "SLICE" if context.name.startswith("prores") else "AUTO"
         if frame.aspect != 1 and not form.only_square:
             stream.sample_aspect_ratio = frame.aspect
@@ -244,7 +244,7 @@ class VideoWriter:
             dst_color_range=_LIMITED_RANGE,
             interpolation=BICUBIC | ACCURATE_RND | FULL_CHR_H_INP,
         )
-        # ProRes has them in the header of each frame.
+        # ProRes stores these in the header of each frame.
         video.colorspace = video.color_primaries = video.color_trc = _BT709
         return video
 
