@@ -1,8 +1,6 @@
 """Encode pictures as the content of image files, by suffix."""
 
 import io
-import struct
-import zlib
 from typing import Any, NamedTuple
 
 import cv2
@@ -10,6 +8,7 @@ import numpy as np
 from PIL import Image
 
 from .notes import Notes
+from .png import chunk
 
 
 class PhotoFormat(NamedTuple):
@@ -44,9 +43,8 @@ _CODES = {1: None, 3: cv2.COLOR_RGB2BGR, 4: cv2.COLOR_RGBA2BGRA}
 
 #: Where the header of a PNG ends: 8 bytes that say PNG, then length, name, 13 bytes and checksum.
 _HEADER = 33
-_SRGB = b"sRGB" + b"\0"
 #: The chunk that says that colours are sRGB (PNG specification, 11.3.2.5), for perceptual rendering.
-_SRGB_CHUNK = struct.pack(">I", 1) + _SRGB + struct.pack(">I", zlib.crc32(_SRGB))
+_SRGB_CHUNK = chunk(b"sRGB", b"\0")
 
 
 def encode_picture(picture: np.ndarray, suffix: str, quality: int | None = None, notes: Notes = _NO_NOTES) -> bytes:

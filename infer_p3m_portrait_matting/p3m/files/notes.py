@@ -6,7 +6,6 @@ Orientation and colours have been applied. Thumbnails, embedded pictures and mak
 
 import io
 import struct
-import zlib
 from contextlib import suppress
 from math import isfinite
 from typing import Any, NamedTuple
@@ -16,6 +15,7 @@ from xml.etree import ElementTree
 from PIL import Image
 
 from .formats import readable
+from .png import chunk
 
 _ORIENTATION, _EXIF_IFD, _GPS_IFD = 0x0112, 0x8769, 0x8825
 #: XMP in a TIFF.
@@ -76,11 +76,11 @@ class Notes(NamedTuple):
         chunks = b""
         if self.dpi:
             across, down = (round(dpi / 0.0254) for dpi in self.dpi)
-            chunks += _chunk(b"pHYs", struct.pack(">IIB", across, down, 1))
+            chunks += chunk(b"pHYs", struct.pack(">IIB", across, down, 1))
         if self.exif:
-            chunks += _chunk(b"eXIf", self.exif.removeprefix(b"Exif\0\0"))
+            chunks += chunk(b"eXIf", self.exif.removeprefix(b"Exif\0\0"))
         if self.xmp:
-            chunks += _chunk(b"iTXt", b"XML:com.adobe.xmp\0\0\0\0\0" + self.xmp)
+            chunks += chunk(b"iTXt", b"XML:com.adobe.xmp\0\0\0\0\0" + self.xmp)
         return chunks
 
 
@@ -146,7 +146,3 @@ def _xmp(packet: bytes | str, keep_place: bool) -> bytes:
 
 def _is_kept(name: str, names: set[str]) -> bool:
     return name in names or name.startswith(_NAMESPACES)
-
-
-def _chunk(name: bytes, content: bytes) -> bytes:
-    return struct.pack(">I", len(content)) + name + content + struct.pack(">I", zlib.crc32(name + content))

@@ -1,4 +1,4 @@
-"""Read the chunks of a PNG and what they say about its picture (Portable Network Graphics, third edition)."""
+"""Read and write the chunks of a PNG, which describe its picture (Portable Network Graphics, third edition)."""
 
 import re
 import struct
@@ -43,6 +43,11 @@ class Chunks(NamedTuple):
 def is_png(content: bytes) -> bool:
     """Tell whether a file is a PNG by its first bytes."""
     return content.startswith(_HEAD)
+
+
+def chunk(kind: bytes, data: bytes) -> bytes:
+    """Return a chunk of a PNG, with its length and checksum."""
+    return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
 
 
 def sizes_within(content: bytes) -> list[tuple[int, int]]:
