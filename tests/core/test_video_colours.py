@@ -4,7 +4,7 @@ import av
 import numpy as np
 import pytest
 
-from infer_p3m_portrait_matting.p3m.video.colours import is_wide, to_srgb
+from infer_p3m_portrait_matting.p3m.files.colors import from_wide, is_wide
 from infer_p3m_portrait_matting.p3m.video.reader import VideoReader
 from infer_p3m_portrait_matting.p3m.video.writers import open_writer
 
@@ -24,7 +24,7 @@ COLOURS = [
 @pytest.mark.parametrize(("given", "primaries", "wanted"), COLOURS)
 def test_colours_are_those_of_the_standards(given, primaries, wanted):
     assert is_wide(primaries)
-    got = to_srgb(np.full((4, 6, 3), given, np.uint8), primaries)
+    got = from_wide(np.full((4, 6, 3), given, np.uint8), primaries)
     assert got.shape == (4, 6, 3)
     assert got.dtype == np.uint8
     # The given colours are rounded to 8 bits; next to 0 a level of them is several of sRGB.

@@ -24,6 +24,8 @@ _PRIMARIES = {
     9: (*_D65, 0.708, 0.292, 0.170, 0.797, 0.131, 0.046),
     12: (*_D65, 0.68, 0.32, 0.265, 0.69, 0.15, 0.06),
 }
+#: The wide gamuts of videos, by the same numbers; the white of 11 (DCI-P3) is taken as D65.
+_WIDE = {9: _PRIMARIES[9], 11: _PRIMARIES[12], 12: _PRIMARIES[12]}
 _BT2020_LUMA = (0.2627, 0.6780, 0.0593)
 #: Transfers (table 3) whose values count as those of sRGB, as in viewers: BT.709, unspecified, BT.601, xvYCC, sRGB
 #: and BT.2020.
@@ -123,6 +125,26 @@ def from_gamma(image: np.ndarray, gamma: float, chromaticities: tuple[float, ...
     if chromaticities is None or np.allclose(chromaticities, _SRGB, atol=0.005) or not _is_possible(chromaticities):
         chromaticities = _SRGB
     return _converted(image, chromaticities, _srgb_light if is_usual else lambda x: x ** (1 / gamma))
+
+
+def is_wide(primaries: int) -> bool:
+    """Tell whether the frames of a video with these primaries (ITU-T H.273) must be converted: BT.2020 and P3."""
+    return primaries in _WIDE
+
+
+def from_wide(image: np.ndarray, primaries: int) -> np.ndarray:
+    """Convert a frame of a video with a wide gamut to sRGB; colours outside sRGB are clipped in each channel.
+
+    The transfer curve is taken as sRGB's, which those of SDR videos resemble.
+
+    Args:
+        image: uint8 [H, W, 3] RGB.
+        primaries: a number for which :func:`is_wide` is true.
+
+    Returns:
+        uint8 [H, W, 3] RGB, a new array.
+    """
+    return _converted(image, _WIDE[primaries], _srgb_light)
 
 
 def _unusable(name: str, error: Exception) -> str:

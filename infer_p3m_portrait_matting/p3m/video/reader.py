@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 import cv2
 import numpy as np
 
+from ..files.colors import from_wide, is_wide
 from .clock import Continuing, Evenly, common_unit, standard_rate
-from .colours import is_wide, to_srgb
 from .container import open_container, picture_streams
 from .pyav import ACCURATE_RND, BICUBIC, FULL_CHR_H_INT, import_av
 from .sound import Sound, is_readable
@@ -274,7 +274,7 @@ class VideoReader:
                 interpolation=BICUBIC | ACCURATE_RND | FULL_CHR_H_INT,
             ).to_ndarray()
         is_sdr = frame.color_trc not in _HDR_CURVES
-        return to_srgb(image, frame.color_primaries) if is_sdr and is_wide(frame.color_primaries) else image
+        return from_wide(image, frame.color_primaries) if is_sdr and is_wide(frame.color_primaries) else image
 
     @cached_property
     def _reformatter(self):
