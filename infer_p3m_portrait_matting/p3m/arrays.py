@@ -11,10 +11,11 @@ MAX_PIXELS = 2**28
 _SLACK = 1e-3
 #: What to do with floating-point values outside [0, 1].
 _SCALE = "scale to [0, 1], for example divide 8-bit values by 255"
-#: Values that are converted at once.
-_CHUNK = 2**17
-#: Pixels of a strip of rows, about: its copies in floating point stay in a CPU's cache.
-_STRIP = 2**16
+#: Values of a strip for operations on single pixels: its copies in floating point, 512 kB each, stay in a core's cache.
+_STRIP = 2**17
+#: Values of a strip for convolutions. Each strip repeats the border that the kernel reaches: fewer and larger strips,
+#: which only the cores' common cache holds, cost less.
+CONVOLVED = 2**21
 
 
 def check_image(image: np.ndarray) -> None:
@@ -123,9 +124,7 @@ def on_white(image: np.ndarray) -> np.ndarray:
         return rgb
     most = np.iinfo(image.dtype).max if image.dtype.kind == "u" else 1
     out = np.empty(rgb.shape, image.dtype.newbyteorder("="))
-    rows = max(_CHUNK // image.shape[1], 1)
-    for top in range(0, len(rgb), rows):
-        strip = slice(top, top + rows)
+    for strip in strips(len(rgb), 3 * rgb.shape[1]):
         share = alpha[strip, :, None]
         mixed = rgb[strip].astype(np.float32) * share + most * (1 - share)
         out[strip] = np.rint(mixed) if image.dtype.kind == "u" else mixed
@@ -162,14 +161,27 @@ def to_uint8(x: np.ndarray) -> np.ndarray:
     return out
 
 
-def strips(height: int, width: int) -> Iterator[slice]:
-    """Cut a picture into strips, slices of its rows from top to bottom: what lies between then takes little memory."""
-    rows = max(_STRIP // max(width, 1), 1)
-    return (slice(top, min(top + rows, height)) for top in range(0, height, rows))
+def strips(height: int, row: int, values: int | None = None, step: int = 1) -> list[slice]:
+    """Cut a picture or a map into strips: groups of neighbouring rows, from top to bottom, each computed by itself.
+
+    Intermediate results then take little memory and stay in a CPU's cache.
+
+    Args:
+        height: number of rows.
+        row: number of values in a row of the largest intermediate result.
+        values: number of values in a strip, about; None is the number for operations on single pixels.
+        step: each strip begins at a multiple of this number of rows.
+
+    Returns:
+        The rows of each strip, with a start and a stop.
+    """
+    values = _STRIP if values is None else values
+    rows = max(values // max(row, 1) // step, 1) * step
+    return [slice(top, min(top + rows, height)) for top in range(0, height, rows)]
 
 
 def _parts(x: np.ndarray, out: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Cut two arrays of one shape into views of some values at a time, whose wider copies stay in the cache.
+    """Cut two arrays of one shape into the same strips, as views.
 
     Args:
         x: of any strides: it is never copied as a whole.
@@ -178,13 +190,12 @@ def _parts(x: np.ndarray, out: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndar
     if x.flags.c_contiguous:
         x, out = x.reshape(-1), out.reshape(-1)
     row = x[:1].size
-    if row > _CHUNK:
+    if row > _STRIP:
         for inner, inner_out in zip(x, out, strict=True):
             yield from _parts(inner, inner_out)
         return
-    rows = _CHUNK // max(row, 1)
-    for first in range(0, len(x), rows):
-        yield x[first : first + rows], out[first : first + rows]
+    for strip in strips(len(x), row):
+        yield x[strip], out[strip]
 
 
 def _is_8_or_16_bits(dtype: np.dtype) -> bool:

@@ -17,10 +17,10 @@ def draw(scale, tokens=1500, n=2, heads=3, channels=64):
 
 
 @pytest.mark.parametrize("scale", [0.1, 1, 2.5])
-def test_chunks_are_nearly_as_exact_as_the_fused_kernel(scale, monkeypatch):
+def test_strips_are_nearly_as_exact_as_the_fused_kernel(scale, monkeypatch):
     calls = []
-    in_chunks = attention._attend_in_chunks
-    monkeypatch.setattr(attention, "_attend_in_chunks", lambda *args: calls.append(1) or in_chunks(*args))
+    in_strips = attention._attend_in_strips
+    monkeypatch.setattr(attention, "_attend_in_strips", lambda *args: calls.append(1) or in_strips(*args))
     q, k, v = draw(scale)
     expected = F.scaled_dot_product_attention(q.double(), k.double(), v.double())
     fused = F.scaled_dot_product_attention(q, k, v)
@@ -47,7 +47,7 @@ def test_a_score_far_above_the_sampled_ones_stays_finite():
 
 
 def test_few_tokens_float32_and_training_take_the_fused_kernel(monkeypatch):
-    monkeypatch.setattr(attention, "_attend_in_chunks", lambda *_: pytest.fail("in chunks"))
+    monkeypatch.setattr(attention, "_attend_in_strips", lambda *_: pytest.fail("in strips"))
     q, k, v = draw(1)
     short = attend(q[:, :, :100], k[:, :, :100], v[:, :, :100])
     assert short.shape == (2, 3, 100, 64)

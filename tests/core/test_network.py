@@ -98,11 +98,10 @@ def not_a_number(*args, empty=torch.empty, **kwargs):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("half_rows", [4, 64])
+@pytest.mark.parametrize("pixels", [4 * 288, 2**16])
 @pytest.mark.parametrize("variant", ["resnet34", "vitae-s", "mobile"])
-def test_the_local_alpha_is_the_same_wherever_it_is_wanted(variant, half_rows, matting, mobile, monkeypatch):
-    monkeypatch.setattr("infer_p3m_portrait_matting.p3m.model.in_strips._ROWS", 4)
-    monkeypatch.setattr("infer_p3m_portrait_matting.p3m.model.in_strips._HALF_ROWS", half_rows)
+def test_the_local_alpha_is_the_same_wherever_it_is_wanted(variant, pixels, matting, mobile, monkeypatch):
+    monkeypatch.setattr("infer_p3m_portrait_matting.p3m.model.in_strips._CUT", pixels)
     model = mobile.model if variant == "mobile" else matting(variant).model
     x = torch.cat([noise(160, 288, seed) for seed in range(2)])
     wanted = torch.zeros(2, 1, 40, 72, dtype=torch.bool)

@@ -172,7 +172,7 @@ def test_a_network_in_half_precision_computes_without_the_kernels_of_a_cpu(name,
 @pytest.mark.parametrize(("kernel", "padding"), [(3, 1), (2, 0)])
 @pytest.mark.parametrize("rows", [1, 2, 16])
 def test_a_stem_in_strips_is_the_stem_as_a_whole(rows, kernel, padding, monkeypatch):
-    monkeypatch.setattr("infer_p3m_portrait_matting.p3m.model.kernels.pooling._ROWS", rows)
+    monkeypatch.setattr("infer_p3m_portrait_matting.p3m.model.kernels.pooling.CONVOLVED", rows * 8 * 1024)
     convolution = nn.Conv2d(3, 8, 7, padding=3).requires_grad_(False)
     x = noise(1, 3, 96, 1024)
     e0 = convolution(x).relu()
@@ -219,7 +219,7 @@ def test_a_block_in_strips_is_the_block_as_a_whole(kind, kernel, rows, monkeypat
     else:
         block, wide = InvertedResidual(8, 8 if kind == "skip" else 16, exp_ratio=3.0, **usual), 24
     monkeypatch.setattr(
-        "infer_p3m_portrait_matting.p3m.model.kernels.efficientnet._STRIP", rows * 2 * wide * stride * 32
+        "infer_p3m_portrait_matting.p3m.model.kernels.efficientnet.CONVOLVED", rows * 2 * wide * stride * 32
     )
     holder, x = drawn(nn.Sequential(block)), noise(2, 8, 24, 32)
     expected = holder(x.clone())
@@ -237,7 +237,7 @@ def test_a_block_that_weighs_channels_is_not_cut():
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
 @pytest.mark.parametrize("rows", [1, 16])
 def test_the_mobile_stem_in_strips_is_the_stem_as_a_whole(rows, dtype, monkeypatch):
-    monkeypatch.setattr("infer_p3m_portrait_matting.p3m.model.in_strips._ROWS", rows)
+    monkeypatch.setattr("infer_p3m_portrait_matting.p3m.model.in_strips.CONVOLVED", rows * 16 * 1024)
     torch.manual_seed(0)
     model = drawn(create_model("mobile")).eval()
     x = noise(1, 3, 64, 1024)

@@ -79,7 +79,7 @@ def test_pooling_in_strips_and_unpooling_by_steps_give_the_same(kernel, padding,
     x = torch.randn(indices.shape, generator=torch.Generator().manual_seed(1)).to(dtype)
     expected = unpool_slowly(x.float(), indices)
     for size in (1, 3 * 10 * 10, 2**20):
-        monkeypatch.setattr("infer_p3m_portrait_matting.p3m.model.kernels.unpool._STRIP", size)
+        monkeypatch.setattr("infer_p3m_portrait_matting.p3m.arrays._STRIP", size)
         pooled, steps = pool(e, kernel, padding)
         assert steps.dtype == torch.int16
         assert torch.equal(pooled.float(), wanted)

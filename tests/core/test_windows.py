@@ -3,6 +3,7 @@
 import pytest
 import torch
 
+from infer_p3m_portrait_matting.p3m.arrays import strips
 from infer_p3m_portrait_matting.p3m.model.kernels.windows import windows
 
 HEIGHT, WIDTH = 160, 224
@@ -11,7 +12,7 @@ HEIGHT, WIDTH = 160, 224
 def covered(rows, wanted=None):
     """How many windows cover each pixel."""
     count = torch.zeros(HEIGHT, WIDTH, dtype=torch.int64)
-    for part in windows(HEIGHT, WIDTH, rows, wanted):
+    for part in windows(strips(HEIGHT, 1, rows), WIDTH, wanted):
         count[part] += 1
     return count
 
@@ -48,4 +49,4 @@ def test_what_lies_far_from_all_wanted_places_is_left_out():
 def test_places_that_lie_close_together_share_a_window():
     wanted = torch.zeros(1, 1, HEIGHT, WIDTH, dtype=torch.bool)
     wanted[..., 10, 40] = wanted[..., 10, 100] = True
-    assert list(windows(HEIGHT, WIDTH, 16, wanted)) == [(slice(0, 16), slice(32, 112))]
+    assert list(windows(strips(HEIGHT, 1, 16), WIDTH, wanted)) == [(slice(0, 16), slice(32, 112))]

@@ -8,6 +8,8 @@ import cv2
 import numpy as np
 from PIL import Image, ImageCms
 
+from ..arrays import strips
+
 #: Values of red, green and blue at which a profile is compared with sRGB, and the largest difference, in levels of 255,
 #: that rounding may leave in an sRGB profile.
 _PROBES, _SAME = (0, 8, 16, 32, 64, 96, 128, 192, 255), 2
@@ -37,8 +39,6 @@ _WHITE, _HLG_PEAK = 203.0, 1000.0
 _KNEE = 0.8
 #: The share of values that may be brighter than the peak that tone mapping keeps.
 _GLARE = 0.0005
-#: Pixels that are converted at once.
-_STRIP = 2**18
 
 
 def from_profile(image: Image.Image, profile: bytes, name: str, warnings: list[str]) -> Image.Image:
@@ -241,10 +241,9 @@ def _converted(
         return _by_table(image, _srgb_value(np.clip(_tone_mapped(_shown(many, transfer), peak), 0, 1)))
     matrix, table = _to_srgb_primaries(chromaticities), _table()
     out = image.copy()
-    rows = max(_STRIP // image.shape[1], 1)
     codes = codes.astype(np.float32)
-    for top in range(0, len(image), rows):
-        strip = codes[image[top : top + rows, :, :3]]
+    for rows in strips(len(image), 3 * image.shape[1]):
+        strip = codes[image[rows, :, :3]]
         if transfer == _HLG:
             strip *= (strip @ np.array(_BT2020_LUMA, np.float32))[..., None] ** np.float32(0.2) * (_HLG_PEAK / _WHITE)
         if peak > 1:
@@ -252,7 +251,7 @@ def _converted(
             brightest = strip.max(2, keepdims=True)
             strip *= _tone_mapped(brightest, peak) / np.maximum(brightest, 1e-6)
         strip = np.clip(strip @ matrix.T, 0, 1)
-        out[top : top + rows, :, :3] = table[(strip * (len(table) - 1) + 0.5).astype(np.uint16)]
+        out[rows, :, :3] = table[(strip * (len(table) - 1) + 0.5).astype(np.uint16)]
     return out
 
 

@@ -8,6 +8,8 @@ compresses best.
 import cv2
 import numpy as np
 
+from ..arrays import strips
+
 #: How far the person's colours extend beyond the matte, in pixels.
 REACH = 16
 #: Alpha, 0 to 255, at which nothing of the person shows, while the colour would still hold the background.
@@ -19,8 +21,6 @@ _OPAQUE = 240
 #: Standard deviations of the blurs on the small copy: the narrowest that reaches the person gives the colour.
 _BLURS = (2.0, 6.0, 18.0)
 _EPSILON = 1e-3
-#: Rows processed at a time, so that no large copy is made.
-_ROWS = 64 * _SHRINK
 
 
 def replace_hidden_colors(rgba: np.ndarray) -> None:
@@ -39,18 +39,17 @@ def replace_hidden_colors(rgba: np.ndarray) -> None:
     cv2.bitwise_and(near, cv2.bitwise_not(seen), dst=near)
     if near.any():
         small = _continuation(rgba)
-    for top in range(0, height, _ROWS):
-        rows = slice(top, min(top + _ROWS, height))
+    for rows in strips(height, width, step=_SHRINK):
         if seen[rows].all():
             continue
         shown = cv2.bitwise_and(rgba[rows], rgba[rows], mask=seen[rows])
         if near[rows].any():
             # Add one small row on both sides, so that strips join without a seam.
-            first, last = max(top // _SHRINK - 1, 0), min(-(-rows.stop // _SHRINK) + 1, small.shape[0])
+            first, last = max(rows.start // _SHRINK - 1, 0), min(-(-rows.stop // _SHRINK) + 1, small.shape[0])
             size = (small.shape[1] * _SHRINK, (last - first) * _SHRINK)
             strip = cv2.resize(small[first:last], size, interpolation=cv2.INTER_LINEAR)
-            skip = top - first * _SHRINK
-            strip = cv2.cvtColor(strip[skip : skip + rows.stop - top, :width], cv2.COLOR_RGB2RGBA)
+            skip = rows.start - first * _SHRINK
+            strip = cv2.cvtColor(strip[skip : skip + rows.stop - rows.start, :width], cv2.COLOR_RGB2RGBA)
             cv2.copyTo(strip, near[rows], shown)
         rgba[rows] = cv2.merge((*cv2.split(shown)[:3], alpha[rows]))
 
@@ -67,16 +66,16 @@ def _continuation(rgba: np.ndarray) -> np.ndarray:
     """Spread the person's colours over a small copy: uint8 [ceil(H / 4), ceil(W / 4), 3]."""
     height, width = rgba.shape[:2]
     small = np.empty((-(-height // _SHRINK), -(-width // _SHRINK), 4), np.float32)
-    for top in range(0, height, _ROWS):
-        strip = rgba[top : top + _ROWS]
-        rows, columns = (-n % _SHRINK for n in strip.shape[:2])
-        if rows or columns:
-            strip = cv2.copyMakeBorder(strip, 0, rows, 0, columns, cv2.BORDER_REPLICATE)
+    for rows in strips(height, width, step=_SHRINK):
+        strip = rgba[rows]
+        below, right = (-n % _SHRINK for n in strip.shape[:2])
+        if below or right:
+            strip = cv2.copyMakeBorder(strip, 0, below, 0, right, cv2.BORDER_REPLICATE)
         opaque = cv2.inRange(strip[..., 3], _OPAQUE, 255)
         weighted = cv2.bitwise_and(strip, strip, mask=opaque)
         weighted[..., 3] = opaque
         size = (weighted.shape[1] // _SHRINK, weighted.shape[0] // _SHRINK)
-        small[top // _SHRINK : top // _SHRINK + size[1]] = cv2.resize(weighted, size, interpolation=cv2.INTER_AREA)
+        small[rows.start // _SHRINK :][: size[1]] = cv2.resize(weighted, size, interpolation=cv2.INTER_AREA)
     small[..., 3] /= 255
     total = small.sum((0, 1), dtype=np.float64)
     colors = np.broadcast_to((total[:3] / max(total[3], _EPSILON)).astype(np.float32), (*small.shape[:2], 3))

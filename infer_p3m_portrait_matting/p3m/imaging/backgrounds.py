@@ -80,7 +80,7 @@ def blurred_background(image: np.ndarray, alpha: np.ndarray, blur: float = BLUR)
     weight = cv2.GaussianBlur(rest, (0, 0), sigma)[..., None]
     blurred = (cv2.GaussianBlur(pixels, (0, 0), sigma) + _EPSILON * mean) / (weight + _EPSILON)
     large, whole = Enlarged(blurred, height, width), np.empty((height, width, 3), np.uint8)
-    for strip in strips(height, width):
+    for strip in strips(height, 3 * width):
         whole[strip] = np.clip(large[strip] + 0.5, 0, 255).astype(np.uint8)
     return whole
 
@@ -100,7 +100,7 @@ def shrink(rows: Callable[[slice], np.ndarray], height: int, width: int, size: t
     narrow = np.concatenate(
         [
             cv2.resize(part, (size[0], part.shape[0]), interpolation=cv2.INTER_AREA)
-            for part in (rows(strip) for strip in strips(height, width))
+            for part in (rows(strip) for strip in strips(height, 3 * width))
         ]
     )
     return cv2.resize(narrow, size, interpolation=cv2.INTER_AREA)

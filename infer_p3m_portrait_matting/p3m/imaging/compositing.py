@@ -91,7 +91,7 @@ def composite(
         return _on_translucent(foreground, alpha, background)
     rgb = as_rgb(foreground)
     out = np.empty(rgb.shape, np.uint8)
-    for strip in strips(*alpha.shape):
+    for strip in strips(alpha.shape[0], 3 * alpha.shape[1]):
         behind = background if background.ndim == 1 else background[strip].astype(np.float32)
         blend = to_uint8(rgb[strip]).astype(np.float32)
         blend -= behind

@@ -8,14 +8,14 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from ..arrays import CONVOLVED, strips
+
 #: ImageNet statistics, per RGB channel on [0, 1]; every variant is normalised with them.
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
 
 #: How many times smaller :func:`resize` makes an image in one step on a GPU.
 _MOST_AT_ONCE = 32
-#: How many columns :func:`shrink` takes at once.
-_COLUMNS = 64
 
 
 def to_tensor(image: np.ndarray, device: torch.device) -> Tensor:
@@ -73,11 +73,10 @@ def shrink(pixels: Tensor, sizes: Sequence[tuple[int, int]]) -> list[Tensor]:
         torch.empty((1, 3, height, columns), dtype=torch.float32, memory_format=torch.channels_last)
         for height, _ in sizes
     ]
-    for first in range(0, columns, _COLUMNS):
-        strip = slice(first, min(first + _COLUMNS, columns))
-        rgb = to_rgb(pixels[:, strip])
+    for some in strips(columns, 3 * rows, CONVOLVED):
+        rgb = to_rgb(pixels[:, some])
         for x in shortened:
-            x[..., strip] = resize(rgb, x.shape[2], rgb.shape[3])
+            x[..., some] = resize(rgb, x.shape[2], rgb.shape[3])
     return [resize(x, *size) for x, size in zip(shortened, sizes, strict=True)]
 
 

@@ -7,6 +7,7 @@ class's place in a prepared network.
 import torch
 from torch import Tensor, nn
 
+from ..arrays import CONVOLVED, strips
 from .decoders import MattingDecoder, Pyramid
 from .encoders.features import Features
 from .encoders.mobile import CHANNELS, MobileEncoder
@@ -17,8 +18,9 @@ from .kernels.pooling import convolve_and_pool, convolve_and_pool_only, pool_pai
 from .kernels.unpool import unpool_window
 from .kernels.windows import Window, cut, widen, widen_both, windows, within, within_both
 
-#: Rows of a strip at full resolution when the map is 1024 px wide, and at half resolution when it is 512 px wide.
-_ROWS, _HALF_ROWS = 64, 64
+#: Pixels of a strip that is cut into windows, at full resolution; half as many at H/2, where maps have more channels.
+#: Taller windows repeat fewer borders, but hold more pixels where nothing is wanted.
+_CUT = 2**16
 
 
 class ResNet34EncoderInStrips(ResNet34Encoder):
@@ -60,7 +62,7 @@ class MobileEncoderInStrips(MobileEncoder):
         dtype = next(self.stem[3].parameters()).dtype
         e0 = torch.empty((n, CHANNELS, height, width), dtype=dtype, memory_format=torch.channels_last)
         pooled = torch.empty((n, CHANNELS, height // 2, width // 2), dtype=dtype, memory_format=torch.channels_last)
-        for rows, _ in windows(height, width, max(_ROWS * 1024 // width // 2, 1) * 2):
+        for rows in strips(height, CHANNELS * width, CONVOLVED, step=2):
             # Each of the two convolutions sees one row more above and below.
             seen = widen(rows, 2, height)
             strip = e0[:, :, rows].copy_(self.stem(x[:, :, seen])[:, :, within(rows, seen)])
@@ -83,7 +85,7 @@ class MattingDecoderInWindows(MattingDecoder):
         n, _, height, width = f.e0p.shape
         channels = self.channels.matting[-1]
         out = torch.empty((n, channels[-1], height, width), dtype=x.dtype, memory_format=torch.channels_last)
-        for window in windows(height, width, max(_HALF_ROWS * 512 // width, 8), wanted):
+        for window in windows(strips(height, 2 * width, _CUT), width, wanted):
             # The head sees as many pixels more at full resolution as it has convolutions; enlarging sees one.
             needed = widen_both(window, len(self.head) // 2 + 2, height, width)
             # TFI, sBFI and each convolution of d0 see one pixel more on every side.
@@ -100,7 +102,7 @@ class MattingDecoderInWindows(MattingDecoder):
         alpha = torch.zeros((n, 1, height, width), dtype=torch.float32)
         # Each convolution of the head sees one pixel more on every side.
         border = len(self.head)
-        for window in windows(height, width, max(_ROWS * 1024 // width, 8), wanted):
+        for window in windows(strips(height, width, _CUT), width, wanted):
             seen = widen_both(window, border, height, width)
             e0 = None if f.e0 is None else cut(f.e0, seen)
             logits = cut(self.logits(_enlarge_window(x, f, 0, seen), e0), within_both(window, seen))

@@ -4,9 +4,11 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-#: Tokens from which on a CPU multiplies chunks of queries faster than PyTorch's fused kernel does in half precision.
+from ...arrays import strips
+
+#: Tokens from which on a CPU multiplies strips of the scores faster than PyTorch's fused kernel does in half precision.
 _MANY_TOKENS = 1024
-#: Scores of one chunk of queries, in all heads.
+#: Scores of a strip, in all heads: matrix products repeat no borders, but each pays for its start.
 _SCORES = 3 * 2**20
 #: A shift for the scores of a query is sought among every so-many-th key.
 _SAMPLED = 16
@@ -26,11 +28,11 @@ def attend(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
         [N, heads, tokens, channels].
     """
     if q.device.type == "cpu" and q.dtype == torch.bfloat16 and q.shape[2] >= _MANY_TOKENS and not q.requires_grad:
-        return _attend_in_chunks(q, k, v)
+        return _attend_in_strips(q, k, v)
     return F.scaled_dot_product_attention(q, k, v)
 
 
-def _attend_in_chunks(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+def _attend_in_strips(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
     """Attention by matrix products in bfloat16, which PyTorch's fused kernel leaves unused.
 
     The scores are rounded to 8 bits, and softmax turns a difference of scores into a ratio of weights. So they are
@@ -46,11 +48,10 @@ def _attend_in_chunks(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
     queries = F.pad(q, (0, 2))
     # The caller joins the heads, which is free of copies in this order.
     out = q.new_empty((n, tokens, heads, channels)).transpose(1, 2)
-    size = max(_SCORES // (n * heads * tokens), 1)
-    for first in range(0, tokens, size):
-        chunk = slice(first, first + size)
-        shift = torch.matmul(q[:, :, chunk], sampled).amax(3)
-        part = queries[:, :, chunk]
+    # One row of the scores for each query.
+    for some in strips(tokens, n * heads * tokens, _SCORES):
+        shift = torch.matmul(q[:, :, some], sampled).amax(3)
+        part = queries[:, :, some]
         part[..., channels] = -shift
-        out[:, :, chunk] = torch.matmul(torch.matmul(part, keys).softmax(3), v)
+        out[:, :, some] = torch.matmul(torch.matmul(part, keys).softmax(3), v)
     return out

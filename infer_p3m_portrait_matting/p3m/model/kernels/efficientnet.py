@@ -7,10 +7,8 @@ from timm.models._efficientnet_blocks import DepthwiseSeparableConv, InvertedRes
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from .windows import widen, windows, within
-
-#: Values of a map in one strip.
-_STRIP = 2**21
+from ...arrays import CONVOLVED, strips
+from .windows import widen, within
 
 
 class StripwiseBlock(nn.Module):
@@ -48,10 +46,9 @@ class StripwiseBlock(nn.Module):
         H and W must be even for the latter.
         """
         stride = self.depthwise.stride[0]
-        height, width = x.shape[2] // stride, x.shape[3] // stride
-        rows = max(_STRIP // (x.shape[0] * x.shape[3] * self.depthwise.weight.shape[0] * stride), 1)
-        strip = self._strip if stride == 1 else self._strip_of_half
-        parts = [strip(x, part) for part, _ in windows(height, width, rows)]
+        widened = x.shape[0] * self.depthwise.weight.shape[0] * x.shape[3] * stride
+        compute = self._strip if stride == 1 else self._strip_of_half
+        parts = [compute(x, rows) for rows in strips(x.shape[2] // stride, widened, CONVOLVED)]
         return parts[0] if len(parts) == 1 else torch.cat(parts, 2)
 
     def _strip(self, x: Tensor, rows: slice) -> Tensor:

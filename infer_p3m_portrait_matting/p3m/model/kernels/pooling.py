@@ -7,11 +7,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from ...arrays import CONVOLVED, strips
 from .convolution import FusedConv2d
-from .unpool import layout_of, strips, to_steps
-
-#: Rows of e0 in a strip when they are 1024 px long.
-_ROWS = 16
+from .unpool import layout_of, strips_of, to_steps
 
 
 def pool(x: Tensor, kernel: int, padding: int) -> tuple[Tensor, Tensor]:
@@ -31,10 +29,9 @@ def pool(x: Tensor, kernel: int, padding: int) -> tuple[Tensor, Tensor]:
     n, c, h, w = x.shape
     pooled = torch.empty((n, c, h // 2, w // 2), dtype=x.dtype, device=x.device, memory_format=layout_of(x))
     steps = torch.empty_like(pooled, dtype=torch.int16)
-    for first, last in strips(pooled):
-        top = max(2 * first - padding, 0)
-        rows = slice(first, last)
-        pool_rows(x[:, :, top : 2 * last], kernel, padding, first == 0, pooled[:, :, rows], steps[:, :, rows])
+    for rows in strips_of(pooled):
+        seen = x[:, :, max(2 * rows.start - padding, 0) : 2 * rows.stop]
+        pool_rows(seen, kernel, padding, rows.start == 0, pooled[:, :, rows], steps[:, :, rows])
     return pooled, steps
 
 
@@ -120,12 +117,10 @@ def _half(convolution: FusedConv2d, x: Tensor) -> Tensor:
 
 def _e0_in_strips(convolution: FusedConv2d, x: Tensor, above: int) -> Iterator[tuple[Tensor, int, slice]]:
     """Yield strips of e0, each with the number of rows that it repeats from the one before, and its rows at H/2."""
-    height, width = x.shape[2:]
+    n, _, height, width = x.shape
     border = convolution.weight.shape[2] // 2
     x = F.pad(x, (0, 0, border, border)).contiguous(memory_format=torch.channels_last)
-    rows = max(_ROWS * 1024 // width // 2, 1) * 2
-    for first in range(0, height, rows):
-        last = min(first + rows, height)
-        seen = above if first else 0
-        e0 = convolution(x[:, :, first - seen : last + 2 * border], relu=True, padding=(0, border))
-        yield e0, seen, slice(first // 2, last // 2)
+    for rows in strips(height, n * convolution.weight.shape[0] * width, CONVOLVED, step=2):
+        seen = above if rows.start else 0
+        e0 = convolution(x[:, :, rows.start - seen : rows.stop + 2 * border], relu=True, padding=(0, border))
+        yield e0, seen, slice(rows.start // 2, rows.stop // 2)

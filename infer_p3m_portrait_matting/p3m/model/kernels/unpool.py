@@ -4,6 +4,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from ...arrays import strips
 from .windows import cut
 
 #: Where a pooled value is, and where a later one (in row-major order) is whose 3 x 3 window overlaps its own: to the
@@ -18,9 +19,6 @@ _LATER = (
 
 #: Integers as long as a value of so many bytes.
 _BITS = {2: torch.int16, 4: torch.int32, 8: torch.int64}
-
-#: Values of a map in one strip.
-_STRIP = 2**17
 
 
 def max_unpool(x: Tensor, indices: Tensor, overlapping: bool) -> Tensor:
@@ -51,8 +49,8 @@ def max_unpool(x: Tensor, indices: Tensor, overlapping: bool) -> Tensor:
     steps = to_steps(indices) if indices.dtype == torch.int64 else indices
     n, c, h, w = x.shape
     out = torch.empty((n, c, 2 * h, 2 * w), dtype=x.dtype, device=x.device, memory_format=layout)
-    for first, last in strips(x):
-        _unpool_into(x, steps, overlapping, slice(first, last), slice(0, w), out[:, :, 2 * first : 2 * last])
+    for rows in strips_of(x):
+        _unpool_into(x, steps, overlapping, rows, slice(0, w), out[:, :, 2 * rows.start : 2 * rows.stop])
     return out
 
 
@@ -84,11 +82,10 @@ def layout_of(x: Tensor) -> torch.memory_format:
     return torch.channels_last if channels_last else torch.contiguous_format
 
 
-def strips(x: Tensor) -> list[tuple[int, int]]:
-    """Cut a map into strips of rows, (first, last + 1) each, that stay in a CPU's cache for several operations."""
+def strips_of(x: Tensor) -> list[slice]:
+    """Cut a map into strips for operations on single pixels; a GPU takes the map as one strip."""
     n, c, h, w = x.shape
-    rows = h if x.device.type != "cpu" else max(_STRIP // (n * c * w), 1)
-    return [(first, min(first + rows, h)) for first in range(0, h, rows)]
+    return strips(h, n * c * w) if x.device.type == "cpu" else [slice(0, h)]
 
 
 def unpool_window(x: Tensor, steps: Tensor, overlapping: bool, rows: slice, columns: slice) -> Tensor:

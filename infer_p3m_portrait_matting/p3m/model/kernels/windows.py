@@ -1,6 +1,6 @@
-"""Cut a map into windows that hold all the places where a result is wanted."""
+"""Windows: strips of a map, cut to the columns where a result is wanted; and arithmetic on parts of a map."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 from torch import Tensor
@@ -14,13 +14,12 @@ _STEP = 16
 _GAP = 64
 
 
-def windows(height: int, width: int, rows: int, wanted: Tensor | None = None) -> Iterator[Window]:
-    """Cut a map into strips of rows, and each strip to the columns that are wanted.
+def windows(strips: Sequence[slice], width: int, wanted: Tensor | None = None) -> Iterator[Window]:
+    """Cut the strips of a map to the columns that are wanted.
 
     Args:
-        height: height of the map in pixels.
+        strips: all strips of the map, from :func:`~...arrays.strips`.
         width: width of the map in pixels.
-        rows: rows of a strip.
         wanted: bool [N, 1, h, w] of any size, laid over the whole map: where the result is wanted, in one of the
             pictures at least. None wants everything.
 
@@ -28,12 +27,11 @@ def windows(height: int, width: int, rows: int, wanted: Tensor | None = None) ->
         Windows that do not overlap and that hold every wanted pixel.
     """
     places = np.ones((1, 1), bool) if wanted is None else wanted.any(0)[0].cpu().numpy()
-    h = places.shape[0]
-    for first in range(0, height, rows):
-        last = min(first + rows, height)
-        in_strip = np.any(places[first * h // height : -(-last * h // height)], axis=0, keepdims=True)[0]
+    h, height = places.shape[0], strips[-1].stop
+    for rows in strips:
+        in_strip = np.any(places[rows.start * h // height : -(-rows.stop * h // height)], axis=0, keepdims=True)[0]
         for start, end in _spans(in_strip, width):
-            yield slice(first, last), slice(start, end)
+            yield rows, slice(start, end)
 
 
 def cut(x: Tensor, window: Window) -> Tensor:
