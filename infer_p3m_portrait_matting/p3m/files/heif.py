@@ -6,6 +6,7 @@ from collections.abc import Iterator
 #: Brands (ISO/IEC 23008-12, annex B; AVIF 1.1, section 6) in the box "ftyp" at the beginning.
 _HEIC = {b"heic", b"heix", b"hevc", b"hevx", b"heim", b"heis", b"hevm", b"hevs"}
 _AVIF, _STRUCTURAL = {b"avif", b"avis"}, {b"mif1", b"mif2", b"msf1", b"miaf"}
+BRANDS = _HEIC | _AVIF | _STRUCTURAL
 #: Bytes to search for the kind of coding if the brands do not tell it.
 _HEAD = 2**16
 

@@ -6,6 +6,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from ..errors import MissingPackageError
+from ..files.heif import BRANDS
 from .pyav import import_av
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ _CONTAINERS = (
 #: Formats of animated pictures; a file in one of them counts as a photo unless a video is asked for.
 _ANIMATIONS = ("gif", "apng")
 #: Brands of MP4 files that hold pictures: HEIC, AVIF and Canon's raw files.
-_PICTURES = ("crx", "avif", "avis", "mif1", "msf1", "heic", "heix", "heim", "heis", "hevc", "hevx")
+_PICTURES = {"crx", *(brand.decode() for brand in BRANDS)}
 
 
 def open_container(path: Path, more: Mapping[str, str] = MappingProxyType({})) -> "InputContainer":
