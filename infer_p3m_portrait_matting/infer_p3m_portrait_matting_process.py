@@ -16,7 +16,13 @@ from infer_p3m_portrait_matting.pipeline.settings import IMAGE, Settings
 from infer_p3m_portrait_matting.pipeline.video import Video
 from infer_p3m_portrait_matting.plugin import ikomia_frames
 from infer_p3m_portrait_matting.plugin.openmp import all_threads
-from infer_p3m_portrait_matting.plugin.outputs import LosslessImageIO, Results, name_video_outputs, without_alpha
+from infer_p3m_portrait_matting.plugin.outputs import (
+    DESCRIPTIONS,
+    LosslessImageIO,
+    Results,
+    name_video_outputs,
+    without_alpha,
+)
 
 logger = logging.getLogger("infer_p3m_portrait_matting")
 
@@ -178,12 +184,8 @@ class InferP3mPortraitMatting(dataprocess.C2dImageTask):
     def _new_outputs(self) -> list[LosslessImageIO]:
         image, binary = core.IODataType.IMAGE, core.IODataType.IMAGE_BINARY
         return [
-            LosslessImageIO(kind, name, description, self._results, self.name)
-            for kind, name, description in (
-                (image, "composite", "The person on the background (RGB)"),
-                (binary, "matte", "The alpha matte (grey, 0 to 255)"),
-                (image, "cutout", "The person, cut out (RGBA, straight alpha)"),
-            )
+            LosslessImageIO(binary if name == "matte" else image, name, description, self._results, self.name)
+            for name, description in DESCRIPTIONS.items()
         ]
 
     def _restore_outputs(self) -> None:

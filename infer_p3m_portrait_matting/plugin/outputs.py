@@ -16,6 +16,14 @@ from infer_p3m_portrait_matting.p3m.files.write import write_new, write_whole
 #: Name of the results of a picture that does not come from a file.
 NAMELESS = "photo"
 
+#: The outputs in their order, with the texts that STUDIO shows.
+DESCRIPTIONS = {
+    "composite": "The person on the background (RGB)",
+    "matte": "The alpha matte (grey, 0 to 255)",
+    "cutout": "The person, cut out (RGBA, straight alpha)",
+}
+_OF_VIDEOS = DESCRIPTIONS | {"cutout": "The person on black: Ikomia's videos hold no alpha"}
+
 #: Bytes that file systems allow in a name, minus the longest ending.
 _LONGEST_STEM = 255 - len("_composite.png")
 
@@ -214,12 +222,7 @@ def name_video_outputs(outputs: list[dataprocess.CImageIO]) -> None:
     Args:
         outputs: composite, matte and cut-out.
     """
-    descriptions = {
-        "composite": "The person on the background (RGB)",
-        "matte": "The alpha matte (grey, 0 to 255)",
-        "cutout": "The person on black: Ikomia's videos hold no alpha",
-    }
-    for output, (name, description) in zip(outputs, descriptions.items(), strict=True):
+    for output, (name, description) in zip(outputs, _OF_VIDEOS.items(), strict=True):
         if not isinstance(output, LosslessImageIO):
             output.name, output.description = name, description
 
