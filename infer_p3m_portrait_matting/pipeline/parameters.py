@@ -124,21 +124,6 @@ class Parameter:
         """Say what the Ikomia task takes while the text is empty, for :meth:`description`; "" if nothing special."""
         return f"empty: {self.empty}" if self.empty else ""
 
-    def facts(self) -> dict[str, Any]:
-        """Return the facts as plain data, for JSON."""
-        kinds: dict[type, str] = {bool: "boolean", int: "integer", float: "number", str: "string"}
-        return {
-            "name": self.name,
-            "type": kinds[type(self.default)],
-            "default": self.default,
-            "range": None if self.low is None else [self.low, self.high],
-            "unit": self.unit,
-            "choices": dict(self.choices),
-            "other": self.other,
-            "needs": {other: list(choices) for other, choices in self.needs.items()},
-            "help": self.description(),
-        }
-
 
 def decimal(text: str, kind: type = float, is_share: bool = False) -> Any:
     """Read a number with a decimal point or a decimal comma; a share may be a percentage.

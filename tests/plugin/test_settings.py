@@ -264,24 +264,6 @@ def test_what_is_said_of_each_parameter_is_whole():
             assert set(values) <= set(PARAMETERS[other].choices)
 
 
-def test_the_facts_are_plain_data():
-    facts = {name: parameter.facts() for name, parameter in PARAMETERS.items()}
-    assert json.loads(json.dumps(facts)) == facts
-    assert facts["feather"] == {
-        "name": "feather",
-        "type": "number",
-        "default": 0.0,
-        "range": [0, 500],
-        "unit": "pixels",
-        "choices": {},
-        "other": "",
-        "needs": {},
-        "help": "soften edges (0 to 500 pixels)",
-    }
-    assert facts["anonymize_strict"]["needs"] == {"anonymize": ["blur", "pixelate"]}
-    assert list(facts["method"]["choices"]) == ["HYBRID", "RESIZE"]
-
-
 def test_parameters_are_known_without_torch_and_qt():
     code = (
         "import sys, infer_p3m_portrait_matting.pipeline.settings\n"
