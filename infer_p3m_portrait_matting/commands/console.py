@@ -1,4 +1,4 @@
-"""What the command line prints: names of results on standard output, everything else on standard error."""
+"""Print for the command line: names of results on standard output, everything else on standard error."""
 
 import os
 import sys
@@ -15,7 +15,7 @@ _SHOWN = 3
 
 
 def say(text: str) -> None:
-    """Print a line on standard error, above a progress bar if there is one; what a terminal would obey is escaped."""
+    """Print a line on standard error, above a progress bar if there is one; control characters are escaped."""
     if sys.stderr is not None:
         tqdm.write("\n".join(printable(line) for line in text.split("\n")), file=sys.stderr)
 
@@ -39,7 +39,7 @@ class Console:
         self._out, self._quiet = out, quiet
 
     def tell(self, text: str) -> None:
-        """Print what need not be known."""
+        """Print a line that ``--quiet`` leaves out."""
         if not self._quiet:
             say(text)
 

@@ -32,7 +32,7 @@ from .record import publish
 
 #: The parent of the core's loggers.
 _CORE = logging.getLogger("infer_p3m_portrait_matting")
-#: Pixels of photos that are in memory at once, but for the last one.
+#: A batch is complete with the photo that brings it above this number of pixels.
 _PIXELS = 50_000_000
 
 #: Called with the number of finished frames and their total, or 0 if that is unknown.
@@ -54,7 +54,7 @@ class Report:
     has_person: bool = True
 
     def add(self, result: Result) -> None:
-        """Take what is to be said about the pictures of a photo."""
+        """Take over the warnings about a photo's pictures, and whether it shows anybody."""
         self.warnings += result.warnings
         self.has_person = result.has_person
 
@@ -72,7 +72,7 @@ def convert(item: Item, pipeline: Pipeline, progress: Progress = lambda done, to
         _make_folders(item)
         if item.is_video:
             with ExitStack() as locks:
-                # The second of two runs would work in vain.
+                # A second run on the same files would work in vain.
                 for path in item.targets.values():
                     locks.enter_context(only_one_run(path.parent, path.name))
                 _video(item, pipeline, progress, report)
@@ -107,7 +107,7 @@ def convert_photos(items: Iterable[Item], pipeline: Pipeline) -> Iterator[tuple[
 
 
 class _Waiting(NamedTuple):
-    """A photo that waits for its matte, and what was to be said about it so far."""
+    """A photo that waits for its matte, and the report on it so far."""
 
     item: Item
     photo: Prepared
@@ -120,8 +120,8 @@ class _Read(NamedTuple):
 
     Attributes:
         image: uint8 [H, W, 3] RGB or [H, W, 4] RGBA.
-        notes: what to write with its results.
-        deep: uint16 [H, W, 3], its colours in 16 bits, if they are wanted and there are any.
+        notes: the metadata to write with its results.
+        deep: uint16 [H, W, 3], its colours in 16 bits, if the user wants them and the file has them.
     """
 
     image: np.ndarray
@@ -131,7 +131,7 @@ class _Read(NamedTuple):
 
 def _finish(photos: list[_Waiting], pipeline: Pipeline) -> Iterator[tuple[Item, Report]]:
     mattes: list[np.ndarray | None] = [None] * len(photos)
-    # Alone, each says what is wrong with it, and the others succeed.
+    # If the batch fails, each photo runs alone below: one reports what is wrong with it, and the others succeed.
     with suppress(Exception):
         mattes = list(pipeline.mattes([waiting.photo for waiting in photos]))
     for (item, photo, read, report), alpha in zip(photos, mattes, strict=True):
@@ -149,7 +149,7 @@ def _make_folders(item: Item) -> None:
 
 
 def _read(item: Item, report: Report) -> _Read:
-    # One byte more than possible, which decode refuses.
+    # Read one byte more than is allowed, so that decode refuses what is too long.
     content = sys.stdin.buffer.read(max_bytes() + 1) if item.source is None else read_content(item.source)
     image, warnings = decode(content, item.name)
     report.warnings += warnings

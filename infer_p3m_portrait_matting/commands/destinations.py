@@ -21,7 +21,7 @@ PHOTO_NAMES, VIDEO_NAMES = ("png", "webp", "jpg", "tif"), ("mov", "webm", "mp4",
 #: The name that stands for a standard stream instead of a file.
 STANDARD = "-"
 
-#: How the names of results end that include their photo's or video's suffix, before the picture's name.
+#: Endings, before the picture's name, of results whose names include the suffix of their photo or video.
 _ENDS = tuple(f"_{suffix[1:]}" for suffix in (*SUFFIXES, *VIDEO_SUFFIXES))
 
 
@@ -33,10 +33,10 @@ class Encoding(NamedTuple):
     """How results are written, besides their format.
 
     Attributes:
-        quality: of JPEG and WebP, 1 to 100; None for that of :data:`~..p3m.files.encode.PHOTO_FORMATS`.
-        keep_metadata: whether the photo's EXIF and XMP are kept, but for its place.
+        quality: of JPEG and WebP, 1 to 100; None for the default in :data:`~..p3m.files.encode.PHOTO_FORMATS`.
+        keep_metadata: whether the photo's EXIF and XMP are kept, without the place.
         keep_place: whether the place is kept with them.
-        is_deep: whether mattes and cut-outs of photos have 16 bits a value.
+        is_deep: whether mattes and cut-outs of photos have 16 bits per value.
     """
 
     quality: int | None = None
@@ -70,11 +70,11 @@ class Item(NamedTuple):
 
     @property
     def name(self) -> str:
-        """Return its name for messages."""
+        """Return the source's name for messages."""
         return "standard input" if self.source is None else str(self.source)
 
     def files(self) -> list[Path]:
-        """List the targets that are files, or patterns of such."""
+        """List the targets that are files or patterns of files."""
         return [path for path in self.targets.values() if str(path) != STANDARD]
 
     def existing(self, target: Path) -> list[Path]:
@@ -147,8 +147,8 @@ def many(sources: Iterable[tuple[Path, bool, Path]], wanted: Wanted) -> list[Ite
     """Name the files for many photos and videos.
 
     If names in one folder differ only in their suffix (a.jpg, a.png), every result's name includes the suffix
-    (a_jpg_cutout.png), and so does that of a name which looks like such a result's (a_jpg.webp), so that a name never
-    passes to another photo when one is added.
+    (a_jpg_cutout.png), and so does that of a name which looks like such a result's (a_jpg.webp), so that adding a photo
+    never gives a name to another photo.
 
     Args:
         sources: each photo or video, whether it is a video, and the folder for its results.
@@ -175,14 +175,14 @@ def many(sources: Iterable[tuple[Path, bool, Path]], wanted: Wanted) -> list[Ite
 
 
 def refuse_overwriting(items: Iterable[Item], others: Iterable[Path | None]) -> None:
-    """Refuse results that would take the place of what is read.
+    """Refuse results that would replace a file that is read.
 
     Args:
         items: all photos and videos of a run.
         others: further files that are read, such as the background.
 
     Raises:
-        UsageError: a result's name is that of an input, whether it is spelled alike, a link to it, or the same file.
+        UsageError: a result would replace an input: it has the same name, is a link to it, or is the same file.
     """
     items = list(items)
     read = {key: path for path in (*(item.source for item in items), *others) if path and (key := _file_key(path))}
@@ -199,7 +199,7 @@ def _file_key(path: Path) -> tuple[int, int] | None:
     try:
         stat = path.stat()
     except (OSError, ValueError):
-        return None  # what reads it says so
+        return None  # its reader reports the error
     return stat.st_dev, stat.st_ino
 
 
@@ -229,7 +229,7 @@ def _chosen(wanted: Wanted, target: Path, is_video: bool) -> tuple[str, ...]:
     """Return the pictures to write in a file's format.
 
     Raises:
-        UsageError: it cannot hold them, or is unknown.
+        UsageError: the format cannot hold them, or is unknown.
     """
     has_alpha = holds_alpha(target, is_video)
     chosen = wanted.chosen(has_alpha)

@@ -15,7 +15,7 @@ from ..p3m.video.formats import FORMATS
 from .destinations import OUTPUTS
 from .record import OWN_FILES, Record
 
-#: Folders of thumbnails and bins, and notes of file managers, that are not hidden by their names.
+#: Folders of thumbnails and of deleted files, and files of file managers, whose names do not mark them as hidden.
 _NOT_FOR_PEOPLE = ("@eadir", "__macosx", "#recycle", "$recycle.bin", "thumbs.db", "desktop.ini")
 
 
@@ -81,14 +81,14 @@ def _looks_like_a_result(path: Path) -> bool:
 
 
 def _may_be_read(path: Path) -> bool:
-    """Tell whether a path is a file, or one that is missing or cannot be looked at, which its reader says."""
+    """Tell whether a path is a file; a missing or inaccessible one counts, too, and its reader reports the error."""
     if path.is_symlink() and _is_of_the_system(path):
         return False
     return os.path.isfile(path) or not os.path.exists(path)
 
 
 def _is_of_the_system(path: Path) -> bool:
-    """Tell whether a path leads to what only looks like files: reading it may never end."""
+    """Tell whether a path leads into /proc or /sys, where reading a file may never end."""
     return os.path.realpath(path).startswith(("/proc/", "/sys/"))
 
 
@@ -105,7 +105,7 @@ def is_video(path: Path, output: str = "") -> bool:
 
 
 def _paths(folder: Path, leave_out: Path, failures: dict[str, str]) -> Iterator[Path]:
-    """List the files below a folder, and the hidden folders, which are not looked into."""
+    """List the files below a folder, and the hidden folders without their content."""
 
     def failed(error: OSError) -> None:
         failures[str(error.filename)] = error.strerror or str(error)

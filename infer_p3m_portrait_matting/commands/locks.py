@@ -20,10 +20,10 @@ else:
 def only_one_run(folder: Path, name: str = "") -> Iterator[None]:
     """Keep other processes, of whichever user, out of a folder, or out of one file in it.
 
-    A hidden file in the folder is locked: the lock ends with its process, however that ends, and the file goes.
+    A hidden file in the folder is locked. The lock ends with its process, however that ends, and the file is removed.
 
     Args:
-        folder: where the results go; it is made if needed, and goes again if it stays empty.
+        folder: where the results go; it is made if needed, and removed again if it stays empty.
         name: the file, "" for the whole folder.
 
     Raises:
@@ -33,7 +33,7 @@ def only_one_run(folder: Path, name: str = "") -> Iterator[None]:
     with naming(folder):
         is_new = not folder.exists()
         folder.mkdir(parents=True, exist_ok=True)
-        # Some file systems do not distinguish A from a; a name of its own length leaves no room for ours.
+        # Some file systems do not distinguish A from a; a digest is short whatever the name.
         digest = hashlib.sha256(os.fsencode(name.casefold())).hexdigest()[:16] if name else "run"
         path = folder / f".p3m-{digest}.lock"
         lock = _locked(path)
@@ -61,7 +61,7 @@ def _locked(path: Path) -> int | None:
         if not _lock(lock):
             os.close(lock)
             return None
-        # Whoever had it before may have removed it between our opening and our locking.
+        # The process that held the lock may have removed the file after it was opened here.
         with suppress(OSError):
             if os.path.samestat(os.fstat(lock), path.lstat()):
                 return lock
@@ -71,7 +71,7 @@ def _locked(path: Path) -> int | None:
 def _opened(path: Path) -> int:
     flags = os.O_RDWR | getattr(os, "O_NOFOLLOW", 0)
     while True:
-        # Linux creates no file in a folder such as /tmp where another user has it: open it first.
+        # In a folder such as /tmp, Linux lets nobody create a file over that of another user: open it first.
         with suppress(FileNotFoundError):
             return os.open(path, flags)
         with suppress(FileExistsError):

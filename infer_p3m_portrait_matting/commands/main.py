@@ -98,7 +98,7 @@ def _one(request: Request, console: Console) -> int:
         raise UsageError(f"--jobs has no effect on one {'video' if is_video else 'photo'}")
     item = single(path, request.output, request.wanted, is_video)
     for target in item.files():
-        # It should not be there; any other error is certain to return.
+        # The file should not be there; any other error would return later.
         with suppress(FileNotFoundError):
             target.lstat()
     (item,) = _checked(request, [item])
@@ -149,7 +149,7 @@ def _many(request: Request, console: Console) -> int:
 
 
 def _found(request: Request, results: Path | None) -> tuple[Found, list[tuple[Path, bool, Path]]]:
-    """Find the photos and videos; return what was passed over, and them with the places of their results."""
+    """Return what was passed over, and the photos and videos, each with the folder for its results."""
     passed_over = Found([], [], {})
     sources: dict[Path, tuple[Path, bool, Path]] = {}
     for path in map(Path, request.inputs):
@@ -162,7 +162,7 @@ def _found(request: Request, results: Path | None) -> tuple[Found, list[tuple[Pa
             raise UsageError(
                 f"the results must not lie among the photos, or they are matted too: name another folder than {path}"
             )
-        # As programs that copy do: the content of one folder, but several folders by their names.
+        # As with cp: one folder gives its content, several folders keep their names.
         place = results if len(request.inputs) == 1 else results / path.resolve().name
         found = find_media.find(path, leave_out=results)
         for source, is_video in found.media:
@@ -266,7 +266,7 @@ def _checked(request: Request, items: list[Item]) -> list[Item]:
     """
     has_folder = any(Path(name).is_dir() for name in request.inputs)
     if not has_folder:
-        # A single photo that cannot be a frame would fail with its size; in a folder, each says so for itself.
+        # Refuse a video at once if the parameters do not suit it; in a folder, each video reports that for itself.
         for item in items:
             if item.is_video:
                 try:

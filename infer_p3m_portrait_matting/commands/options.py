@@ -39,12 +39,12 @@ _HERE = {
 
 _METAVARS = {int: "N", float: "X"}
 
-#: An address, but no drive of Windows.
+#: An address such as https://..., but not a drive of Windows.
 _ADDRESS = re.compile(r"[a-z][a-z0-9+.-]+://", re.IGNORECASE)
 
 
 class Request(NamedTuple):
-    """The request that the command line makes.
+    """What the command line asks for.
 
     Attributes:
         inputs: paths of photos, videos and folders, or "-" alone.
@@ -75,7 +75,7 @@ class _Parser(argparse.ArgumentParser):
     typed: dict[str, str]
 
     def error(self, message: str) -> NoReturn:
-        # argparse begins with all names of an option.
+        # The message of argparse begins with all names of an option.
         found = re.match(r"argument (\S+?)(?:/\S+)*: (.*)", message, re.DOTALL)
         self.exit(2, f"p3m: error: {' '.join(found.groups()) if found else message}\n")
 
@@ -94,7 +94,7 @@ class _Parser(argparse.ArgumentParser):
             if (action := self._option_string_actions.get(flag)) is not None:
                 self.typed[action.dest] = name
             spelled.append(flag + equals + value)
-        # argparse would take for an option what comes after "--", too.
+        # argparse would also take what follows "--" for options.
         end = spelled.index("--") if "--" in spelled else len(spelled)
         given, unknown = self.parse_known_intermixed_args(_with_box(spelled[:end]))
         given.INPUT += arguments[end + 1 :]
@@ -280,7 +280,7 @@ def _parser(is_full: bool) -> _Parser:
         "--format",
         metavar="NAME",
         text=f"{', '.join(PHOTO_NAMES)}; videos: {', '.join(VIDEO_NAMES)}",
-        more="one of each with a comma; png makes of a video a folder of frames",
+        more="one of each with a comma; png turns a video into a folder of frames",
     )
     add(
         "--quality", type=int, metavar="N", text="of JPEG and WebP, 1 to 100", more="default: 95, and WebP without loss"
@@ -290,11 +290,11 @@ def _parser(is_full: bool) -> _Parser:
     add(
         "--keep-metadata",
         action="store_true",
-        text="keep the photo's notes (EXIF, XMP)",
-        more="without orientation, thumbnail, the maker's own notes and place",
+        text="keep the photo's metadata (EXIF, XMP)",
+        more="without orientation, thumbnail, maker notes and place",
     )
     add("--keep-place", action="store_true", text="... and where it was taken")
-    add("--force", action="store_true", text="make results again that are there already")
+    add("--force", action="store_true", text="make existing results again")
     add("--jobs", type=int, metavar="N", text="processes for several photos (default: 1)")
     add("--quiet", action="store_true", text="print only warnings and failures")
     group = parser.add_argument_group("parameters, as in the Ikomia task")
@@ -314,7 +314,7 @@ def _add_parameter(group: argparse._ArgumentGroup, name: str, parameter: Paramet
     if is_full:
         text = parameter.description("", _HERE.get(name, ""), default)
     else:
-        # What follows a comma or a semicolon is for those who ask for all.
+        # The short help leaves out what follows a comma or a semicolon.
         about = re.split("[,;]", parameter.about)[0]
         values = [*parameter.choices, *([parameter.other.split(" (")[0]] if parameter.other else [])]
         if parameter.default is True:
@@ -333,7 +333,7 @@ def _add_parameter(group: argparse._ArgumentGroup, name: str, parameter: Paramet
 
 
 def _with_box(arguments: list[str]) -> list[str]:
-    """Join ``--box`` and its value, which argparse takes for an option where it begins with a minus."""
+    """Join ``--box`` and its value: argparse takes a value that begins with a minus for an option."""
     joined = list(arguments)
     while "--box" in joined[:-1]:
         place = joined.index("--box")

@@ -18,7 +18,7 @@ from ..pipeline.settings import Settings
 from .destinations import Item
 
 NAME = ".p3m.jsonl"
-#: How the names of all hidden files begin that p3m makes in folders of results.
+#: Beginnings of the names of all hidden files that p3m makes in folders of results.
 OWN_FILES = (NAME, ".p3m-")
 
 #: A file's size in bytes, and the time of its last change in nanoseconds.
@@ -27,9 +27,9 @@ Stamp = tuple[int, int]
 #: By how much some file systems and archives round times, in nanoseconds.
 _ROUNDING = 2_000_000_000
 
-#: Parameters that change nothing, or only roundings.
+#: Parameters that change no result, or only its rounding.
 _WITHOUT_TRACE = ("cuda", "allow_fallback")
-#: Options whose lack makes a result useless to whoever asks for them.
+#: Options that a finished result must have been made with, if the user asks for them.
 _PRIVATE = ("anonymize", "anonymize_strict")
 _APPEARED = "a file of this name appeared meanwhile and stays; the result was not kept"
 
@@ -49,7 +49,7 @@ class Made(NamedTuple):
 
 
 class Record:
-    """What lies in a folder of results.
+    """The record of one folder of results.
 
     Args:
         folder: the folder; neither it nor its record need exist.
@@ -81,18 +81,18 @@ class Record:
         return next((made for noted, made in candidates if abs(noted - time) < _ROUNDING), None)
 
     def owns(self, path: Path) -> bool:
-        """Tell whether a file of the folder is a result, or what a power cut has left of one: nothing."""
+        """Tell whether a file of the folder is a result, or the empty file that a power cut has left of one."""
         return self.made(path) is not None or (path.name in self._names and _is_empty(path))
 
 
 class Plan(NamedTuple):
-    """What is to be done.
+    """What a run has to do.
 
     Attributes:
         todo: the photos and videos to make, each with its results that may be replaced.
         done: those whose results are there.
         otherwise: how many of those were made with other options.
-        in_the_way: those in whose places lie files that are no results, each with the first such file.
+        in_the_way: those whose places are taken by files that are not results, each with the first such file.
     """
 
     todo: list[Item]
@@ -102,7 +102,7 @@ class Plan(NamedTuple):
 
 
 def plan(items: Iterable[Item], settings: Settings, force: bool) -> Plan:
-    """Look at what is there already.
+    """Compare what is asked for with the files that are there.
 
     Args:
         items: the photos and videos.
