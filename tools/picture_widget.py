@@ -16,7 +16,7 @@ from infer_p3m_portrait_matting.infer_p3m_portrait_matting_process import InferP
 from infer_p3m_portrait_matting.infer_p3m_portrait_matting_widget import (  # noqa: E402
     InferP3mPortraitMattingWidgetFactory,
 )
-from infer_p3m_portrait_matting.p3m.checkpoints.weights import CACHE_VARIABLE, expected_weights  # noqa: E402
+from infer_p3m_portrait_matting.p3m.checkpoints.places import CACHE_VARIABLE, expected_weights  # noqa: E402
 from infer_p3m_portrait_matting.pipeline.settings import Settings  # noqa: E402
 
 #: The window that Ikomia opens, in pixels.

@@ -18,8 +18,8 @@ from ..p3m.files.limits import max_bytes
 from ..p3m.files.notes import Notes, read_notes
 from ..p3m.files.read import read_content
 from ..p3m.files.write import Unfinished, write_beside
+from ..p3m.video.numbered import is_sequence
 from ..p3m.video.reader import VideoReader
-from ..p3m.video.sequence import is_sequence
 from ..p3m.video.sound import Sound
 from ..p3m.video.writers import Writer, open_writer
 from ..pipeline.pictures import Result

@@ -6,11 +6,10 @@ from collections.abc import Iterable
 from pathlib import Path, PurePath
 from typing import NamedTuple
 
-from ..p3m.files.encode import PHOTO_FORMATS
-from ..p3m.files.read import SUFFIXES
+from ..p3m.files.formats import PHOTO_FORMATS, SUFFIXES
 from ..p3m.video.container import VIDEO_SUFFIXES
 from ..p3m.video.formats import FORMATS as VIDEO_FORMATS
-from ..p3m.video.sequence import is_sequence, numbered_files
+from ..p3m.video.numbered import is_sequence, numbered_files
 
 #: The pictures that can be written.
 OUTPUTS = MATTE, CUTOUT, COMPOSITE = ("matte", "cutout", "composite")

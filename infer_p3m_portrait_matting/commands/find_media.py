@@ -7,9 +7,7 @@ from typing import NamedTuple
 
 from PIL import Image
 
-from ..p3m.files.decode import is_raw
-from ..p3m.files.formats import readable
-from ..p3m.files.read import SUFFIXES
+from ..p3m.files.formats import SUFFIXES, readable
 from ..p3m.video.container import is_animation, is_video_file
 from ..p3m.video.formats import FORMATS
 from .destinations import OUTPUTS
@@ -126,6 +124,9 @@ def is_photo(path: Path) -> bool:
     """Tell whether a file is a photo, by its content where its suffix says nothing."""
     if path.suffix.lower() in SUFFIXES:
         return True
+    # It loads OpenCV.
+    from ..p3m.files.decode import is_raw
+
     try:
         with path.open("rb") as file:
             head = file.read(10)

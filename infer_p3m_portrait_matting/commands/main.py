@@ -13,7 +13,7 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 os.environ.setdefault("OPENCV_LOG_LEVEL", "SILENT")
 
 from ..p3m.errors import printable, words_of
-from ..p3m.files.encode import PHOTO_FORMATS
+from ..p3m.files.formats import PHOTO_FORMATS
 from ..p3m.files.write import remove_abandoned
 from ..p3m.video.formats import FORMATS as VIDEO_FORMATS
 from ..pipeline.video import check_video

@@ -1,33 +1,37 @@
 """P3M-Net, without Ikomia: arrays or tensors in, arrays or tensors out. The public names of the core are all here.
 
-Names that need torch are imported at their first use: the others load in a fraction of the time, and without torch.
+Names that need torch or OpenCV are imported at their first use: the command line starts in a fraction of the time.
 """
 
 import warnings
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from .arrays import to_uint8
 from .errors import DownloadError, MissingPackageError, WeightsError
-from .faces.detect import Face, find_faces
-from .faces.hide import OBFUSCATIONS, hide_faces
-from .faces.track import FaceTracker
-from .files.photos import Photo, load_photo
-from .imaging.adjust import adjust
-from .imaging.backgrounds import blurred_background, crop_to_fill
-from .imaging.compositing import composite, cutout, parse_color
-from .imaging.foreground import estimate_foreground
-from .imaging.subject import Box, has_person, matte_person, parse_box, person_window
-from .imaging.temporal import TemporalFilter
+from .faces.names import OBFUSCATIONS
+from .imaging.boxes import Box, parse_box
 from .inference.names import METHODS, PRECISIONS
-from .metrics import score, trimap_of
 from .model.registry import create_model, list_models
 from .version import __version__
 
 if TYPE_CHECKING:
-    from .checkpoints.weights import fetch_weights, find_weights, load_weights, save_weights
+    from .arrays import to_uint8
+    from .checkpoints.places import find_weights
+    from .checkpoints.weights import fetch_weights, load_weights, save_weights
+    from .faces.detect import Face, find_faces
+    from .faces.hide import hide_faces
+    from .faces.track import FaceTracker
+    from .files.photos import Photo, load_photo
+    from .imaging.adjust import adjust
+    from .imaging.backgrounds import blurred_background, crop_to_fill
+    from .imaging.compositing import composite, cutout
+    from .imaging.foreground import estimate_foreground
+    from .imaging.named_colors import parse_color
+    from .imaging.subject import has_person, matte_person, person_window
+    from .imaging.temporal import TemporalFilter
     from .inference.portrait_matting import PortraitMatting
     from .inference.preprocess import normalize
+    from .metrics import score, trimap_of
     from .model.network import P3MNet
 
 __all__ = [
@@ -71,18 +75,32 @@ __all__ = [
     "trimap_of",
 ]
 
-#: The modules that need torch, and what each of them makes public: the imports above, for Python itself.
-_WITH_TORCH = {
-    ".checkpoints.weights": ("fetch_weights", "find_weights", "load_weights", "save_weights"),
+#: What is imported at its first use, by module: the imports above, for Python itself.
+_LATER = {
+    ".arrays": ("to_uint8",),
+    ".checkpoints.places": ("find_weights",),
+    ".checkpoints.weights": ("fetch_weights", "load_weights", "save_weights"),
+    ".faces.detect": ("Face", "find_faces"),
+    ".faces.hide": ("hide_faces",),
+    ".faces.track": ("FaceTracker",),
+    ".files.photos": ("Photo", "load_photo"),
+    ".imaging.adjust": ("adjust",),
+    ".imaging.backgrounds": ("blurred_background", "crop_to_fill"),
+    ".imaging.compositing": ("composite", "cutout"),
+    ".imaging.foreground": ("estimate_foreground",),
+    ".imaging.named_colors": ("parse_color",),
+    ".imaging.subject": ("has_person", "matte_person", "person_window"),
+    ".imaging.temporal": ("TemporalFilter",),
     ".inference.portrait_matting": ("PortraitMatting",),
     ".inference.preprocess": ("normalize",),
+    ".metrics": ("score", "trimap_of"),
     ".model.network": ("P3MNet",),
 }
 
 #: Names that version 2.0 made public here, and what to import instead.
 _FORMER = {
     "BACKGROUND": ".model.network.BACKGROUND",
-    "CACHE_VARIABLE": ".checkpoints.weights.CACHE_VARIABLE",
+    "CACHE_VARIABLE": ".checkpoints.places.CACHE_VARIABLE",
     "FOREGROUND": ".model.network.FOREGROUND",
     "IMAGENET_MEAN": ".inference.preprocess.IMAGENET_MEAN",
     "IMAGENET_STD": ".inference.preprocess.IMAGENET_STD",
@@ -90,10 +108,10 @@ _FORMER = {
     "Scores": ".metrics.Scores",
     "UNKNOWN": ".model.network.UNKNOWN",
     "body_box": ".imaging.subject.body_box",
-    "cache_folder": ".checkpoints.weights.cache_folder",
+    "cache_folder": ".checkpoints.places.cache_folder",
     "connectivity_error": ".metrics.connectivity_error",
     "despeckle_matte": ".imaging.adjust.despeckle_matte",
-    "expected_weights": ".checkpoints.weights.expected_weights",
+    "expected_weights": ".checkpoints.places.expected_weights",
     "face_area": ".faces.hide.face_area",
     "feather_matte": ".imaging.adjust.feather_matte",
     "fuse": ".model.network.fuse",
@@ -106,8 +124,8 @@ _FORMER = {
 
 
 def __getattr__(name: str) -> Any:
-    """Import a name that needs torch, or one that stands elsewhere now (PEP 562)."""
-    for module, names in _WITH_TORCH.items():
+    """Import a name at its first use, or one that stands elsewhere now (PEP 562)."""
+    for module, names in _LATER.items():
         if name in names:
             value = globals()[name] = getattr(import_module(module, __name__), name)
             return value

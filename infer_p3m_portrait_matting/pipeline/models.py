@@ -8,7 +8,7 @@ from weakref import WeakValueDictionary
 import torch
 
 from ..p3m import DownloadError, PortraitMatting, fetch_weights, find_weights
-from ..p3m.checkpoints.weights import CACHE_VARIABLE, expected_weights
+from ..p3m.checkpoints.places import CACHE_VARIABLE, expected_weights
 from ..p3m.errors import shown
 from ..p3m.files.paths import trouble_with
 from ..p3m.inference.precision import trouble_with_gpu

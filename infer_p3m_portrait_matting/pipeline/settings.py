@@ -7,8 +7,8 @@ from typing import Any
 
 from ..p3m import OBFUSCATIONS, Box, list_models, parse_box, parse_color
 from ..p3m.errors import shown
+from ..p3m.files.formats import SUFFIXES
 from ..p3m.files.paths import user_path
-from ..p3m.files.read import SUFFIXES
 from ..p3m.model.registry import get_variant
 from .parameters import Parameter, decimal
 

@@ -1,6 +1,5 @@
 """Hold what the frames of one video share."""
 
-from ..p3m import FaceTracker, TemporalFilter
 from .settings import Settings
 
 
@@ -19,6 +18,9 @@ class Video:
     """
 
     def __init__(self) -> None:
+        # They load OpenCV, which checking alone does not need.
+        from ..p3m import FaceTracker, TemporalFilter
+
         self.steady = TemporalFilter()
         self.tracker = FaceTracker()
 

@@ -5,7 +5,7 @@ from importlib.util import find_spec
 import torch
 
 from infer_p3m_portrait_matting.p3m import find_weights
-from infer_p3m_portrait_matting.p3m.checkpoints.weights import CACHE_VARIABLE, cache_folder
+from infer_p3m_portrait_matting.p3m.checkpoints.places import CACHE_VARIABLE, cache_folder
 from infer_p3m_portrait_matting.p3m.errors import shown
 from infer_p3m_portrait_matting.p3m.faces.detect import INSTALL
 from infer_p3m_portrait_matting.p3m.files.paths import trouble_with

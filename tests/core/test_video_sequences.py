@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 from videos import make_video, rewrite, write_all
 
+from infer_p3m_portrait_matting.p3m.video.numbered import is_sequence, number_in
 from infer_p3m_portrait_matting.p3m.video.reader import Frame, VideoReader
-from infer_p3m_portrait_matting.p3m.video.sequence import SequenceWriter, is_sequence, number_in
+from infer_p3m_portrait_matting.p3m.video.sequence import SequenceWriter
 from infer_p3m_portrait_matting.p3m.video.writers import open_writer
 
 

@@ -21,7 +21,9 @@ from infer_p3m_portrait_matting.p3m import (
     load_weights,
     save_weights,
 )
-from infer_p3m_portrait_matting.p3m.checkpoints.weights import cache_folder, expected_weights, read_weights
+from infer_p3m_portrait_matting.p3m.checkpoints import places
+from infer_p3m_portrait_matting.p3m.checkpoints.places import cache_folder, expected_weights
+from infer_p3m_portrait_matting.p3m.checkpoints.weights import read_weights
 from infer_p3m_portrait_matting.p3m.model.registry import known_digests
 
 NAMES = {"resnet34": "p3mnet_pretrained_on_p3m10k.pth", "vitae-s": "P3M-Net_ViTAE-S_trained_on_P3M-10k.pth"}
@@ -209,7 +211,7 @@ def test_a_damaged_bundled_file_is_refused(change, tmp_path, monkeypatch):
         content[-1000] ^= 1
     else:
         content[-5000:-1000] = bytes(4000)
-    monkeypatch.setattr(sys.modules[load_weights.__module__], "_BUNDLED", tmp_path)
+    monkeypatch.setattr(places, "BUNDLED", tmp_path)
     (tmp_path / BUNDLED.name).write_bytes(content)
     with pytest.raises(WeightsError, match=r"damaged.*SHA-256.*reinstall"):
         PortraitMatting("mobile", "cpu")

@@ -1,8 +1,7 @@
-"""Find, fetch, load and save weights files."""
+"""Fetch, load and save weights files."""
 
 import hashlib
 import io
-import os
 import re
 import zipfile
 from os import PathLike
@@ -15,66 +14,16 @@ from safetensors.torch import load, save
 from torch import Tensor
 
 from ..errors import WeightsError, shown
-from ..files.paths import trouble_with, user_path
+from ..files.paths import trouble_with
 from ..files.write import write_whole
 from ..model.network import P3MNet
 from ..model.registry import create_model, get_variant, known_digests
+from . import places
 from .download import download, expected_digest
 from .published import layout_digest, rename_published
 
-#: Environment variable that names the cache folder.
-CACHE_VARIABLE = "P3M_WEIGHTS_DIR"
-
 #: Bytes that a weights file may have; the largest published one has some 160 MB.
 _LARGEST = 2**31
-
-_BUNDLED = Path(__file__).resolve().parents[2] / "weights"
-
-
-def cache_folder() -> Path:
-    """Return the folder of published checkpoints: ``$P3M_WEIGHTS_DIR``, or ~/.cache/p3m_portrait_matting.
-
-    Raises:
-        ValueError: the environment variable names no possible folder, or there is neither it nor a home folder.
-    """
-    named = os.environ.get(CACHE_VARIABLE)
-    if named:
-        return user_path(named)
-    try:
-        return Path.home() / ".cache" / "p3m_portrait_matting"
-    except RuntimeError:
-        raise ValueError(
-            f"this user has no home folder: set {CACHE_VARIABLE} to a folder for weights, or choose the model mobile"
-        ) from None
-
-
-def find_weights(name: str) -> Path | None:
-    """Find a variant's weights: the bundled file, or the published file in the cache folder.
-
-    Args:
-        name: a variant's name.
-
-    Returns:
-        The file, or None if it is not on this computer.
-
-    Raises:
-        ValueError: the name is unknown.
-    """
-    path = expected_weights(name)
-    return None if trouble_with(path) else path
-
-
-def expected_weights(name: str) -> Path:
-    """Return the path where :func:`find_weights` looks for a variant's weights, whether the file exists or not.
-
-    Raises:
-        ValueError: the name is unknown.
-    """
-    variant = get_variant(name)
-    if variant.bundled_file is not None:
-        return _BUNDLED / variant.bundled_file
-    assert variant.published_file is not None, f"the variant {name} names no weights file"
-    return cache_folder() / variant.published_file
 
 
 def fetch_weights(name: str, base_url: str) -> Path:
@@ -99,7 +48,7 @@ def fetch_weights(name: str, base_url: str) -> Path:
     if file is None:
         raise ValueError(f"nothing was published for {name!r}")
 
-    target = cache_folder() / file
+    target = places.cache_folder() / file
 
     def check(path: Path) -> None:
         content = path.read_bytes()
@@ -185,7 +134,7 @@ def _refuse_other_digest(content: bytes, path: Path) -> str:
     digest = hashlib.sha256(content).hexdigest()
     pinned = known_digests().get(path.name) if _is_known_place(path) else None
     if pinned is not None and digest != pinned:
-        remedy = "reinstall the plugin" if path.parent.resolve() == _BUNDLED else "fetch it again"
+        remedy = "reinstall the plugin" if path.parent.resolve() == places.BUNDLED else "fetch it again"
         raise WeightsError(
             f"weights file {path} is damaged: its SHA-256 is {digest[:12]}... instead of {pinned[:12]}...: {remedy}"
         )
@@ -196,10 +145,10 @@ def _is_known_place(path: Path) -> bool:
     """Whether a file lies where the bundled or the published ones do: elsewhere a name says nothing."""
     folder = path.parent.resolve()
     try:
-        return folder in (_BUNDLED, cache_folder().resolve())
+        return folder in (places.BUNDLED, places.cache_folder().resolve())
     except (ValueError, OSError):
         # There can be no cache folder of that name, and so nothing that was published in it.
-        return folder == _BUNDLED
+        return folder == places.BUNDLED
 
 
 def _checkpoint(content: bytes, path: Path) -> dict[str, Tensor]:

@@ -10,9 +10,7 @@ import numpy as np
 
 from ..arrays import check_matte, on_white, to_uint8
 from .detect import Face
-
-#: How a face can be hidden.
-OBFUSCATIONS = ("blur", "pixelate")
+from .names import OBFUSCATIONS
 
 #: A hidden face is a function of this many averages per side, rounded to 8 bits; in a video, of one frame's averages.
 GRID = 8

@@ -1,40 +1,14 @@
 """Encode pictures as the content of image files, by suffix."""
 
 import io
-from typing import Any, NamedTuple
 
 import cv2
 import numpy as np
 from PIL import Image
 
+from .formats import PHOTO_FORMATS
 from .notes import Notes
 from .png import chunk
-
-
-class PhotoFormat(NamedTuple):
-    """How to write one image file format.
-
-    Attributes:
-        name: Pillow's name for the format.
-        alpha: whether the format holds alpha.
-        options: options for Pillow's writer.
-    """
-
-    name: str
-    alpha: bool
-    options: dict[str, Any]
-
-
-#: The image formats that can be written, by suffix; all but JPEG are lossless.
-PHOTO_FORMATS = {
-    ".png": PhotoFormat("PNG", True, {}),
-    # exact: keep the colours under alpha 0, which resizing a cut-out needs.
-    ".webp": PhotoFormat("WEBP", True, {"lossless": True, "exact": True}),
-    ".tif": PhotoFormat("TIFF", True, {"compression": "tiff_adobe_deflate"}),
-    ".tiff": PhotoFormat("TIFF", True, {"compression": "tiff_adobe_deflate"}),
-    ".jpg": PhotoFormat("JPEG", False, {"quality": 95, "subsampling": 0}),
-    ".jpeg": PhotoFormat("JPEG", False, {"quality": 95, "subsampling": 0}),
-}
 
 _NO_NOTES = Notes()
 

@@ -1,12 +1,45 @@
-"""List the image formats that are read, and name those that are not."""
+"""List the image formats that are read and written, and name those that are not."""
 
 import re
+from typing import Any, NamedTuple
 
 from PIL import Image
 
 #: The formats that are opened, by Pillow's names; docs/command_line.md lists them. No other format is opened, because a
 #: plugin of Pillow may start other programs, as that for EPS does.
 READ = ("JPEG", "PNG", "WEBP", "TIFF", "BMP", "GIF", "JPEG2000", "AVIF", "HEIF", "ICO", "PPM")
+
+#: Suffixes of image files, in lower case; files may have them in any case. HEIC needs the package pillow-heif.
+SUFFIXES = (
+    *(".jpg", ".jpeg", ".jfif", ".png", ".webp", ".bmp", ".tif", ".tiff"),
+    *(".jp2", ".heic", ".heif", ".hif", ".avif", ".gif", ".ico"),
+)
+
+
+class PhotoFormat(NamedTuple):
+    """How to write one image file format.
+
+    Attributes:
+        name: Pillow's name for the format.
+        alpha: whether the format holds alpha.
+        options: options for Pillow's writer.
+    """
+
+    name: str
+    alpha: bool
+    options: dict[str, Any]
+
+
+#: The image formats that can be written, by suffix; all but JPEG are lossless.
+PHOTO_FORMATS = {
+    ".png": PhotoFormat("PNG", True, {}),
+    # exact: keep the colours under alpha 0, which resizing a cut-out needs.
+    ".webp": PhotoFormat("WEBP", True, {"lossless": True, "exact": True}),
+    ".tif": PhotoFormat("TIFF", True, {"compression": "tiff_adobe_deflate"}),
+    ".tiff": PhotoFormat("TIFF", True, {"compression": "tiff_adobe_deflate"}),
+    ".jpg": PhotoFormat("JPEG", False, {"quality": 95, "subsampling": 0}),
+    ".jpeg": PhotoFormat("JPEG", False, {"quality": 95, "subsampling": 0}),
+}
 
 #: How files of other formats begin, and their names.
 _OTHERS = (

@@ -7,13 +7,8 @@ import numpy as np
 
 from ..errors import printable
 from .decode import decode_image, matte_of, rgb_of
+from .formats import SUFFIXES
 from .limits import check_bytes, max_bytes
-
-#: Suffixes of image files, in lower case; files may have them in any case. HEIC needs the package pillow-heif.
-SUFFIXES = (
-    *(".jpg", ".jpeg", ".jfif", ".png", ".webp", ".bmp", ".tif", ".tiff"),
-    *(".jp2", ".heic", ".heif", ".hif", ".avif", ".gif", ".ico"),
-)
 
 
 def list_images(folder: Path) -> list[Path]:

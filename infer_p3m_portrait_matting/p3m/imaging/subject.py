@@ -5,7 +5,6 @@ box, and only the area of the crop's matte that belongs to the person in the box
 """
 
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
 
 import cv2
 import numpy as np
@@ -13,6 +12,7 @@ import numpy as np
 from ..arrays import check_alpha, check_image
 from ..faces.detect import Face
 from .adjust import SEEN
+from .boxes import Box
 
 #: Context on each side of a box that the network sees, as a share of the box's width or height.
 CONTEXT = 0.3
@@ -29,22 +29,6 @@ _GLANCE = 512
 _SURE = 0.5
 #: Areas of at least this share of the chosen person are other people; smaller ones may be a hand, or strands.
 _SOMEBODY = 0.1
-
-
-class Box(NamedTuple):
-    """A rectangle around one person, in pixels of the photo; may reach over its border.
-
-    Attributes:
-        x: left end.
-        y: upper end.
-        width: more than 0.
-        height: more than 0.
-    """
-
-    x: float
-    y: float
-    width: float
-    height: float
 
 
 def has_person(alpha: np.ndarray) -> bool:
@@ -65,21 +49,6 @@ def has_person(alpha: np.ndarray) -> bool:
     small = cv2.resize(alpha.astype(np.float32, copy=False), size, interpolation=cv2.INTER_AREA)
     count, _, stats, _ = cv2.connectedComponentsWithStats((small >= _SURE).astype(np.uint8), connectivity=8)
     return count > 1 and bool(stats[1:, cv2.CC_STAT_AREA].max() >= NOBODY * small.size)
-
-
-def parse_box(text: str) -> Box:
-    """Read "x,y,w,h" in pixels.
-
-    Raises:
-        ValueError: the text is not such a box.
-    """
-    try:
-        box = Box(*(float(part) for part in text.split(",")))
-    except (TypeError, ValueError):
-        raise ValueError(f"box must be 'x,y,w,h' in pixels, such as '120,40,300,500', got {text!r}") from None
-    if not all(np.isfinite(box)) or box.width <= 0 or box.height <= 0:
-        raise ValueError(f"box must have a width and a height above 0, got {text!r}")
-    return box
 
 
 def body_box(face: Face, others: Sequence[Face] = ()) -> Box:

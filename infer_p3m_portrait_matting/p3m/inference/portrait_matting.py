@@ -11,7 +11,8 @@ import torch
 from torch import Tensor
 
 from ..arrays import check_image, on_white, opacity
-from ..checkpoints.weights import expected_weights, fill, find_weights, read_weights
+from ..checkpoints.places import expected_weights, find_weights
+from ..checkpoints.weights import fill, read_weights
 from ..errors import WeightsError
 from ..files.photos import Photo, load_photo
 from ..model.channels import STRIDE

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
-from ..checkpoints.weights import expected_weights, fill, find_weights, read_weights
+from ..checkpoints.places import expected_weights, find_weights
+from ..checkpoints.weights import fill, read_weights
 from ..errors import MissingPackageError, shown
 from ..files.write import Unfinished
 from ..inference.pass_sizes import MIN_SIDE

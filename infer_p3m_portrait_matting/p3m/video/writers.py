@@ -12,9 +12,10 @@ import numpy as np
 
 from ..files.write import Unfinished, naming
 from .formats import FORMATS, Format
+from .numbered import is_sequence
 from .pyav import ACCURATE_RND, BICUBIC, FULL_CHR_H_INP, import_av
 from .reader import Frame, VideoReader
-from .sequence import SequenceWriter, is_sequence
+from .sequence import SequenceWriter
 from .sound import Sound, converted, copied_frame, copied_packet, keep_names, kind_of, layout_for, silence
 
 if TYPE_CHECKING:
