@@ -25,7 +25,7 @@ from infer_p3m_portrait_matting.p3m import (
 ROOT = Path(__file__).resolve().parent.parent
 PHOTO = ROOT / "examples" / "portrait.jpg"
 #: Where the photo's hair is: left, top, right, bottom in pixels.
-HAIR = (190, 125, 870, 560)
+HAIR = (40, 6, 222, 122)
 MARGIN, GAP, TEXT = 32, 20, 22
 INK, PAPER, FRAME = "#1f2328", "#ffffff", "#d0d7de"
 COLOR = (38, 84, 124)
@@ -71,16 +71,16 @@ def adjusted(photo: np.ndarray, alpha: np.ndarray) -> dict[str, np.ndarray]:
     # Islands, as a network leaves them now and then: drawn, since this matte has none.
     y, x = np.mgrid[: alpha.shape[0], : alpha.shape[1]]
     islands = alpha
-    for left, top, radius in ((120, 200, 26), (180, 120, 16), (860, 900, 20)):
+    for left, top, radius in ((33, 55, 7), (50, 30, 4), (240, 120, 6)):
         islands = np.maximum(islands, np.clip(radius + 0.5 - np.hypot(x - left, y - top), 0, 1).astype(np.float32))
     clean = adjust(islands, despeckle=0.01)
     return {
         "photo": photo,
         "matte": to_uint8(islands),
         "invert=True": to_uint8(adjust(islands, invert=True)),
-        "feather=20": to_uint8(adjust(islands, feather=20.0)),
-        "shift=8": to_uint8(adjust(islands, shift=8)),
-        "shift=-8": to_uint8(adjust(islands, shift=-8)),
+        "feather=6": to_uint8(adjust(islands, feather=6.0)),
+        "shift=3": to_uint8(adjust(islands, shift=3)),
+        "shift=-3": to_uint8(adjust(islands, shift=-3)),
         "despeckle=0.01": to_uint8(clean),
         "despeckle=0.01, crop=5": cutout(photo, clean)[person_window(clean, 5)],
     }
