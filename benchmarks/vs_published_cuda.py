@@ -18,6 +18,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from benchmarks.measure import Matte, photo
 from benchmarks.published import MODELS, PublishedProcedure
 from infer_p3m_portrait_matting.p3m import PortraitMatting, find_weights
+from infer_p3m_portrait_matting.p3m.inference.procedures import GLOBAL, LOCAL, network_inputs
 from infer_p3m_portrait_matting.p3m.inference.torch_settings import computing_settings
 from infer_p3m_portrait_matting.p3m.model.kernels.convolution import FusedConv2d
 
@@ -110,7 +111,7 @@ def _one(
     # The network alone: both passes, from inputs on the GPU to outputs on the GPU.
     photos = [torch.from_numpy(image).to(device)]
     with torch.inference_mode(), computing_settings(ours.device):
-        inputs = ours._inputs(photos, size, False, True)
+        inputs = network_inputs(photos, ours.variant, size, GLOBAL, LOCAL)
         with FlopCounterMode(display=False) as counter:
             published.model.segment(inputs[0])
             published.model.local_alpha(inputs[1])

@@ -19,7 +19,6 @@ from ..p3m import (
     hide_faces,
     parse_color,
     person_window,
-    to_uint8,
 )
 from ..p3m.arrays import opacity
 from ..p3m.errors import shown
@@ -92,7 +91,7 @@ def _make(image: np.ndarray, alpha: np.ndarray, settings: Settings, background_i
         background = crop_to_fill(background_image, *alpha.shape)  # type: ignore[arg-type]
     else:
         background = parse_color(settings.background)
-    return Result(composite(foreground, alpha, background), to_uint8(alpha), person, alpha=alpha)
+    return Result(composite(foreground, alpha, background), person[..., 3].copy(), person, alpha=alpha)
 
 
 def _crop(result: Result, alpha: np.ndarray, settings: Settings) -> Result:

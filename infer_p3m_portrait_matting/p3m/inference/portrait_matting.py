@@ -8,7 +8,6 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from torch import Tensor
 
 from ..arrays import check_image, on_white, opacity
 from ..checkpoints.places import expected_weights, find_weights
@@ -16,25 +15,17 @@ from ..checkpoints.weights import fill, read_weights
 from ..errors import WeightsError
 from ..files.photos import Photo, load_photo
 from ..model.channels import STRIDE
-from ..model.network import FOREGROUND, UNKNOWN, P3MNet, classify
 from ..model.prepare import prepare_for_inference
 from ..model.registry import Variant, create_model, get_variant
-from .fusion import fuse_passes, shrinks, undecided
 from .long_photos import is_long, matte_in_pieces
 from .names import METHODS
-from .pass_sizes import pass_size
 from .precision import choose_dtype, trouble_with_gpu, wider_than_float16
-from .preprocess import normalize, resize, shrink, to_tensor
-from .second_look import SecondLook, doubtful, reconsider
+from .preprocess import to_tensor
+from .procedures import GLOBAL, LOCAL, PROCEDURES, NotFiniteError, Passes, Procedure, local_only, network_sizes
 from .torch_settings import computing_settings, loading_settings
 
 logger = logging.getLogger(__name__)
 
-#: Mattes photos of one pass size: takes the network, the photos, the input size, and what to call after each pass.
-_Procedure = Callable[[P3MNet, list[Tensor], int, Callable[[], None]], list[np.ndarray]]
-
-#: Whether a pass is the local one.
-_GLOBAL, _LOCAL = False, True
 #: Default number of photos in the network at once on a GPU.
 _BATCH_ON_GPU = 8
 #: What errors say when a library below PyTorch finds no memory on the GPU.
@@ -140,10 +131,9 @@ class PortraitMatting:
             torch.OutOfMemoryError: the GPU has too little memory; everything that was allocated is free again.
         """
         image = _checked(image)
-        procedure = self._procedure(_check_request(method, input_size))
-        done = after_pass or _nothing
+        procedure = PROCEDURES[_check_request(method, input_size)]
         seen = on_white(image)
-        alpha = matte_in_pieces(seen, lambda piece: self._guarded([piece], procedure, input_size, done)[0])
+        alpha = matte_in_pieces(seen, lambda piece: self._guarded([piece], procedure, input_size, after_pass)[0])
         return _within(image, alpha)
 
     def matte_batch(
@@ -181,7 +171,7 @@ class PortraitMatting:
             raise ValueError(f"batch_size must be at least 1, got {batch_size}")
         groups: dict[tuple, list[int]] = {}
         photos: list[np.ndarray] = []
-        strips: list[int] = []
+        long: list[int] = []
         for place, image in enumerate(images):
             try:
                 image = _checked(image)
@@ -191,19 +181,19 @@ class PortraitMatting:
             photos.append(image)
             height, width = image.shape[:2]
             if is_long(height, width):
-                strips.append(place)
+                long.append(place)
                 continue
-            sizes = tuple(self._pass_size(height, width, input_size, local) for local in (False, True))
-            groups.setdefault(sizes[:1] if method == "RESIZE" else sizes, []).append(place)
-        mattes: dict[int, np.ndarray] = {place: self.matte(photos[place], method, input_size) for place in strips}
-        procedure = self._procedure(method)
+            passes = (GLOBAL,) if method == "RESIZE" else (GLOBAL, LOCAL)
+            sizes = tuple(network_sizes(height, width, self.variant, input_size, passes))
+            groups.setdefault(sizes, []).append(place)
+        mattes: dict[int, np.ndarray] = {place: self.matte(photos[place], method, input_size) for place in long}
         for places in groups.values():
             waiting = places
             while waiting:
                 batch = waiting[:batch_size]
                 try:
                     seen = [on_white(photos[place]) for place in batch]
-                    found = self._guarded(seen, procedure, input_size, _nothing)
+                    found = self._guarded(seen, PROCEDURES[method], input_size)
                 except torch.OutOfMemoryError:
                     if len(batch) == 1:
                         raise
@@ -232,19 +222,24 @@ class PortraitMatting:
         image = _checked(image)
         _check_request("HYBRID", input_size)
         seen = on_white(image)
-        return matte_in_pieces(seen, lambda piece: self._guarded([piece], self._local, input_size, _nothing)[0])
-
-    def _procedure(self, method: str) -> _Procedure:
-        return self._hybrid if method == "HYBRID" else self._resize
+        return matte_in_pieces(seen, lambda piece: self._guarded([piece], local_only, input_size)[0])
 
     def _guarded(
-        self, images: list[np.ndarray], procedure: _Procedure, input_size: int, done: Callable[[], None]
+        self,
+        images: list[np.ndarray],
+        procedure: Procedure,
+        input_size: int,
+        after_pass: Callable[[], None] | None = None,
     ) -> list[np.ndarray]:
-        """Matte photos of one pass size, and handle the errors of a GPU."""
+        """Matte photos of one pass size; handle the errors of a GPU and of weights."""
         try:
-            return self._run(images, procedure, input_size, done)
-        except _OutOfRange:
-            pass
+            return self._run(images, procedure, input_size, after_pass)
+        except NotFiniteError as error:
+            # Only float16 has a range that trained networks can leave.
+            if error.dtype != torch.float16:
+                raise WeightsError(
+                    f"weights file {self.weights} makes the network give values that are not finite: use another file"
+                ) from None
         except RuntimeError as error:
             if self.device.type != "cuda" or not any(words in str(error) for words in _NO_MEMORY):
                 raise
@@ -256,104 +251,20 @@ class PortraitMatting:
         logger.warning(
             "the weights of %s leave the range of float16: computing in %s from now on", self.model_name, self.precision
         )
-        return self._guarded(images, procedure, input_size, done)
+        return self._guarded(images, procedure, input_size, after_pass)
 
     @torch.inference_mode()
     def _run(
-        self, images: list[np.ndarray], procedure: _Procedure, input_size: int, done: Callable[[], None]
+        self,
+        images: list[np.ndarray],
+        procedure: Procedure,
+        input_size: int,
+        after_pass: Callable[[], None] | None,
     ) -> list[np.ndarray]:
         photos = [to_tensor(image, self.device) for image in images]
         with computing_settings(self.device):
-            # Another thread may exchange the network meanwhile.
-            return procedure(self.model, photos, input_size, done)
-
-    def _resize(
-        self, model: P3MNet, photos: list[Tensor], input_size: int, done: Callable[[], None]
-    ) -> list[np.ndarray]:
-        alphas = model.fused_alpha(*self._inputs(photos, input_size, _GLOBAL))
-        return self._enlarged(model, alphas, photos, done)
-
-    def _local(
-        self, model: P3MNet, photos: list[Tensor], input_size: int, done: Callable[[], None]
-    ) -> list[np.ndarray]:
-        alphas = model.local_alpha(*self._inputs(photos, input_size, _LOCAL))
-        return self._enlarged(model, alphas, photos, done)
-
-    def _enlarged(
-        self, model: P3MNet, alphas: Tensor, photos: list[Tensor], done: Callable[[], None]
-    ) -> list[np.ndarray]:
-        self._check_range(alphas, model)
-        done()
-        return [
-            _download(resize(alpha[None], *photo.shape[:2]).clamp(0, 1))
-            for alpha, photo in zip(alphas, photos, strict=True)
-        ]
-
-    def _hybrid(
-        self, model: P3MNet, photos: list[Tensor], input_size: int, done: Callable[[], None]
-    ) -> list[np.ndarray]:
-        # Both at once, since converting a photo to floating point takes half as long as resizing it.
-        x, fine = self._inputs(photos, input_size, _GLOBAL, _LOCAL)
-        logits = model.segment(x)
-        self._check_range(logits, model)
-        classes = classify(logits, self.variant.unknown_above)
-        extremes = torch.stack([classes.amin((1, 2, 3)), classes.amax((1, 2, 3))], 1).tolist()
-        done()
-        # Background or foreground everywhere: no local alpha could change a pixel.
-        plain = {i: low for i, (low, high) in enumerate(extremes) if low == high != UNKNOWN}
-        others = [i for i in range(len(photos)) if i not in plain]
-        if others:
-            doubt = doubtful(logits, classes) if any(self.variant.second_look) else None
-            wanted = None
-            if fine.device.type == "cpu" and not any(shrinks((x, fine), *photo.shape[:2]) for photo in photos):
-                wanted = undecided((classes if doubt is None else classes.masked_fill(doubt, UNKNOWN))[others])
-            local = model.local_alpha(fine[others] if plain else fine, wanted)
-            self._check_range(local, model)
-            done()
-            rows = iter(local)
-        mattes = []
-        for i, photo in enumerate(photos):
-            size = photo.shape[:2]
-            if i in plain:
-                mattes.append(np.full(size, plain[i] == FOREGROUND, np.float32))
-                continue
-            found, alpha = classes[i : i + 1], next(rows)[None]
-            if doubt is not None:
-                found = reconsider(found, doubt[i : i + 1], alpha, SecondLook(*self.variant.second_look))
-            mattes.append(_download(fuse_passes(found, alpha, *size)))
-        return mattes
-
-    def _pass_size(self, height: int, width: int, input_size: int, local: bool) -> tuple[int, int]:
-        bound = None if local else self.variant.global_bound
-        return pass_size(height, width, input_size, halve=not local, bound=bound)
-
-    def _inputs(self, photos: list[Tensor], input_size: int, *passes: bool) -> list[Tensor]:
-        """The inputs of passes, each local or not, for photos that have the same sizes in all of them."""
-        height, width = photos[0].shape[:2]
-        sizes = [self._pass_size(height, width, input_size, local) for local in passes]
-        inputs = []
-        for parts in zip(*(shrink(photo, sizes) for photo in photos), strict=True):
-            x = [normalize(part) for part in parts]
-            inputs.append((x[0] if len(x) == 1 else torch.cat(x)).contiguous(memory_format=torch.channels_last))
-        return inputs
-
-    def _check_range(self, x: Tensor, model: P3MNet) -> None:
-        if x.isfinite().all():
-            return
-        # Only float16 has a range that trained networks can leave.
-        if model.dtype == torch.float16:
-            raise _OutOfRange
-        raise WeightsError(
-            f"weights file {self.weights} makes the network give values that are not finite: use another file"
-        )
-
-
-class _OutOfRange(Exception):
-    """A value left the range of float16."""
-
-
-def _nothing() -> None:
-    pass
+            # Another thread may exchange the network meanwhile; this run keeps its own.
+            return procedure(Passes(self.model, after_pass), photos, self.variant, input_size)
 
 
 def _within(image: np.ndarray, alpha: np.ndarray) -> np.ndarray:
@@ -408,7 +319,3 @@ def _check_request(method: str, input_size: int) -> str:
     if input_size < STRIDE:
         raise ValueError(f"input_size must be at least {STRIDE}, got {input_size}")
     return method.upper()
-
-
-def _download(alpha: Tensor) -> np.ndarray:
-    return alpha[0, 0].cpu().numpy()
