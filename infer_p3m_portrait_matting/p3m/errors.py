@@ -17,10 +17,10 @@ class MissingPackageError(RuntimeError):
 
 
 def printable(name: object) -> str:
-    """Return a name, or another value, for a message: what is not printable is escaped.
+    """Return a name, or another value, for a message, with all that cannot be printed escaped.
 
-    That are bytes of file names that are not UTF-8, which print would fail on, and control characters, which would move
-    the cursor of a terminal or colour it.
+    Bytes of a file name that are not UTF-8 would make print fail. Control characters would move a terminal's cursor or
+    change its colours.
     """
     text = str(name)
     if text.isprintable():
@@ -35,7 +35,7 @@ def _escaped(character: str) -> str:
 
 
 def shown(value: object) -> str:
-    """Make a value :func:`printable`, and shorten it: one that is too long is cut in the middle."""
+    """Make a value :func:`printable`, and shorten one of more than 200 characters in the middle."""
     text = printable(value)
     half = _LONGEST // 2
     return text if len(text) <= _LONGEST else f"{text[:half]}... ({len(text)} characters) ...{text[-half // 2 :]}"
