@@ -14,8 +14,11 @@ from ..p3m.video.numbered import is_sequence, numbered_files
 #: The pictures that can be written.
 OUTPUTS = MATTE, CUTOUT, COMPOSITE = ("matte", "cutout", "composite")
 
+# Reversed, so that each format gets the first of its suffixes.
+_FIRST_SUFFIXES = {form.name: suffix for suffix, form in reversed(PHOTO_FORMATS.items())}
 #: The formats of results, by the names of the option ``--format``; png is also that of a video's frames.
-PHOTO_NAMES, VIDEO_NAMES = ("png", "webp", "jpg", "tif"), ("mov", "webm", "mp4", "png")
+PHOTO_NAMES = tuple(suffix[1:] for suffix in reversed(_FIRST_SUFFIXES.values()))
+VIDEO_NAMES = (*(suffix[1:] for suffix in VIDEO_FORMATS), "png")
 
 #: The name that stands for a standard stream instead of a file.
 STANDARD = "-"
@@ -264,11 +267,7 @@ def _suffixes_with_alpha(is_video: bool) -> list[str]:
     """List the formats that hold alpha, each by the first of its suffixes."""
     if is_video:
         return [suffix for suffix, form in VIDEO_FORMATS.items() if form.alpha]
-    first: dict[str, str] = {}
-    for suffix, form in PHOTO_FORMATS.items():
-        if form.alpha:
-            first.setdefault(form.name, suffix)
-    return list(first.values())
+    return [f".{name}" for name in PHOTO_NAMES if PHOTO_FORMATS[f".{name}"].alpha]
 
 
 def _key(path: PurePath) -> str:

@@ -276,7 +276,8 @@ def _checked(request: Request, items: list[Item]) -> list[Item]:
         if request.settings.temporal and not any(item.is_video for item in items):
             raise UsageError("--temporal has no effect without a video")
     suffixes = {path.suffix.lower() for item in items for path in item.files()}
-    if request.encoding.quality is not None and items and not suffixes & {".jpg", ".jpeg", ".webp"}:
+    has_quality = any(form.has_quality() for suffix, form in PHOTO_FORMATS.items() if suffix in suffixes)
+    if request.encoding.quality is not None and items and not has_quality:
         raise UsageError("--quality has no effect without .jpg or .webp")
     deep = [path for item in items for name, path in item.targets.items() if not item.is_video and name != COMPOSITE]
     if request.encoding.is_deep and items and not deep:

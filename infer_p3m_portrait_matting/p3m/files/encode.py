@@ -48,10 +48,8 @@ def encode_picture(picture: np.ndarray, suffix: str, quality: int | None = None,
         raise ValueError(f"{suffix} holds no alpha: choose .png, or a background that is not transparent")
     content = io.BytesIO()
     options = dict(form.options)
-    if quality is not None and "quality" in options:
-        options["quality"] = quality
-    elif quality is not None and "lossless" in options:
-        options |= {"lossless": False, "quality": quality}
+    if quality is not None and form.has_quality():
+        options |= {"quality": quality} | ({"lossless": False} if "lossless" in options else {})
     options |= notes.options(form.name)
     try:
         if suffix == ".png":

@@ -29,16 +29,20 @@ class PhotoFormat(NamedTuple):
     alpha: bool
     options: dict[str, Any]
 
+    def has_quality(self) -> bool:
+        """Tell whether the format has a quality: JPEG and WebP have."""
+        return not {"quality", "lossless"}.isdisjoint(self.options)
+
 
 #: The image formats that can be written, by suffix; all but JPEG are lossless.
 PHOTO_FORMATS = {
     ".png": PhotoFormat("PNG", True, {}),
     # exact: keep the colours under alpha 0, which resizing a cut-out needs.
     ".webp": PhotoFormat("WEBP", True, {"lossless": True, "exact": True}),
-    ".tif": PhotoFormat("TIFF", True, {"compression": "tiff_adobe_deflate"}),
-    ".tiff": PhotoFormat("TIFF", True, {"compression": "tiff_adobe_deflate"}),
     ".jpg": PhotoFormat("JPEG", False, {"quality": 95, "subsampling": 0}),
     ".jpeg": PhotoFormat("JPEG", False, {"quality": 95, "subsampling": 0}),
+    ".tif": PhotoFormat("TIFF", True, {"compression": "tiff_adobe_deflate"}),
+    ".tiff": PhotoFormat("TIFF", True, {"compression": "tiff_adobe_deflate"}),
 }
 
 #: How files of other formats begin, and their names.
