@@ -14,7 +14,7 @@ from PIL import Image
 from infer_p3m_portrait_matting.commands.main import main
 from infer_p3m_portrait_matting.commands.options import parse
 from infer_p3m_portrait_matting.p3m import Box, PortraitMatting, __version__, matte_person, to_uint8
-from infer_p3m_portrait_matting.p3m.files import encode
+from infer_p3m_portrait_matting.p3m.files.formats import PHOTO_FORMATS, PhotoFormat
 from infer_p3m_portrait_matting.p3m.video import formats
 from infer_p3m_portrait_matting.pipeline.pipeline import Pipeline
 from infer_p3m_portrait_matting.pipeline.settings import Settings
@@ -71,7 +71,7 @@ def test_jpeg_gets_the_composite_and_no_cutout(source, expected, capsys):
 
 
 def test_formats_without_alpha_are_known_from_the_tables_of_formats(source, capsys, monkeypatch):
-    monkeypatch.setitem(encode.PHOTO_FORMATS, ".bmp", encode.PhotoFormat("BMP", False, {}))
+    monkeypatch.setitem(PHOTO_FORMATS, ".bmp", PhotoFormat("BMP", False, {}))
     monkeypatch.setitem(formats.FORMATS, ".mkv", formats.FORMATS[".mp4"])
     clip = source.with_name("clip.avi")
     clip.write_bytes(b"")
