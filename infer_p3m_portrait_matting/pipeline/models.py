@@ -10,7 +10,7 @@ import torch
 from ..p3m import DownloadError, PortraitMatting, fetch_weights, find_weights
 from ..p3m.checkpoints.places import CACHE_VARIABLE, expected_weights
 from ..p3m.errors import shown
-from ..p3m.files.paths import trouble_with
+from ..p3m.files.paths import trouble_with, version_of
 from ..p3m.inference.precision import trouble_with_gpu
 from .settings import Settings
 
@@ -80,18 +80,12 @@ def open_model(settings: Settings, base_url: str | None = None) -> Opened:
     if missing:
         short = f"{model_name} runs: the published weights of {settings.model_name} are not here; see {GUIDE}"
         substitutes[f"weights of {settings.model_name}"] = Substitute(missing, short)
-    key = (model_name, *_version(weights), device, settings.precision)
+    key = (model_name, *version_of(weights), device, settings.precision)
     with _lock:
         model = _loaded.get(key)
         if model is None:
             model = _loaded[key] = PortraitMatting(model_name, device, weights, precision=settings.precision)
     return Opened(model, substitutes)
-
-
-def _version(weights: Path) -> tuple:
-    """Return a key that changes when another file takes this place, even one of the same size and date."""
-    stat = weights.stat()
-    return str(weights.resolve()), stat.st_dev, stat.st_ino, stat.st_ctime_ns, stat.st_mtime_ns, stat.st_size
 
 
 def _weights(settings: Settings, base_url: str | None) -> tuple[str, Path, str]:

@@ -22,7 +22,7 @@ from ..p3m import (
 )
 from ..p3m.arrays import opacity
 from ..p3m.errors import shown
-from ..p3m.files.paths import trouble_with
+from ..p3m.files.paths import trouble_with, version_of
 from ..p3m.files.read import read_rgb
 from .settings import BLUR, IMAGE, TRANSPARENT, Settings
 
@@ -148,12 +148,11 @@ def read_background(path: Path) -> np.ndarray:
     trouble = trouble_with(path)
     if trouble:
         raise FileNotFoundError(f"background_file {shown(path)} {trouble}: correct the path or leave it empty")
-    stat = path.stat()
-    return _read(path, stat.st_ino, stat.st_ctime_ns, stat.st_mtime_ns, stat.st_size)
+    return _read(path, version_of(path))
 
 
 @lru_cache(maxsize=1)
-def _read(path: Path, *_version: int) -> np.ndarray:
+def _read(path: Path, _version: tuple) -> np.ndarray:
     try:
         image = read_rgb(path)
     except ValueError as error:

@@ -52,3 +52,13 @@ def trouble_with(path: Path) -> str:
         stat.S_IFBLK: "a device",
     }
     return f"is {kinds.get(stat.S_IFMT(mode), 'something else')}, not a file"
+
+
+def version_of(path: Path) -> tuple:
+    """Return a key that changes when another file takes this place, even one of the same size and date.
+
+    Raises:
+        OSError: the file cannot be looked at.
+    """
+    stat = path.stat()
+    return str(path.resolve()), stat.st_dev, stat.st_ino, stat.st_ctime_ns, stat.st_mtime_ns, stat.st_size
