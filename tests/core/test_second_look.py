@@ -8,7 +8,7 @@ import torch
 from torch.nn import functional as F
 
 from infer_p3m_portrait_matting.p3m import PortraitMatting
-from infer_p3m_portrait_matting.p3m.inference.second_look import SecondLook, doubtful, reconsider
+from infer_p3m_portrait_matting.p3m.inference.second_look import SecondLook, doubtful, reconsider, without_islands
 from infer_p3m_portrait_matting.p3m.model.network import BACKGROUND, FOREGROUND, UNKNOWN
 from infer_p3m_portrait_matting.p3m.model.registry import get_variant, list_models
 
@@ -168,3 +168,19 @@ def test_without_a_second_look_the_matte_is_the_published_one(monkeypatch):
 
 def test_the_published_networks_take_no_second_look():
     assert [name for name in list_models() if any(get_variant(name).second_look)] == ["mobile"]
+
+
+def test_unknown_islands_become_background():
+    classes = torch.full((2, 1, 40, 60), BACKGROUND)
+    classes[:, :, 10:30, 10:30] = UNKNOWN
+    classes[0, :, 15:25, 15:25] = FOREGROUND
+    classes[:, :, 5:9, 40:50] = UNKNOWN  # an island
+    classes[:, :, 30, 30] = UNKNOWN  # joined at a corner
+    before = classes.clone()
+    found = without_islands(classes)
+    assert torch.equal(classes, before)
+    expected = before.clone()
+    expected[0, :, 5:9, 40:50] = BACKGROUND
+    # The second picture has no foreground that an area could touch.
+    assert torch.equal(found, expected)
+    assert without_islands(expected) is expected

@@ -58,6 +58,27 @@ def doubtful(logits: Tensor, classes: Tensor) -> Tensor:
     return found
 
 
+def without_islands(classes: Tensor) -> Tensor:
+    """Call unknown areas that touch no foreground background: they are things, or people whom the pass does not see.
+
+    Where a picture has no foreground at all, its unknown areas stay.
+
+    Args:
+        classes: int64 [N, 1, h, w] of the global pass.
+
+    Returns:
+        int64 [N, 1, h, w]; ``classes`` itself where there is no such area.
+    """
+    dropped = np.zeros(classes.shape, bool)
+    for found, islands in zip(classes[:, 0].to(torch.uint8).cpu().numpy(), dropped[:, 0], strict=True):
+        count, areas = cv2.connectedComponents((found != BACKGROUND).astype(np.uint8), connectivity=8)
+        touched = np.zeros(count, bool)
+        touched[areas[found == FOREGROUND]] = True
+        if touched.any():
+            islands[...] = (found == UNKNOWN) & ~touched[areas]
+    return classes.masked_fill(torch.from_numpy(dropped).to(classes.device), BACKGROUND) if dropped.any() else classes
+
+
 def reconsider(classes: Tensor, doubt: Tensor, local: Tensor, limits: SecondLook) -> Tensor:
     """Call small mistakes of the global pass unknown, so that the local alpha fills them.
 
