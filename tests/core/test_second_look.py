@@ -15,6 +15,8 @@ from infer_p3m_portrait_matting.p3m.model.registry import get_variant, list_mode
 #: Rows and columns of a mistake of 80 pixels on the right of the outline of a square of 1024 pixels.
 MISTAKE = (slice(20, 28), slice(48, 58))
 LIMIT = 80 / 1024
+#: Rows and columns of an unknown area that touches no foreground.
+ISLAND = (slice(1, 9), slice(80, 90))
 
 
 @pytest.fixture
@@ -142,6 +144,7 @@ def hybrid(monkeypatch, **options):
     logits[:, BACKGROUND] = 9
     logits[:, FOREGROUND, 16:48, 16:48] = 18
     logits[0, UNKNOWN][MISTAKE] = 8
+    logits[0, UNKNOWN][ISLAND] = 20
     seen = []
 
     def local_alpha(x, wanted):
@@ -158,12 +161,14 @@ def test_the_matte_shows_a_lost_part(monkeypatch):
     matte, wanted = hybrid(monkeypatch, second_look=(LIMIT, 0))
     assert (matte[41:55, 97:115] == 0.75).all()
     assert wanted[MISTAKE].all()
+    assert not matte[:24, 140:].any()  # the island
 
 
 def test_without_a_second_look_the_matte_is_the_published_one(monkeypatch):
     matte, wanted = hybrid(monkeypatch, second_look=(0, 0))
-    assert not matte[:, 99:].any()
-    assert not wanted[:, 52:].any()
+    assert not matte[32:, 99:].any()
+    assert not wanted[16:, 52:].any()
+    assert (matte[5:15, 165:175] == 0.75).all()  # the island
 
 
 def test_the_published_networks_take_no_second_look():

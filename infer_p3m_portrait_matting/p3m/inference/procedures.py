@@ -15,7 +15,7 @@ from ..model.registry import Variant
 from .fusion import fuse_passes, shrinks, undecided
 from .pass_sizes import pass_size
 from .preprocess import normalize, resize, shrink
-from .second_look import SecondLook, doubtful, reconsider
+from .second_look import SecondLook, doubtful, reconsider, without_islands
 
 #: Whether a pass is the local one.
 GLOBAL, LOCAL = False, True
@@ -78,12 +78,15 @@ def hybrid(passes: Passes, photos: list[Tensor], variant: Variant, input_size: i
     x, fine = network_inputs(photos, variant, input_size, GLOBAL, LOCAL)
     logits = passes.segment(x)
     classes = classify(logits, variant.unknown_above)
+    looks_again = any(variant.second_look)
+    if looks_again:
+        classes = without_islands(classes)
     extremes = torch.stack([classes.amin((1, 2, 3)), classes.amax((1, 2, 3))], 1).tolist()
     # Background or foreground everywhere: no local alpha could change a pixel.
     plain = {i: low for i, (low, high) in enumerate(extremes) if low == high != UNKNOWN}
     others = [i for i in range(len(photos)) if i not in plain]
     if others:
-        doubt = doubtful(logits, classes) if any(variant.second_look) else None
+        doubt = doubtful(logits, classes) if looks_again else None
         wanted = None
         if fine.device.type == "cpu" and not any(shrinks((x, fine), *photo.shape[:2]) for photo in photos):
             wanted = undecided((classes if doubt is None else classes.masked_fill(doubt, UNKNOWN))[others])
