@@ -16,7 +16,6 @@ from torch.nn import functional as F
 from infer_p3m_portrait_matting.p3m import PortraitMatting, WeightsError
 from infer_p3m_portrait_matting.p3m.inference import portrait_matting
 from infer_p3m_portrait_matting.p3m.inference.pass_sizes import pass_size
-from infer_p3m_portrait_matting.p3m.inference.second_look import SecondLook
 from infer_p3m_portrait_matting.p3m.model.registry import get_variant
 
 MEAN, STD = np.array([0.485, 0.456, 0.406]), np.array([0.229, 0.224, 0.225])
@@ -72,7 +71,7 @@ def network_input(image, size):
 @pytest.fixture
 def published(mobile, monkeypatch):
     """The bundled model with the published rule, without a second look."""
-    monkeypatch.setattr(mobile, "second_look", SecondLook(0, 0))
+    monkeypatch.setattr(mobile, "variant", replace(mobile.variant, second_look=(0, 0)))
     return mobile
 
 
@@ -113,7 +112,8 @@ def test_hybrid_computes_the_local_alpha_wherever_a_class_asks_for_it(
 ):
     """Few unknown pixels, and places where background meets foreground: most of the local alpha is not computed."""
     image = np.stack([enlarge(astronaut[:500, :400, c], size) for c in range(3)], -1).round().astype(np.uint8)
-    passes = [pass_size(*size, input_size, halve, published.global_bound if halve else None) for halve in (True, False)]
+    bound = published.variant.global_bound
+    passes = [pass_size(*size, input_size, halve, bound if halve else None) for halve in (True, False)]
     dice = torch.Generator().manual_seed(0)
     classes = torch.zeros(passes[0], dtype=torch.int64)
     classes[passes[0][0] // 2 :, : passes[0][1] // 4] = 2
