@@ -12,7 +12,7 @@ import numpy as np
 
 from ..p3m.errors import MissingPackageError, words_of
 from ..p3m.files.decode import decode, photo_of
-from ..p3m.files.deep import deep_cutout, deep_matte, deep_photo
+from ..p3m.files.deep import deep_cutout, deep_matte, deep_photo, has_16_bits
 from ..p3m.files.encode import encode_picture
 from ..p3m.files.limits import max_bytes
 from ..p3m.files.notes import Notes, read_notes
@@ -155,7 +155,15 @@ def _read(item: Item, report: Report) -> _Read:
     report.warnings += warnings
     photo = photo_of(image)
     notes = read_notes(content, item.encoding.keep_metadata, item.encoding.keep_place)
-    return _Read(photo, notes, deep_photo(content, photo) if item.encoding.is_deep else None)
+    if not item.encoding.is_deep:
+        return _Read(photo, notes, None)
+    deep = deep_photo(content, photo)
+    if deep is None and has_16_bits(content):
+        report.warnings.append(
+            f"{item.name}: its profile or its orientation changes its colours, so those of the cut-out have the "
+            "precision of 8 bits; alpha has 16"
+        )
+    return _Read(photo, notes, deep)
 
 
 def _picture(name: str, item: Item, result: Result, read: _Read) -> np.ndarray:

@@ -16,6 +16,7 @@ from PIL import Image
 from infer_p3m_portrait_matting.commands import find_media
 from infer_p3m_portrait_matting.commands.destinations import Wanted, many
 from infer_p3m_portrait_matting.evaluate.__main__ import main as evaluate
+from infer_p3m_portrait_matting.p3m.files.png import chunk
 
 
 @pytest.fixture
@@ -228,3 +229,17 @@ def test_16_bits_that_cannot_be_had_are_refused(photos, tmp_path, capsys):
     for arguments in (("out.tif",), ("out.png", "--write", "composite")):
         assert run(photos / "a.png", tmp_path / arguments[0], "--depth", "16", *arguments[1:]) == 2
         assert "--depth 16" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("orientation", "warned"), [(1, False), (3, True)])
+def test_colours_that_lose_16_bits_are_said(photo, tmp_path, capsys, orientation, warned):
+    assert cv2.imwrite(str(tmp_path / "a.png"), (photo.astype(np.uint16) * 257)[..., ::-1])
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    content = (tmp_path / "a.png").read_bytes()
+    header = content.index(b"IHDR") + 4 + 13 + 4
+    note = chunk(b"eXIf", exif.tobytes().removeprefix(b"Exif\x00\x00"))
+    (tmp_path / "a.png").write_bytes(content[:header] + note + content[header:])
+    assert run(tmp_path / "a.png", "--depth", "16", "--write", "cutout") == 0
+    assert ("those of the cut-out have the precision of 8 bits" in capsys.readouterr().err) == warned
+    assert cv2.imread(str(tmp_path / "a_cutout.png"), cv2.IMREAD_UNCHANGED).dtype == np.uint16

@@ -10,6 +10,14 @@ from . import png, tiff
 _PNG_DEPTH = 24
 
 
+def has_16_bits(content: bytes) -> bool:
+    """Tell whether an image file, which decode accepts, holds 16 bits per value."""
+    if png.is_png(content):
+        return content[_PNG_DEPTH] == 16
+    layout = tiff.layout_of(content, "") if tiff.is_tiff(content) else None
+    return layout is not None and max(layout.bits, default=8) == 16
+
+
 def deep_photo(content: bytes, image: np.ndarray) -> np.ndarray | None:
     """Read the 16-bit colours of a photo, if :func:`~.decode.decode` has only rounded them.
 
@@ -21,12 +29,7 @@ def deep_photo(content: bytes, image: np.ndarray) -> np.ndarray | None:
         uint16 [H, W, 3] RGB. None if the file has 8 bits, or if a profile or an orientation has changed its colours or
         its shape.
     """
-    if png.is_png(content):
-        bits = content[_PNG_DEPTH]
-    else:
-        layout = tiff.layout_of(content, "") if tiff.is_tiff(content) else None
-        bits = max(layout.bits, default=8) if layout else 8
-    if bits != 16:
+    if not has_16_bits(content):
         return None
     try:
         read = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_UNCHANGED | cv2.IMREAD_IGNORE_ORIENTATION)
