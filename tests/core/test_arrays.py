@@ -94,10 +94,15 @@ def test_to_uint8_takes_little_memory_beside_its_result(view, dtype):
     assert peak < out.nbytes + 4e6
 
 
-@pytest.mark.parametrize("image", [[[0, 0], [0, 0]], None, torch.zeros(32, 32, 3)])
+@pytest.mark.parametrize("image", [[[0, 0], [0, 0]], None])
 def test_what_is_no_array_is_refused(image, mobile):
     with pytest.raises(TypeError, match="numpy array"):
         mobile.matte(image)
+
+
+def test_a_tensor_with_its_channels_last_is_refused(mobile):
+    with pytest.raises(ValueError, match=r"torch tensor must be \[C, H, W\].*got \[32, 32, 3\]"):
+        mobile.matte(torch.zeros(32, 32, 3))
 
 
 def test_a_path_without_a_file_is_an_error_that_names_it(mobile):
