@@ -5,9 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from PIL import Image
-
-from ..p3m.files.formats import SUFFIXES, readable
+from ..p3m.files.formats import SUFFIXES
 from ..p3m.video.container import is_animation, is_video_file
 from ..p3m.video.formats import FORMATS
 from .destinations import OUTPUTS
@@ -125,14 +123,6 @@ def is_photo(path: Path) -> bool:
     if path.suffix.lower() in SUFFIXES:
         return True
     # It loads OpenCV.
-    from ..p3m.files.decode import is_raw
+    from ..p3m.files.read import is_image_file
 
-    try:
-        with path.open("rb") as file:
-            head = file.read(10)
-            with Image.open(file, formats=readable()) as image:
-                return not is_raw(image, head)
-    except Image.DecompressionBombError:
-        return True  # what reads it has another limit, and says so
-    except Exception:  # an odd file can make Pillow raise anything, and must not end the run of a folder
-        return False
+    return is_image_file(path)

@@ -103,6 +103,20 @@ def test_a_photo_without_a_suffix_is_found_however_large_it_is(limit, tmp_path, 
     assert found.others == [tmp_path / "notes"]
 
 
+@pytest.mark.parametrize("package", ["installed", "missing"])
+def test_heic_without_a_suffix_is_found(package, photo, tmp_path, monkeypatch):
+    """Whether or not Pillow reads HEIC already, or ever: the photo's reader names the missing package."""
+    pillow_heif = pytest.importorskip("pillow_heif", reason="pillow-heif is missing, which writes the photo")
+    pillow_heif.from_pillow(Image.fromarray(photo)).save(tmp_path / "photo")
+    (tmp_path / "notes").write_bytes(b"\0\0\0\x18ftypnote")
+    monkeypatch.delitem(Image.OPEN, "HEIF", raising=False)
+    if package == "missing":
+        monkeypatch.setitem(sys.modules, "pillow_heif", None)
+    found = find_media.find(tmp_path, tmp_path / "results")
+    assert found.media == [(tmp_path / "photo", False)]
+    assert found.others == [tmp_path / "notes"]
+
+
 def test_what_is_no_photo_by_its_name_is_passed_over(tmp_path):
     """A raw file's preview, and what macOS writes beside a file on a foreign disk."""
     Image.new("RGB", (10, 10)).save(tmp_path / "a.nef", "TIFF", tiffinfo={254: 1})

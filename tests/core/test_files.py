@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from infer_p3m_portrait_matting.p3m.files.read import list_images
+from infer_p3m_portrait_matting.p3m.files.read import is_image_file, list_images
 from infer_p3m_portrait_matting.p3m.files.write import Unfinished, remove_abandoned, write_new, write_whole
 
 ENVIRONMENT = {**os.environ, "PYTHONPATH": str(Path(__file__).resolve().parents[2])}
@@ -19,6 +19,12 @@ def test_the_images_of_a_folder_are_its_files_by_name(tmp_path):
     (tmp_path / "sub.jpg").mkdir()
     (tmp_path / "sub.jpg" / "d.png").write_bytes(b"")
     assert [path.name for path in list_images(tmp_path)] == ["a.JPG", "b.png"]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no named pipes in folders")
+def test_a_pipe_is_no_image_and_is_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    assert not is_image_file(tmp_path / "pipe")
 
 
 def fail(*_):

@@ -258,17 +258,6 @@ def _settings_of_pillow(libtiff: bool) -> Iterator[None]:
                 Image.MAX_IMAGE_PIXELS, TiffImagePlugin.READ_LIBTIFF = _Settings.most_pixels, _Settings.libtiff
 
 
-def is_raw(image: Image.Image, head: bytes) -> bool:
-    """Tell whether an image that Pillow opened is the preview in a camera's raw file.
-
-    Args:
-        image: the picture that Pillow sees.
-        head: the first ten bytes of the file, or more.
-    """
-    tags = getattr(image, "tag_v2", None) if image.format == "TIFF" else None
-    return tags is not None and tiff.is_raw(tags, head)
-
-
 def _array_from_profile(array: np.ndarray, profile: bytes, name: str, warnings: list[str]) -> np.ndarray:
     if array.ndim == 2:
         return colors.grey_from_profile(array, profile, name, warnings)

@@ -4,16 +4,44 @@ import os
 from pathlib import Path
 
 import numpy as np
+from PIL import Image, TiffImagePlugin
 
 from ..errors import printable
+from . import heif, tiff
 from .decode import decode_image, matte_of, rgb_of
-from .formats import SUFFIXES
+from .formats import SUFFIXES, readable
 from .limits import check_bytes, max_bytes
+
+#: Bytes at the beginning of a file that tell HEIC, AVIF and raw files from others.
+_HEAD = 1024
 
 
 def list_images(folder: Path) -> list[Path]:
     """List the image files in a folder, sorted by name; leave out its subfolders."""
     return [path for path in sorted(folder.iterdir()) if path.suffix.lower() in SUFFIXES and path.is_file()]
+
+
+def is_image_file(path: Path) -> bool:
+    """Tell whether a file is an image in a format that is read: by its suffix, or else by its content.
+
+    A camera's raw file is not, although Pillow opens the preview in it. HEIC and AVIF are, even if the package that
+    they need is missing; the functions that read files name that package.
+    """
+    if path.suffix.lower() in SUFFIXES:
+        return True
+    if not path.is_file():  # looking into a pipe would take bytes from its reader
+        return False
+    try:
+        with path.open("rb") as file:
+            head = file.read(_HEAD)
+            if heif.kind_of(head):
+                return True
+            with Image.open(file, formats=readable()) as image:
+                return not (isinstance(image, TiffImagePlugin.TiffImageFile) and tiff.is_raw(image.tag_v2, head))
+    except Image.DecompressionBombError:
+        return True  # the functions that read files have another limit, and name it
+    except Exception:  # a damaged file can make Pillow raise anything
+        return False
 
 
 def read_rgb(path: Path) -> np.ndarray:
