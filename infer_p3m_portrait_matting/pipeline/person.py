@@ -40,7 +40,7 @@ def choose_person(
                 f'subject is "largest", but no face was found in {name}: it may be turned away, covered, or cut off. '
                 'Set subject to "box" and draw a rectangle around the person, or to "all"'
             )
-        box = body_box(max(faces, key=lambda face: (face.right - face.left) * (face.bottom - face.top)), faces)
+        box = body_box(max(faces, key=lambda face: face.area), faces)
     check_box(box, *image.shape[:2])
     return box
 

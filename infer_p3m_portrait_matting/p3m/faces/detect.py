@@ -62,6 +62,11 @@ class Face(NamedTuple):
     points: tuple[tuple[float, float], ...] = ()
     averages: bytes = b""
 
+    @property
+    def area(self) -> float:
+        """The area of its upright box, in square pixels."""
+        return (self.right - self.left) * (self.bottom - self.top)
+
 
 def find_faces(image: np.ndarray, every_turn: bool = True) -> list[Face]:
     """Find the faces in an image, most confident first. The first call loads the detector.
@@ -219,20 +224,16 @@ def _without_repeats(sights: list[tuple[Face, float]]) -> list[tuple[Face, float
 def _is_misread(face: Face, surer: Face) -> bool:
     """Tell whether a small face was seen again in a wrong turn, in a box that is too large or beside it."""
     turned = abs((face.roll - surer.roll + 180) % 360 - 180) > 45
-    return turned and _shared(face, surer) > 0.7 * min(_area(face), _area(surer))
+    return turned and _shared(face, surer) > 0.7 * min(face.area, surer.area)
 
 
 def overlap(a: Face, b: Face) -> float:
     """Return the intersection over union of two boxes."""
     shared = _shared(a, b)
-    return shared / max(_area(a) + _area(b) - shared, 1e-9)
+    return shared / max(a.area + b.area - shared, 1e-9)
 
 
 def _shared(a: Face, b: Face) -> float:
     width = min(a.right, b.right) - max(a.left, b.left)
     height = min(a.bottom, b.bottom) - max(a.top, b.top)
     return max(width, 0.0) * max(height, 0.0)
-
-
-def _area(face: Face) -> float:
-    return (face.right - face.left) * (face.bottom - face.top)
