@@ -155,8 +155,11 @@ def publish(item: Item, targets: dict[Path, dict[Path, Path]], settings: Setting
         # First the note: a result without one would pass for a file of the user's own.
         stamps = {name.name: _stamp(unfinished) for name, unfinished in files.items()}
         _note(target.parent, {"files": stamps, "source": item.origin, "options": _options(item, settings)})
-        for old in replaceable.intersection(item.existing(target)) - set(files):
-            old.unlink()
+        older = [file for file in item.existing(target) if file in replaceable]
+        if len({*files, *older}) > 1:
+            # Remove the first file of a sequence first: without it, the others do not pass for a whole one.
+            for old in older:
+                old.unlink()
         for name, unfinished in files.items():
             try:
                 give_name(unfinished, name, replaces=name in replaceable)

@@ -3,6 +3,7 @@
 import json
 import os
 import sys
+from fractions import Fraction
 
 import numpy as np
 import pytest
@@ -11,7 +12,9 @@ from PIL import Image
 
 from infer_p3m_portrait_matting.commands.convert import convert
 from infer_p3m_portrait_matting.commands.destinations import Item, Wanted, many
-from infer_p3m_portrait_matting.commands.record import NAME, Record, plan
+from infer_p3m_portrait_matting.commands.record import NAME, Record, plan, publish
+from infer_p3m_portrait_matting.p3m.video.reader import Frame
+from infer_p3m_portrait_matting.p3m.video.sequence import SequenceWriter
 
 
 @pytest.fixture
@@ -101,6 +104,46 @@ def test_forcing_spares_what_is_no_result_among_frames(photos, tmp_path, capsys)
     assert "20231224.png: there already, and p3m did not make it" in capsys.readouterr().err
     assert (frames / "20231224.png").read_bytes() == b"christmas"
     assert (frames / "00001.png").exists()
+
+
+def make_frames(target, count):
+    """Write a sequence of black pictures as a run on a video does."""
+    (item,) = plan([Item(None, {"cutout": target}, True)], SETTINGS, force=True).todo
+    writer, picture = SequenceWriter(target), np.zeros((4, 4, 3), np.uint8)
+    try:
+        for number in range(count):
+            writer.write(picture, Frame(picture, number, 1, Fraction(1, 25)))
+        publish(item, {target: writer.complete()}, SETTINGS)
+    finally:
+        writer.abandon()
+
+
+def test_a_sequence_leaves_nothing_of_an_interrupted_one_and_keeps_other_files(tmp_path):
+    make_frames(tmp_path / "%05d.png", 7)
+    # As if the move into place had stopped before 00002 and 00001; somebody has removed 00006.
+    for number in (1, 2, 6):
+        (tmp_path / f"0000{number}.png").unlink()
+    others = {"00000.png", "6.png", "00006.PNG", "00006.png.bak", "a00006.png", "notes.txt"}
+    for name in others:
+        (tmp_path / name).write_bytes(b"another")
+    (tmp_path / "00008.png").mkdir()
+    make_frames(tmp_path / "%05d.png", 2)
+    assert {path.name for path in tmp_path.iterdir()} == {"00001.png", "00002.png", "00008.png", NAME, *others}
+    assert all((tmp_path / name).read_bytes() == b"another" for name in others)
+
+
+@pytest.mark.parametrize("count", [1, 2, 5])
+def test_an_interrupted_replacement_of_a_sequence_never_has_a_first_file(count, tmp_path, monkeypatch):
+    make_frames(tmp_path / "%d.png", 2)
+
+    def stop(source, destination):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("os.replace", stop)
+    monkeypatch.setattr("os.link", stop)
+    with pytest.raises(KeyboardInterrupt):
+        make_frames(tmp_path / "%d.png", count)
+    assert not (tmp_path / "1.png").exists()
 
 
 @pytest.mark.parametrize("suffix", [".png", ".mov"])

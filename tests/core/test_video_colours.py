@@ -3,6 +3,7 @@
 import av
 import numpy as np
 import pytest
+from videos import finish
 
 from infer_p3m_portrait_matting.p3m.files.colors import from_wide, is_wide
 from infer_p3m_portrait_matting.p3m.video.reader import VideoReader
@@ -66,7 +67,7 @@ def test_every_frame_of_prores_says_its_colours(tmp_path):
         writer = open_writer(tmp_path / "out.mov", reader)
         for frame in reader.read():
             writer.write(frame.image, frame)
-        writer.finish()
+        finish(writer)
     with av.open(str(tmp_path / "out.mov")) as container:
         content = bytes(next(packet for packet in container.demux(video=0) if packet.size))
     assert content[4:8] == b"icpf"

@@ -5,7 +5,7 @@ from fractions import Fraction
 import av
 import numpy as np
 import pytest
-from videos import heard_in, make_video, pictures, read_back, rewrite, with_damage
+from videos import finish, heard_in, make_video, pictures, read_back, rewrite, with_damage
 
 from infer_p3m_portrait_matting.p3m.video.reader import Frame, VideoReader
 from infer_p3m_portrait_matting.p3m.video.sound import Sound
@@ -131,7 +131,7 @@ def test_several_writers_take_sound_whose_layout_is_not_named(container, codec, 
                 else:
                     writer.write(piece.image, piece)
         for writer in writers:
-            writer.finish()
+            finish(writer)
     for name in names:
         ((_, seconds),) = heard_in(tmp_path / name)
         assert seconds == pytest.approx(0.8, abs=0.1), name
@@ -243,7 +243,7 @@ def test_sound_that_changes_its_rate_and_channels_is_kept(tmp_path):
             if number > 40:
                 piece.frames = [new for frame in piece.frames for new in other.resample(frame)]
             writer.write_sound(piece)
-        writer.finish()
+        finish(writer)
     ((_, seconds),) = heard_in(tmp_path / "out.webm")
     assert abs(seconds - heard_in(tmp_path / "in.mkv")[0][1]) < 0.05
 

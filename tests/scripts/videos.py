@@ -5,6 +5,7 @@ from fractions import Fraction
 import av
 import numpy as np
 
+from infer_p3m_portrait_matting.p3m.files.write import give_name
 from infer_p3m_portrait_matting.p3m.video.reader import VideoReader
 from infer_p3m_portrait_matting.p3m.video.sound import Sound
 from infer_p3m_portrait_matting.p3m.video.writers import open_writer
@@ -83,7 +84,7 @@ def rewrite(source, target, with_alpha):
                 picture = np.dstack([picture, alpha_of(*picture.shape[:2])])
             written.append(picture)
             writer.write(picture, piece)
-        writer.finish()
+        finish(writer)
     return written
 
 
@@ -132,4 +133,11 @@ def write_all(writer, frames):
     """Write frames with their own pictures, and finish."""
     for frame in frames:
         writer.write(frame.image, frame)
-    writer.finish()
+    finish(writer)
+
+
+def finish(writer):
+    """Complete a video and give its files their names."""
+    for name, unfinished in writer.complete().items():
+        give_name(unfinished, name, replaces=True)
+    writer.abandon()

@@ -1,13 +1,12 @@
 """Write a video as numbered pictures."""
 
-import os
 from pathlib import Path
 
 import numpy as np
 
 from ..files.encode import encode_png
 from ..files.write import Unfinished, naming
-from .numbered import number_in, numbered_files
+from .numbered import number_in
 from .reader import Frame
 from .sound import Sound
 
@@ -15,11 +14,11 @@ from .sound import Sound
 class SequenceWriter:
     """A sequence of PNG files, counted from 1; it holds neither the source's times nor its sound.
 
-    The files are written into a hidden folder beside the target and moved into place once the last is written. The
-    first file moves last: if it is there, all are.
+    The files are written into a hidden folder beside the target. The first file is to move into place last: if it is
+    there, all are.
 
     Args:
-        path: a pattern such as ``frames/%05d.png``. Files of an older sequence of that name are replaced.
+        path: a pattern such as ``frames/%05d.png``.
     """
 
     def __init__(self, path: Path) -> None:
@@ -44,17 +43,8 @@ class SequenceWriter:
         """Return the pictures by the names that they are to get, the first one last."""
         return {number_in(self.path, i): self._unfinished_picture(i) for i in range(self._count, 0, -1)}
 
-    def finish(self) -> None:
-        """Move all files into place."""
-        # Remove the first file first: without it, the others do not pass for a whole sequence.
-        for old in numbered_files(self.path):
-            old.unlink()
-        for name, picture in self.complete().items():
-            os.replace(picture, name)
-        self.abandon()
-
     def abandon(self) -> None:
-        """Remove what was written."""
+        """Remove what was written and was not renamed."""
         self._unfinished.remove()
 
     def _unfinished_picture(self, number: int) -> Path:

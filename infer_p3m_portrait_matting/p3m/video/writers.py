@@ -1,4 +1,4 @@
-"""Write videos, with alpha or without, frame by frame; they get their name when complete."""
+"""Write videos, with alpha or without, frame by frame, under a hidden name until they are complete."""
 
 import logging
 import os
@@ -32,7 +32,7 @@ _BT709, _LIMITED_RANGE = 1, 1
 
 
 class Writer(Protocol):
-    """Takes the pictures of a video. Until :meth:`finish`, nothing lies under the requested name."""
+    """Takes the pictures of a video. Nothing lies under the requested name; who calls :meth:`complete` renames."""
 
     def write(self, picture: np.ndarray, frame: Frame) -> None:
         """Add a picture, at the time of a frame."""
@@ -43,11 +43,8 @@ class Writer(Protocol):
     def complete(self) -> dict[Path, Path]:
         """Complete what was written; return each file by the name that it is to get, in the order of renaming."""
 
-    def finish(self) -> None:
-        """Complete what was written and give it its name, replacing any file of that name."""
-
     def abandon(self) -> None:
-        """Remove what was written."""
+        """Remove what was written and was not renamed."""
 
 
 def open_writer(path: Path, source: VideoReader) -> Writer:
@@ -160,17 +157,8 @@ class VideoWriter:
         self._unfinished.complete()
         return {self.path: self._unfinished.path}
 
-    def finish(self) -> None:
-        """Write the rest and give the file its name.
-
-        Raises:
-            OSError: the disk is full.
-        """
-        self.complete()
-        self._unfinished.take_name(replaces=True)
-
     def abandon(self) -> None:
-        """Remove what was written."""
+        """Remove what was written and was not renamed."""
         with suppress(self._av.error.FFmpegError, OSError):
             self._container.close()
         self._unfinished.remove()
