@@ -10,6 +10,7 @@ import pytest
 import infer_p3m_portrait_matting as package
 from infer_p3m_portrait_matting import p3m
 from infer_p3m_portrait_matting.p3m.checkpoints.weights import load_weights
+from infer_p3m_portrait_matting.p3m.files import read
 from infer_p3m_portrait_matting.p3m.metrics import Scores
 
 
@@ -45,6 +46,14 @@ def test_every_former_name_is_there():
         warnings.simplefilter("ignore", DeprecationWarning)
         assert [name for name in p3m._FORMER if not hasattr(p3m, name)] == []
     assert not set(p3m._FORMER) & set(p3m.__all__)
+
+
+def test_the_former_place_of_image_files_works_and_says_what_to_import_instead(monkeypatch):
+    monkeypatch.delitem(sys.modules, f"{p3m.__name__}.imaging.files", raising=False)
+    with pytest.warns(DeprecationWarning, match=r"version 3\.0 removes .*: import from .*p3m\.files\.read ") as caught:
+        import infer_p3m_portrait_matting.p3m.imaging.files as former
+    assert caught[0].filename == __file__
+    assert {name for name in former.__all__ if getattr(former, name) is not getattr(read, name)} == set()
 
 
 @pytest.mark.slow
