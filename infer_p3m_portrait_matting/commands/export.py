@@ -1,19 +1,13 @@
-"""``p3m export FOLDER``: the bundled model as ONNX files."""
+"""Run ``p3m export FOLDER``, which writes the bundled model as ONNX files."""
 
-import argparse
 from pathlib import Path
-from typing import NoReturn
 
-from ..p3m.files.paths import trouble_with, user_path
-from .console import say
+from ..p3m.files.paths import trouble_with
+from .console import Console, say, standard_output_free
+from .subcommand import Parser, path
 
 #: Largest difference between torch and the exported graphs.
 _BAR = 1e-4
-
-
-class _Parser(argparse.ArgumentParser):
-    def error(self, message: str) -> NoReturn:
-        self.exit(2, f"p3m export: error: {message}\n")
 
 
 def main(arguments: list[str]) -> int:
@@ -28,34 +22,34 @@ def main(arguments: list[str]) -> int:
     Raises:
         OSError: the folder or the weights file cannot be used.
     """
-    parser = _Parser(
-        prog="p3m export",
-        description="Write the model as ONNX files, with a README that shows how to run them.",
-        allow_abbrev=False,
-    )
-    parser.add_argument("FOLDER", type=user_path, help="a new folder")
+    parser = Parser("export", "Write the model as ONNX files, with a README that shows how to run them.")
+    parser.add_argument("FOLDER", type=path, help="a new folder")
     parser.add_argument("--model", default="mobile", metavar="NAME", help="default: mobile")
-    parser.add_argument("--weights", type=user_path, metavar="FILE", help="your own weights of that model")
+    parser.add_argument("--weights", type=path, metavar="FILE", help="your own weights of that model")
     parser.add_argument("--half", action="store_true", help="files of half the size: weights as float16")
     parser.add_argument("--check", action="store_true", help="compare the files with PyTorch; needs onnxruntime")
     given = parser.parse_args(arguments)
-    folder: Path = given.FOLDER
     if given.weights and (trouble := trouble_with(given.weights)):
         parser.error(f"--weights {given.weights} {trouble}")
+    with standard_output_free() as out:
+        return _export(given.FOLDER, given.model, given.weights, given.half, given.check, Console(out, quiet=False))
+
+
+def _export(folder: Path, model: str, own: Path | None, half: bool, check: bool, console: Console) -> int:
     # Torch takes seconds to load: only once the options are right.
     from ..p3m.onnx.export import export, import_packages, largest_differences, load_network, refuse_occupied
 
     try:
         refuse_occupied(folder)
-        import_packages("onnx", *(["onnxruntime"] if given.check else []))
-        network, weights = load_network(given.model, given.weights)
-        export(network, folder, weights, given.half, given.model)
+        import_packages("onnx", *(["onnxruntime"] if check else []))
+        network, weights = load_network(model, own)
+        export(network, folder, weights, half, model)
     except (ValueError, RuntimeError) as error:
         say(f"p3m: error: {error}")
         return 1
-    for path in sorted(folder.iterdir()):
-        print(path)
-    if not given.check:
+    for file in sorted(folder.iterdir()):
+        console.name(file)
+    if not check:
         return 0
     differences = largest_differences(network, folder)
     largest = max(differences.values())

@@ -4,6 +4,7 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import nullcontext, suppress
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
     from ..pipeline.pipeline import Pipeline
     from .convert import Report
 
+#: Subcommands and their modules. Where a file or folder of that name exists, it is matted all the same.
+_SUBCOMMANDS = {"export": "export", "check-weights": "check_weights"}
 #: Number of files to name among those that are not photos.
 _NAMED = 10
 _IN_THE_WAY = (
@@ -49,10 +52,9 @@ def main(arguments: list[str] | None = None) -> int:
     request = None
     arguments = sys.argv[1:] if arguments is None else arguments
     try:
-        if arguments[:1] == ["export"] and not os.path.lexists("export"):
-            from .export import main as export
-
-            return export(arguments[1:])
+        if arguments and arguments[0] in _SUBCOMMANDS and not os.path.lexists(arguments[0]):
+            status: int = import_module(f".{_SUBCOMMANDS[arguments[0]]}", __package__).main(arguments[1:])
+            return status
         request = options.parse(arguments)
         with standard_output_free() as out:
             return _run(request, Console(out, request.quiet))

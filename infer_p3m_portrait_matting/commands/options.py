@@ -27,6 +27,7 @@ examples:
 
 _STATUS = """\
 p3m export FOLDER writes the model as ONNX files; p3m export --help has its options.
+p3m check-weights FILE tells which network a weights file is for, where it is from, and whether it can be used.
 Exit status: 0 when all is done, 1 when anything failed, 2 when the options are wrong, 130 after Ctrl-C."""
 
 #: What differs from the task, for the help.

@@ -184,6 +184,12 @@ def test_a_missing_package_is_named_with_the_command_that_installs_it(package, o
     assert not (tmp_path / "new").exists()
 
 
+def test_names_of_the_files_are_escaped(monkeypatch, capsys, tmp_path):
+    monkeypatch.setattr(exporting, "export", lambda network, folder, *_: (folder.mkdir(), (folder / "a.onnx").touch()))
+    assert main(["export", str(tmp_path / "red\x1b[31m")]) == 0
+    assert capsys.readouterr().out == f"{tmp_path}/red\\x1b[31m/a.onnx\n"
+
+
 def test_a_photo_called_export_is_still_a_photo(monkeypatch, tmp_path, capsys):
     monkeypatch.chdir(tmp_path)
     Path("export").write_bytes(b"no photo")

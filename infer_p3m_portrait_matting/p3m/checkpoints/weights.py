@@ -7,6 +7,7 @@ import zipfile
 from os import PathLike
 from pathlib import Path
 from pickle import UnpicklingError
+from typing import NamedTuple
 
 import torch
 from safetensors import SafetensorError
@@ -24,6 +25,20 @@ from .published import layout_digest, rename_published
 
 #: Bytes that a weights file may have; the largest published one has some 160 MB.
 _LARGEST = 2**31
+
+
+class Checkpoint(NamedTuple):
+    """The content of a weights file.
+
+    Attributes:
+        sha256: of the file, in hexadecimal digits.
+        layout: the :func:`~.published.layout_digest` of the tensors under the names in the file.
+        tensors: the tensors on the CPU, by our names; :func:`differences` tells whether they fit a network.
+    """
+
+    sha256: str
+    layout: str
+    tensors: dict[str, Tensor]
 
 
 def fetch_weights(name: str, base_url: str) -> Path:
@@ -92,18 +107,32 @@ def read_weights(path: str | PathLike[str]) -> dict[str, Tensor]:
     Raises:
         FileNotFoundError, WeightsError: as :func:`load_weights`.
     """
+    return read_checkpoint(path).tensors
+
+
+def read_checkpoint(path: str | PathLike[str]) -> Checkpoint:
+    """Read the tensors of a ``.safetensors`` file or of a published checkpoint, with the digests that identify it.
+
+    Raises:
+        FileNotFoundError, WeightsError: as :func:`load_weights`.
+    """
     path = Path(path)
+    content, digest = _read(path)
     if path.suffix.lower() != ".safetensors":
-        return rename_published(_checkpoint(_read(path), path), path)
-    content = _read(path)
+        published = _checkpoint(content, path)
+        return Checkpoint(digest, layout_digest(published), rename_published(published, path))
     try:
-        return load(content)
+        tensors = load(content)
     except (SafetensorError, OSError, ValueError, KeyError) as error:
         raise WeightsError(f"weights file {path} cannot be read; it may be truncated: {_first_line(error)}") from error
+    return Checkpoint(digest, layout_digest(tensors), tensors)
 
 
-def _read(path: Path) -> bytes:
+def _read(path: Path) -> tuple[bytes, str]:
     """All of a weights file, checked by its SHA-256: what is checked is what is loaded, whoever writes meanwhile.
+
+    Returns:
+        The content and its SHA-256.
 
     Raises:
         FileNotFoundError, WeightsError: as :func:`load_weights`.
@@ -126,7 +155,7 @@ def _read(path: Path) -> bytes:
             f"weights file {path} is not what was downloaded (its SHA-256 is not the one in {path.name}.sha256): "
             "delete both files to fetch it again"
         )
-    return content
+    return content, digest
 
 
 def _refuse_other_digest(content: bytes, path: Path) -> str:
@@ -223,6 +252,25 @@ def fill(model: P3MNet, tensors: dict[str, Tensor], source: str | PathLike[str])
         WeightsError: names or shapes differ, or a value is not finite; the message lists the difference.
     """
     wanted = model.state_dict()
+    problems = differences(wanted, tensors)
+    if problems:
+        listed = "; ".join(problems[:8]) + ("; ..." if len(problems) > 8 else "")
+        raise WeightsError(f"weights file {source} does not fit this network, {len(problems)} differences: {listed}")
+    # One tensor at a time, so that no second copy of the network is in memory.
+    for name, tensor in wanted.items():
+        tensor.copy_(tensors[name])
+
+
+def differences(wanted: dict[str, Tensor], tensors: dict[str, Tensor]) -> list[str]:
+    """Compare tensors with those of a network.
+
+    Args:
+        wanted: the network's state_dict, which may lie on the device "meta": its values do not count.
+        tensors: tensors by our names, as :func:`fill` takes them.
+
+    Returns:
+        One phrase for each tensor that is missing, unknown, of another shape or kind, or not finite; none if all fit.
+    """
     problems = [f"missing {name}" for name in wanted if name not in tensors]
     problems += [f"unknown {shown(name)}" for name in tensors if name not in wanted]
     for name, tensor in tensors.items():
@@ -237,12 +285,7 @@ def fill(model: P3MNet, tensors: dict[str, Tensor], source: str | PathLike[str])
         # Finite must be what the network gets: 1e300 in float64 is, and in float32 it is not.
         elif not torch.isfinite(tensor.to(wanted[name].dtype)).all():
             problems.append(f"{name} holds values that are not finite in {wanted[name].dtype}")
-    if problems:
-        listed = "; ".join(problems[:8]) + ("; ..." if len(problems) > 8 else "")
-        raise WeightsError(f"weights file {source} does not fit this network, {len(problems)} differences: {listed}")
-    # One tensor at a time, so that no second copy of the network is in memory.
-    for name, tensor in wanted.items():
-        tensor.copy_(tensors[name])
+    return problems
 
 
 def save_weights(model: P3MNet, path: str | PathLike[str]) -> None:
