@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from .convert import Report
 
 #: Subcommands and their modules. Where a file or folder of that name exists, it is matted all the same.
-_SUBCOMMANDS = {"export": "export", "check-weights": "check_weights"}
+SUBCOMMANDS = {"export": "export", "check-weights": "check_weights"}
 #: Number of files to name among those that are not photos.
 _NAMED = 10
 _IN_THE_WAY = (
@@ -52,8 +52,8 @@ def main(arguments: list[str] | None = None) -> int:
     request = None
     arguments = sys.argv[1:] if arguments is None else arguments
     try:
-        if arguments and arguments[0] in _SUBCOMMANDS and not os.path.lexists(arguments[0]):
-            status: int = import_module(f".{_SUBCOMMANDS[arguments[0]]}", __package__).main(arguments[1:])
+        if arguments and arguments[0] in SUBCOMMANDS and not os.path.lexists(arguments[0]):
+            status: int = import_module(f".{SUBCOMMANDS[arguments[0]]}", __package__).main(arguments[1:])
             return status
         request = options.parse(arguments)
         with standard_output_free() as out:

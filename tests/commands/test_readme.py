@@ -23,6 +23,7 @@ import pytest
 from ikomia_plugin import NAME, ROOT
 from package_plugin import build
 
+from infer_p3m_portrait_matting.commands.main import SUBCOMMANDS
 from infer_p3m_portrait_matting.p3m import __version__
 from infer_p3m_portrait_matting.pipeline.settings import Settings
 
@@ -249,10 +250,10 @@ def test_every_parameter_is_in_the_table():
 
 @pytest.fixture
 def options(monkeypatch, capsys):
-    """The --help of a module that ``python -m`` runs: module name -> text."""
+    """The --help of a module that ``python -m`` runs: module name, and a subcommand if there is one -> text."""
 
-    def read(module: str) -> str:
-        monkeypatch.setattr(sys, "argv", [module, "--help"])
+    def read(module: str, *subcommand: str) -> str:
+        monkeypatch.setattr(sys, "argv", [module, *subcommand, "--help"])
         with pytest.raises(SystemExit) as caught:
             runpy.run_module(module, run_name="__main__", alter_sys=True)
         assert caught.value.code == 0
@@ -283,7 +284,8 @@ def test_shell_commands_exist(guide, options):
         elif program in ("python", "p3m"):
             assert program == "p3m" or arguments[0] == "-m", arguments
             module, words = (NAME, arguments) if program == "p3m" else (arguments[1], arguments[2:])
-            known = options(module)
+            subcommand = words[:1] if program == "p3m" and words[0] in SUBCOMMANDS else []
+            known = options(module, *subcommand)
             for word in words:
                 assert not word.startswith("--") or f"{word.split('=')[0]} " in known, arguments
 
