@@ -24,8 +24,8 @@ def _bare_convolutions(widths: tuple[int, ...]) -> nn.ModuleList:
     return nn.ModuleList(nn.Conv2d(c_in, c_out, 3, padding=1) for c_in, c_out in pairwise(widths))
 
 
-#: d4, d3, d2, d1 of the segmentation decoder, for the matting decoder: at H/16, H/8, H/4 and, since d1 is large and
-#: may be wanted only in parts, before it is enlarged from H/4 to H/2.
+#: d4, d3, d2, d1 of the segmentation decoder, for the matting decoder: float [N, C, h, w] at H/16, H/8, H/4 and H/4. d1
+#: is not yet enlarged to H/2: there it is large, and the matting decoder may need only parts of it.
 Pyramid = tuple[Tensor, Tensor, Tensor, Tensor]
 
 
@@ -61,11 +61,11 @@ class SegmentationDecoder(nn.Module):
         self.head = _bare_convolutions(widths)
 
     def forward(self, e4: Tensor, sides: bool = False) -> Segmentation:
-        """Segment.
+        """Predict the class of each pixel.
 
         Args:
             e4: float [N, C, H/32, W/32].
-            sides: whether to give the side logits too (training).
+            sides: whether to compute the side logits, too (for training).
         """
         pyramid, side_logits = self.pyramid(e4, sides)
         x = self.dbfi_0(upsample(pyramid[-1], 2), e4)
@@ -77,7 +77,15 @@ class SegmentationDecoder(nn.Module):
         return Segmentation(pyramid, x, side_logits)
 
     def pyramid(self, e4: Tensor, sides: bool = False) -> tuple[Pyramid, tuple[Tensor, ...]]:
-        """Decode down to level 1: the pyramid, and the side logits of levels 2 and 1 if they are asked for."""
+        """Decode down to level 1.
+
+        Args:
+            e4: float [N, C, H/32, W/32].
+            sides: whether to compute the side logits, too.
+
+        Returns:
+            The pyramid, and the side logits of levels 2 and 1, float [N, 3, H, W] each; none unless requested.
+        """
         side_logits: tuple[Tensor, ...] = ()
         d4 = upsample(self.d4(e4), 2)
         d3 = upsample(self.d3(d4), 2)
@@ -116,8 +124,8 @@ class MattingDecoder(nn.Module):
         Args:
             features: all of the encoder's features.
             pyramid: d4 to d1 of the segmentation decoder.
-            wanted: bool [N, 1, h, w] of any size, where the local alpha is wanted; None wants all of it. Here it
-                changes nothing; :class:`~.in_strips.MattingDecoderInWindows` leaves out the rest.
+            wanted: bool [N, 1, h, w] of any size: where the local alpha is wanted; None for everywhere. This class
+                ignores it; :class:`~.in_strips.MattingDecoderInWindows` computes only the wanted parts.
 
         Returns:
             float [N, 1, H, W] in [0, 1].
@@ -125,11 +133,19 @@ class MattingDecoder(nn.Module):
         x = self.down_to_level_1(features, pyramid)
         x = self.level_0(upsample(pyramid[3], 2), enlarge(x, features, 1), features.e0p, features.pool_e0(2))
         logits = self.logits(enlarge(x, features, 0), features.e0).float()
-        # Those beyond the range of float16: the sigmoid would hide them.
+        # The sigmoid would hide logits beyond the range of float16, so they become NaN.
         return torch.sigmoid(torch.where(logits.isfinite(), logits, float("nan")))
 
     def down_to_level_1(self, features: Features, pyramid: Pyramid) -> Tensor:
-        """Decode from H/32 to H/4: all levels that are small enough to be computed as a whole."""
+        """Decode from H/32 to H/4: all levels that are small enough to be computed as a whole.
+
+        Args:
+            features: all of the encoder's features.
+            pyramid: d4 to d1 of the segmentation decoder.
+
+        Returns:
+            float [N, C, H/4, W/4].
+        """
         f, (d4, d3, d2, _) = features, pyramid
         x = enlarge(self.d4(f.e4), f, 4)
         x = enlarge(self.d3(self.tfi_3(d4, x, f.e3)), f, 3)
@@ -137,11 +153,29 @@ class MattingDecoder(nn.Module):
         return self.d1(self.sbfi_1.refine(self.tfi_1(d2, x, f.e1), f.pool_e0(4)))
 
     def level_0(self, d1: Tensor, x: Tensor, e0p: Tensor, e0_pooled: Tensor) -> Tensor:
-        """Decode at H/2."""
+        """Decode at H/2; every argument may be the same window of its map.
+
+        Args:
+            d1: the segmentation decoder's d1, enlarged: float [N, C, H/2, W/2].
+            x: the result of :meth:`down_to_level_1`, enlarged: the same shape.
+            e0p: the encoder's feature: the same shape.
+            e0_pooled: e0, pooled at a stride of 2: float [N, channels of e0, H/2, W/2].
+
+        Returns:
+            float [N, C', H/2, W/2].
+        """
         return self.d0(self.sbfi_0.refine(self.tfi_0(d1, x, e0p), e0_pooled))
 
     def logits(self, x: Tensor, e0: Tensor | None) -> Tensor:
-        """Compute alpha before its sigmoid, at H x W."""
+        """Compute the local alpha before its sigmoid.
+
+        Args:
+            x: the result of :meth:`level_0`, enlarged: float [N, C, H, W].
+            e0: float [N, C, H, W]; only a head that sees e0 needs it.
+
+        Returns:
+            float [N, 1, H, W].
+        """
         if self.channels.head_sees_e0:
             assert e0 is not None
             x = torch.cat([x, e0], 1)
@@ -151,6 +185,15 @@ class MattingDecoder(nn.Module):
 
 
 def enlarge(x: Tensor, features: Features, level: int) -> Tensor:
-    """Enlarge a map twice as the encoder left that level: by unpooling, or bilinearly after a strided convolution."""
+    """Enlarge a map by 2, as the encoder halved it: by max-unpooling, or bilinearly after a strided convolution.
+
+    Args:
+        x: float [N, C, h, w].
+        features: the encoder's features.
+        level: the halving to undo, 0 (of H to H/2) to 4 (of H/16 to H/32).
+
+    Returns:
+        float [N, C, 2h, 2w].
+    """
     indices = features.indices[level]
     return upsample(x, 2) if indices is None else max_unpool(x, indices, features.overlapping)

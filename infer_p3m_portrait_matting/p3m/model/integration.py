@@ -9,13 +9,13 @@ def upsample(x: Tensor, factor: int) -> Tensor:
     """Enlarge a map bilinearly (align_corners=False): float [N, C, H, W] to [N, C, factor * H, factor * W]."""
     y = F.interpolate(x, scale_factor=factor, mode="bilinear", align_corners=False)
     if y.requires_grad and y.is_contiguous(memory_format=torch.channels_last):
-        # Where maps are joined, the gradient is a slice, and on a CPU PyTorch's backward is far slower on a slice.
+        # The gradient of a concatenation is a slice, on which PyTorch's backward is far slower on a CPU.
         y.register_hook(lambda gradient: gradient.contiguous(memory_format=torch.channels_last))
     return y
 
 
 def _add(x: Tensor, fresh: Tensor) -> Tensor:
-    """x + fresh, into the memory of ``fresh`` unless a gradient needs that."""
+    """Compute x + fresh in the memory of ``fresh``, unless a gradient needs that memory."""
     return x + fresh if torch.is_grad_enabled() else fresh.add_(x)
 
 
@@ -63,7 +63,7 @@ class SBFI(nn.Module):
         return self.refine(decoder, F.max_pool2d(e0, 2, self.stride))
 
     def refine(self, decoder: Tensor, pooled: Tensor) -> Tensor:
-        """Refine float [N, channels, h, w] by e0 pooled already, float [N, e0_channels, h, w]; same shape out."""
+        """Refine float [N, channels, h, w] by the pooled e0, float [N, e0_channels, h, w]; same shape out."""
         x = torch.cat([self.transform1(decoder), self.transform2(pooled)], 1)
         return _add(decoder, self.relu(self.bn1(self.conv1(x))))
 

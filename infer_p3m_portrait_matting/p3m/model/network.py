@@ -19,7 +19,7 @@ class P3MOutput(NamedTuple):
     Attributes:
         logits: [N, 3, H, W], segmentation logits (background, unknown, foreground).
         local_alpha: [N, 1, H, W] in [0, 1], the matting decoder's alpha, valid in the unknown area.
-        alpha: [N, 1, H, W] in [0, 1], both fused.
+        alpha: [N, 1, H, W] in [0, 1], fused from the classes and the local alpha.
         side_logits: three [N, 3, H, W], from dBFI 2, 1 and 0 (deep supervision in training).
     """
 
@@ -30,12 +30,12 @@ class P3MOutput(NamedTuple):
 
 
 def classify(logits: Tensor, unknown_above: float | None = None) -> Tensor:
-    """Decide for one class per pixel.
+    """Choose one class per pixel.
 
     Args:
         logits: float [N, 3, H, W].
-        unknown_above: a pixel is unknown where its probability of being so exceeds this, in [0, 1), and otherwise takes
-            the likelier of background and foreground. None takes the likeliest class, as published.
+        unknown_above: a threshold in [0, 1). A pixel whose probability of "unknown" exceeds it is unknown; any other
+            takes the likelier of background and foreground. None takes the likeliest class, as published.
 
     Returns:
         int64 [N, 1, H, W]: :data:`BACKGROUND`, :data:`UNKNOWN` or :data:`FOREGROUND`.
@@ -61,7 +61,7 @@ def fuse(logits: Tensor, local_alpha: Tensor) -> Tensor:
     """
     classes = classify(logits)
     alpha = torch.where(classes == UNKNOWN, local_alpha, (classes == FOREGROUND).to(local_alpha.dtype))
-    # The largest of values that are not finite says nothing.
+    # Where a logit is not finite, the largest one means nothing.
     return torch.where(logits.isfinite().all(1, keepdim=True), alpha, float("nan"))
 
 
@@ -73,7 +73,7 @@ class P3MNet(nn.Module):
     bit for bit.
 
     Args:
-        encoder: what gives the :class:`~.encoders.features.Features`.
+        encoder: computes the :class:`~.encoders.features.Features`.
         channels: the variant's channel table.
     """
 
@@ -82,7 +82,7 @@ class P3MNet(nn.Module):
         self.encoder = encoder
         self.segmentation = SegmentationDecoder(channels)
         self.matting = MattingDecoder(channels)
-        #: The number format in which it computes, but for parts that preparing leaves in float32.
+        #: The number format of the network, except for the parts that stay in float32 (see :mod:`.prepare`).
         self.dtype = torch.float32
 
     def forward(self, x: Tensor) -> P3MOutput:
@@ -110,7 +110,8 @@ class P3MNet(nn.Module):
 
         Args:
             x: as for every method.
-            wanted: bool [N, 1, h, w] of any size, where it is wanted; elsewhere it may be 0. None wants all of it.
+            wanted: bool [N, 1, h, w] of any size: where the local alpha is wanted; elsewhere it may be 0. None for
+                everywhere.
         """
         _check(x)
         features = self.encoder(x)

@@ -106,8 +106,8 @@ def prepare_for_inference(
     """Turn a trained network into the one that inference runs.
 
     Batch norms are folded, convolutions fused, weights are cast to ``dtype`` and laid out for the device, all once. In
-    half precision, the parts that small differences decide stay in float32: the head of the segmentation, the ``exact``
-    modules, and constants.
+    half precision, the parts that are sensitive to rounding stay in float32: the head of the segmentation, the
+    ``exact`` modules, and constants.
 
     Args:
         model: the network; it is changed in place.
@@ -135,7 +135,7 @@ def prepare_for_inference(
 
 
 def _cast_between_modules(model: P3MNet, dtype: torch.dtype) -> None:
-    """Let maps change their number format where a module takes another; fused layers do so themselves."""
+    """Cast maps where a module needs another number format; fused layers cast their inputs themselves."""
 
     def encoded(_: nn.Module, __: tuple, f: Features) -> Features:
         e0, pooled = (None if x is None else x.to(dtype) for x in (f.e0, f.e0_pooled))
@@ -157,15 +157,15 @@ def _cast_between_modules(model: P3MNet, dtype: torch.dtype) -> None:
 
 
 def _give_back_memory() -> None:
-    """Return to the system what the weights took on their way here: glibc would keep it (others have no such call)."""
+    """Return the memory of copied weights to the system: glibc would keep it (other C libraries have no such call)."""
     with suppress(OSError, AttributeError):
         ctypes.CDLL(None).malloc_trim(0)
 
 
 def _fused(layer: nn.Module, activation: nn.Module | None = None) -> nn.Module | None:
-    """Fuse a layer with the activation after it; None if it is no layer that can be, or no activation that can."""
+    """Fuse a layer with the activation after it; None if the layer or the activation cannot be fused."""
     kind = None if activation is None else type(activation)
-    # Other subclasses may do more than their fields tell.
+    # A subclass may do more than its fields say, so the type must be exact.
     if type(layer) is nn.Linear and (activation is None or (kind is nn.GELU and activation.approximate == "none")):
         return FusedLinear(layer, gelu=kind is nn.GELU)
     if _is_fusible(layer) and (kind is None or kind in ACTIVATIONS):

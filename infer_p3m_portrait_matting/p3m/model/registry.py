@@ -18,17 +18,18 @@ class Variant:
         name: name of the model, in lower case.
         encoder: module in ``encoders/`` and the class in it, "module:Class", which builds the encoder without weights.
         channels: the decoders' channel table.
-        about: what a user should know who chooses a model: the end of a sentence that begins with its name and "is".
+        about: what tells this model from the others; it completes the sentence "NAME is ...".
         global_bound: upper limit of the long side in pixels for the global pass and RESIZE, or None for no limit.
-        unknown_above: HYBRID's rule for the unknown area (see :func:`~.network.classify`); it belongs to the weights.
+        unknown_above: HYBRID's rule for the unknown area (see :func:`~.network.classify`); it depends on the weights.
         second_look: how large a mistake HYBRID lets the local alpha correct
             (:class:`~..inference.second_look.SecondLook`); zeros correct nothing, as published.
         published_file: name of the checkpoint that the paper's authors published, or None.
         published_layout: the published checkpoint's :func:`~.published.layout_digest`, or None.
-        published_sha256: of the published checkpoint, once somebody has it; ``tools/pin_weights.py --published FOLDER``
-            writes it here.
+        published_sha256: SHA-256 of the published checkpoint, or None while it is not known;
+            ``tools/pin_weights.py --published FOLDER`` writes it here.
         bundled_file: name of the weights file shipped with this package, or None.
-        bundled_sha256: of the bundled file: ``python tools/pin_weights.py`` writes it here after the file was replaced.
+        bundled_sha256: SHA-256 of the bundled file; ``python tools/pin_weights.py`` writes it here after the file was
+            replaced.
         exact: modules of the network that half precision leaves in float32, besides the segmentation's head.
     """
 
@@ -76,7 +77,7 @@ _MOBILE = (
     (24, 16, 16),
     (16, 16),
 )
-#: Strands are a matter of the fine levels: there the matting decoder is wider.
+#: The fine levels decide how well strands of hair come out, so the matting decoder is wider there.
 _MOBILE_MATTING = (*_MOBILE[:3], (24, 32, 16), (16, 32, 32))
 
 _VARIANTS = (
@@ -87,8 +88,8 @@ _VARIANTS = (
         about="the published ResNet-34",
         published_file="p3mnet_pretrained_on_p3m10k.pth",
         published_layout="de8efe4778317589919fa3dc52319190bedc7702695eb80e740a7c9de2121209",
-        # Where the pools find their maxima decides where unpooling puts values, and those behind the first convolution
-        # follow every rounding.
+        # Unpooling puts values where the pools found their maxima, and rounding in the first convolution moves the
+        # maxima.
         exact=("encoder.conv1",),
     ),
     Variant(
@@ -98,7 +99,7 @@ _VARIANTS = (
         about="the published ViTAE-S, the most accurate",
         published_file="P3M-Net_ViTAE-S_trained_on_P3M-10k.pth",
         published_layout="155b097592542a8fccc218a3ddd9f3f59439a370f8af413dcc14cc3e88f4c78c",
-        # For the same reason; the norms give the maps that are pooled.
+        # For the same reason: the outputs of these norms are pooled.
         exact=("encoder.stages.0", *(f"encoder.stages.{index}.reduction.norm" for index in (1, 2, 3))),
     ),
     Variant(
@@ -111,8 +112,7 @@ _VARIANTS = (
         bundled_file="p3m_mobile.safetensors",
         bundled_sha256="648f731cd9fe214e8240faa650e2dbbc4d6e00aa91ee51c59410f5b01ba8eb35",
         # The rounding of these thin layers adds up to several 1/255 in hair. The matting decoder and the layer that
-        # gives e0 do most of the work, and their rounding, but for that of the decoder's first and last layers, does
-        # not show.
+        # computes e0 do most of the work; except in the decoder's first and last layers, their rounding does not show.
         exact=("encoder.stem.0", "encoder.backbone", "segmentation", "matting.d4", "matting.head.1", "matting.head.2"),
     ),
 )
@@ -125,7 +125,7 @@ def list_models() -> list[str]:
 
 
 def get_variant(name: str) -> Variant:
-    """Look a variant up, by its name in any case.
+    """Look up a variant by its name, in upper or lower case.
 
     Raises:
         ValueError: the name is not one of :func:`list_models`.
@@ -137,7 +137,7 @@ def get_variant(name: str) -> Variant:
 
 
 def known_digests() -> dict[str, str]:
-    """The SHA-256 of every weights file that is pinned: file name -> digest."""
+    """Return the SHA-256 of every weights file that is pinned: file name -> digest."""
     files = [(v.bundled_file, v.bundled_sha256) for v in _VARIANTS]
     files += [(v.published_file, v.published_sha256) for v in _VARIANTS]
     return {file: digest for file, digest in files if file and digest}

@@ -12,17 +12,18 @@ class Features(NamedTuple):
     """Encoder features, from full resolution down to 1/32.
 
     Attributes:
-        e0: at the input's height and width H x W; like all maps float [N, channels, height, width]. None where an
-            encoder computes strip by strip what is needed of it, ``e0_pooled``.
-        e0p: at H/2 x W/2.
-        e1: at H/4 x W/4.
-        e2: at H/8 x W/8.
-        e3: at H/16 x W/16.
-        e4: at H/32 x W/32.
+        e0: float [N, C, H, W], for an input of H x W; C differs from feature to feature and is in the variant's channel
+            table. None if the encoder computes e0 strip by strip and keeps only ``e0_pooled``.
+        e0p: float [N, C, H/2, W/2].
+        e1: float [N, C, H/4, W/4].
+        e2: float [N, C, H/8, W/8].
+        e3: float [N, C, H/16, W/16].
+        e4: float [N, C, H/32, W/32].
         indices: for levels 0 to 4 the max-pooling indices (:func:`~..kernels.pooling.pool`) that lead from that level
-            to the next, or None where a level was left by a strided convolution.
+            to the next, or None where a strided convolution leads to the next level.
         overlapping: whether the pools' windows were 3 x 3 (and may take one place several times) rather than 2 x 2.
-        e0_pooled: e0 pooled by windows of 2 x 2 at a stride of 2, where an encoder has it at hand.
+        e0_pooled: float [N, C, H/2, W/2], e0 after max-pooling by windows of 2 x 2 at a stride of 2; None if the
+            encoder has not computed it.
     """
 
     e0: Tensor | None
@@ -36,9 +37,9 @@ class Features(NamedTuple):
     e0_pooled: Tensor | None = None
 
     def pool_e0(self, stride: int) -> Tensor:
-        """Pool e0 by windows of 2 x 2 at a stride, as sBFI takes it."""
+        """Max-pool e0 by windows of 2 x 2 at a stride, as sBFI takes it: float [N, C, H / stride, W / stride]."""
         if self.e0_pooled is not None:
-            # The windows at a larger stride are some of those at a stride of 2.
+            # Every window of a larger stride is also a window of stride 2.
             step = stride // 2
             return self.e0_pooled[:, :, ::step, ::step].contiguous(memory_format=torch.channels_last)
         assert self.e0 is not None
@@ -53,11 +54,11 @@ class Encoder(nn.Module, ABC):
 
     @abstractmethod
     def forward(self, x: Tensor) -> Features:
-        """Compute all features."""
+        """Compute all features of float [N, 3, H, W]."""
 
     @abstractmethod
     def deepest(self, x: Tensor) -> Tensor:
-        """Compute only e4, which is all that the segmentation needs."""
+        """Compute only e4, the one feature that the segmentation decoder needs: float [N, C, H/32, W/32]."""
 
 
 def as_map(tokens: Tensor, height: int, width: int) -> Tensor:

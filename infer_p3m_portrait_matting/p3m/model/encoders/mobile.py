@@ -15,8 +15,8 @@ CHANNELS = 16
 class MobileEncoder(Encoder):
     """EfficientNet-Lite0 beside two small convolutions that keep the full resolution.
 
-    Channels: e0 16, e0p 16, e1 24, e2 40, e3 112, e4 320. Its downsamplings are strided convolutions, so that there
-    are no pooling indices: every level of ``indices`` is None.
+    Channels: e0 16, e0p 16, e1 24, e2 40, e3 112, e4 320. Strided convolutions halve the maps, so there are no pooling
+    indices: every level of ``indices`` is None.
     """
 
     def __init__(self) -> None:
@@ -32,10 +32,10 @@ class MobileEncoder(Encoder):
         self.backbone = timm.create_model(BACKBONE, features_only=True, pretrained=False)
 
     def forward(self, x: Tensor) -> Features:
-        """Compute all features (see :class:`Encoder`)."""
+        """Compute all features of float [N, 3, H, W] (see :class:`Encoder`)."""
         e0p, e1, e2, e3, e4 = self.backbone(x)
         return Features(self.stem(x), e0p, e1, e2, e3, e4, (None,) * 5)
 
     def deepest(self, x: Tensor) -> Tensor:
-        """Compute only e4."""
+        """Compute only e4: float [N, 3, H, W] to [N, 320, H/32, W/32]."""
         return self.backbone(x)[-1]

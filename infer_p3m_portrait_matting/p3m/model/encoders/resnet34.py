@@ -35,20 +35,27 @@ class ResNet34Encoder(Encoder):
         self.layer4 = _layer(256, 512, 3)
 
     def forward(self, x: Tensor) -> Features:
-        """Compute all features (see :class:`Encoder`)."""
+        """Compute all features of float [N, 3, H, W] (see :class:`Encoder`)."""
         e0 = self.first(x)
         return self.below(e0, *pool(e0, 3, 1))
 
     def deepest(self, x: Tensor) -> Tensor:
-        """Compute only e4."""
+        """Compute only e4: float [N, 3, H, W] to [N, 512, H/32, W/32]."""
         return self.deepest_below(F.max_pool2d(self.first(x), 3, 2, 1))
 
     def first(self, x: Tensor) -> Tensor:
-        """Compute e0."""
+        """Compute e0: float [N, 3, H, W] to [N, 64, H, W]."""
         return self.relu(self.bn1(self.conv1(x)))
 
     def below(self, e0: Tensor | None, e0p: Tensor, i0: Tensor, e0_pooled: Tensor | None = None) -> Features:
-        """Compute what follows from e0p; e0, its indices and ``e0_pooled`` are passed on."""
+        """Compute the features below e0p.
+
+        Args:
+            e0: float [N, 64, H, W] or None, passed on.
+            e0p: float [N, 64, H/2, W/2].
+            i0: indices of e0's pool, the shape of e0p, passed on.
+            e0_pooled: float [N, 64, H/2, W/2] or None, passed on.
+        """
         x, i1 = pool(e0p, 3, 1)
         e1 = self.layer1(x)
         x, i2 = pool(e1, 3, 1)
@@ -60,7 +67,7 @@ class ResNet34Encoder(Encoder):
         return Features(e0, e0p, e1, e2, e3, e4, (i0, i1, i2, i3, i4), True, e0_pooled)
 
     def deepest_below(self, e0p: Tensor) -> Tensor:
-        """Compute e4 from e0p."""
+        """Compute e4 from e0p: float [N, 64, H/2, W/2] to [N, 512, H/32, W/32]."""
         x = e0p
         for layer in (self.layer1, self.layer2, self.layer3, self.layer4):
             x = layer(F.max_pool2d(x, 3, 2, 1))

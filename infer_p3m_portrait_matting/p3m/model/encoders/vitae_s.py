@@ -24,7 +24,7 @@ PERFORMER_SEED = 20220329
 
 
 def performer_features(heads: int, m: int, head_dim: int, seed: int) -> Tensor:
-    """Orthogonal random features (Choromanski et al. 2021, section 3.2), the same on every machine and start.
+    """Draw orthogonal random features (Choromanski et al. 2021, section 3.2), the same on every machine and start.
 
     Args:
         heads: number of attention heads.
@@ -144,7 +144,7 @@ class Reduction(nn.Module):
         self.linear = nn.Linear(dim, out_dim, bias=False)
 
     def skip(self, x: Tensor) -> Tensor:
-        """Compute the skip feature, float [N, dim, h, w] in and out; what follows is pooled from it."""
+        """Compute the skip feature, float [N, dim, h, w] in and out; its pool leads to the next stage."""
         return as_map(self.norm(as_tokens(x)), *x.shape[2:])
 
     def tokens(self, x: Tensor) -> Tensor:
@@ -180,11 +180,11 @@ class Stage(nn.Module):
 class ViTAESEncoder(Encoder):
     """ViTAE-S whose downsamplings are 2 x 2 max-pools with indices.
 
-    Channels: e0 32, e0p 64, e1 64, e2 128, e3 256, e4 512. Works on non-square inputs; there is no positional
+    Channels: e0 32, e0p 64, e1 64, e2 128, e3 256, e4 512. The input need not be square, as there is no positional
     embedding.
     """
 
-    #: Four of :class:`Stage`; torch's own types do not say so.
+    #: Four instances of :class:`Stage`; the types of torch do not express that.
     stages: Any
 
     def __init__(self) -> None:
@@ -192,16 +192,23 @@ class ViTAESEncoder(Encoder):
         self.stages = nn.ModuleList(Stage(i) for i in range(4))
 
     def forward(self, x: Tensor) -> Features:
-        """Compute all features (see :class:`Encoder`)."""
+        """Compute all features of float [N, 3, H, W] (see :class:`Encoder`)."""
         e0 = conv_relu(self.stages[0].reduction.proj1, x)
         return self.below(e0, *pool(e0, 2, 0))
 
     def deepest(self, x: Tensor) -> Tensor:
-        """Compute only e4."""
+        """Compute only e4: float [N, 3, H, W] to [N, 512, H/32, W/32]."""
         return self.deepest_below(F.max_pool2d(conv_relu(self.stages[0].reduction.proj1, x), 2))
 
     def below(self, e0: Tensor | None, halved: Tensor, i0: Tensor, e0_pooled: Tensor | None = None) -> Features:
-        """Compute what follows from e0 after its pool; e0, its indices and ``e0_pooled`` are passed on."""
+        """Compute the features below e0.
+
+        Args:
+            e0: float [N, 32, H, W] or None, passed on.
+            halved: e0 after its pool, float [N, 32, H/2, W/2].
+            i0: indices of e0's pool, the shape of ``halved``, passed on.
+            e0_pooled: float [N, 32, H/2, W/2] or None, passed on.
+        """
         first, *others = self.stages
         e0p = conv_relu(first.reduction.proj2, halved)
         x, i1 = pool(e0p, 2, 0)
@@ -216,7 +223,7 @@ class ViTAESEncoder(Encoder):
         return Features(e0, e0p, e1, e2, e3, x, tuple(indices), e0_pooled=e0_pooled)
 
     def deepest_below(self, halved: Tensor) -> Tensor:
-        """Compute e4 from e0 after its pool."""
+        """Compute e4 from the pooled e0: float [N, 32, H/2, W/2] to [N, 512, H/32, W/32]."""
         first, *others = self.stages
         x = first(F.max_pool2d(conv_relu(first.reduction.proj2, halved), 2))
         for stage in others:

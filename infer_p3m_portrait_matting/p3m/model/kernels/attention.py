@@ -1,4 +1,4 @@
-"""Scaled dot-product attention, by whichever way is fast on the device."""
+"""Scaled dot-product attention, computed in the way that is fast on the device."""
 
 import torch
 from torch import Tensor
@@ -6,9 +6,9 @@ from torch.nn import functional as F
 
 from ...arrays import strips
 
-#: Tokens from which on a CPU multiplies strips of the scores faster than PyTorch's fused kernel does in half precision.
+#: From this many tokens on, strips of matrix products beat PyTorch's fused kernel on a CPU in half precision.
 _MANY_TOKENS = 1024
-#: Scores of a strip, in all heads: matrix products repeat no borders, but each pays for its start.
+#: Scores of a strip, in all heads. Matrix products repeat no borders, but starting each one costs time.
 _SCORES = 3 * 2**20
 #: A shift for the scores of a query is sought among every so-many-th key.
 _SAMPLED = 16
@@ -33,14 +33,15 @@ def attend(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
 
 
 def _attend_in_strips(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
-    """Attention by matrix products in bfloat16, which PyTorch's fused kernel leaves unused.
+    """Compute attention by matrix products in bfloat16, which PyTorch's fused kernel does not use.
 
-    The scores are rounded to 8 bits, and softmax turns a difference of scores into a ratio of weights. So they are
-    shifted first, each query's by about its largest, which changes nothing but the rounding: the scores near 0, which
-    weigh most, are then the most exact. The product itself does it, by one channel more, -shift in q and 1 in k.
+    The scores are rounded to 8 bits, and softmax turns a difference of scores into a ratio of weights. So about
+    the largest score of a query is subtracted from all its scores, which changes only the rounding: the scores that
+    weigh most are then near 0, where bfloat16 is the most exact. One more channel, -shift in q and 1 in k, makes the
+    product subtract the shift.
     """
     n, heads, tokens, channels = q.shape
-    # A second channel, of zeros, keeps their number even.
+    # A second channel, of zeros, keeps the number of channels even.
     keys = F.pad(k * channels**-0.5, (0, 2)).transpose(2, 3).contiguous()
     keys[:, :, channels] = 1
     sampled = keys[:, :, :channels, ::_SAMPLED].contiguous()

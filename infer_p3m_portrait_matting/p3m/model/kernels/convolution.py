@@ -18,10 +18,10 @@ ACTIVATIONS: dict[type[nn.Module] | None, _Activation] = {
 }
 _NO_ACTIVATION: _Activation = ("none", [], lambda x: x)
 
-#: Pixels of a map below which a 1 x 1 convolution with many weights is a plain matrix product: for such a map oneDNN
-#: may lay all its weights out anew in every run, which takes up to 30 times as long as the convolution.
+#: For a map of fewer pixels, a 1 x 1 convolution with many weights is a plain matrix product: oneDNN may lay out
+#: all the weights anew in every run, which takes up to 30 times as long as the convolution.
 _FEW_PIXELS = 1024
-#: Weights that are many.
+#: From this number on, weights are "many".
 _MANY_WEIGHTS = 2**16
 
 

@@ -18,7 +18,7 @@ class StripwiseBlock(nn.Module):
         block: a fused block, for a CPU.
     """
 
-    #: Modules; timm's own types do not say so.
+    #: Modules; the types of timm do not express that.
     widen: Any
     depthwise: Any
     narrow: Any
@@ -33,7 +33,7 @@ class StripwiseBlock(nn.Module):
 
     @staticmethod
     def fits(module: nn.Module) -> TypeGuard[InvertedResidual | DepthwiseSeparableConv]:
-        """Tell whether the module is such a block, without anything that a strip alone cannot compute."""
+        """Tell whether a module is such a block and each strip of its result depends on few rows of its input."""
         if type(module) not in (InvertedResidual, DepthwiseSeparableConv):
             return False
         # Squeeze-and-excitation sees the whole map.
@@ -52,19 +52,19 @@ class StripwiseBlock(nn.Module):
         return parts[0] if len(parts) == 1 else torch.cat(parts, 2)
 
     def _strip(self, x: Tensor, rows: slice) -> Tensor:
-        # The convolution pads what it is given; rows that saw this in the middle of the map are cut off.
+        # The convolution pads each strip; inside the map, the rows that the padding reached are cut off.
         seen = widen(rows, self.depthwise.weight.shape[2] // 2, x.shape[2])
         y = self.narrow(self.depthwise(self.widen(x[:, :, seen]))[:, :, within(rows, seen)])
         return y.add_(x[:, :, rows]) if self.has_skip else y
 
     def _strip_of_half(self, x: Tensor, rows: slice) -> Tensor:
         height, kernel = x.shape[2], self.depthwise.weight.shape[2]
-        # What "same" padding adds on both sides: all of the kernel but 2, the smaller half first.
+        # "Same" padding adds the kernel's size minus 2 in all, the smaller half first.
         left = (kernel - 2) // 2
         right = kernel - 2 - left
         top, bottom = 2 * rows.start - left, 2 * rows.stop + right
         border = left, right, max(-top, 0), max(bottom - height, 0)
-        # Before the map is widened, as it is small then. The border must be zero after it, though.
+        # Pad before the map is widened, while it is small. The border must be zero after the widening, though.
         y = self.widen(F.pad(x[:, :, max(top, 0) : bottom], border))
         for side, (before, after) in ((3, border[:2]), (2, border[2:])):
             y.narrow(side, 0, before).zero_()

@@ -4,12 +4,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-#: Tokens for which oneDNN lays the weights out; any other number computes well with them too.
+#: Number of tokens for which oneDNN lays the weights out; the layout also suits any other number.
 _TOKENS = 1024
 
 
 class FusedLinear(nn.Module):
-    """A Linear, followed by GELU if asked for.
+    """A Linear, followed by GELU if requested.
 
     On a CPU, oneDNN does everything in one kernel, with weights laid out once. Elsewhere the steps follow one another.
 

@@ -21,7 +21,7 @@ def pool(x: Tensor, kernel: int, padding: int) -> tuple[Tensor, Tensor]:
         padding: border in pixels.
 
     Returns:
-        float [N, C, H/2, W/2], and indices of the same shape: int64 where a gradient is wanted, else int16
+        float [N, C, H/2, W/2], and indices of the same shape: int64 if a gradient is required, else int16
         (:func:`~.unpool.to_steps`).
     """
     if torch.is_grad_enabled() and x.requires_grad:
@@ -36,15 +36,17 @@ def pool(x: Tensor, kernel: int, padding: int) -> tuple[Tensor, Tensor]:
 
 
 def pool_rows(x: Tensor, kernel: int, padding: int, at_top: bool, pooled: Tensor, steps: Tensor | None) -> None:
-    """Max-pool some rows: ``x`` begins ``padding`` rows above the first window's centre, except at the top of the map.
+    """Max-pool some rows of a map.
+
+    ``x`` begins ``padding`` rows above the first window's centre, except at the top of the map.
 
     Args:
         x: as for :func:`pool`, with the rows that the windows reach.
         kernel: as for :func:`pool`.
         padding: as for :func:`pool`.
-        at_top: whether the first row of ``x`` is the map's.
+        at_top: whether the first row of ``x`` is the first row of the map.
         pooled: where to write the maxima.
-        steps: where to write the place of each in its window, int16; or None.
+        steps: where to write the place of each maximum in its window, int16; or None.
     """
     indices = torch.empty_like(pooled, dtype=torch.int64)
     sides = (padding if at_top else 0, padding)
@@ -55,7 +57,7 @@ def pool_rows(x: Tensor, kernel: int, padding: int, at_top: bool, pooled: Tensor
 
 
 def pool_pairs(x: Tensor, out: Tensor) -> None:
-    """Max-pool by windows of 2 x 2 at a stride of 2, without looking for the places of the maxima, which takes longer.
+    """Max-pool by windows of 2 x 2 at a stride of 2, without the places of the maxima, which take longer to find.
 
     Args:
         x: float [N, C, H, W], H and W even, channels_last.
@@ -102,7 +104,7 @@ def convolve_and_pool(
 
 
 def convolve_and_pool_only(convolution: FusedConv2d, x: Tensor, kernel: int, padding: int) -> Tensor:
-    """:func:`convolve_and_pool` without what only the matting decoder needs: float [N, C, H/2, W/2]."""
+    """Compute only ``pooled`` of :func:`convolve_and_pool`, without what the matting decoder needs."""
     pooled = _half(convolution, x)
     for e0, _, half in _e0_in_strips(convolution, x, padding):
         pool_rows(e0, kernel, padding, not half.start, pooled[:, :, half], None)
@@ -116,7 +118,7 @@ def _half(convolution: FusedConv2d, x: Tensor) -> Tensor:
 
 
 def _e0_in_strips(convolution: FusedConv2d, x: Tensor, above: int) -> Iterator[tuple[Tensor, int, slice]]:
-    """Yield strips of e0, each with the number of rows that it repeats from the one before, and its rows at H/2."""
+    """Yield strips of e0, each with the number of rows repeated from the strip before, and the strip's rows at H/2."""
     n, _, height, width = x.shape
     border = convolution.weight.shape[2] // 2
     x = F.pad(x, (0, 0, border, border)).contiguous(memory_format=torch.channels_last)

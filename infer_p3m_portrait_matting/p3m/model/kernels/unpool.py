@@ -7,8 +7,8 @@ from torch.nn import functional as F
 from ...arrays import strips
 from .windows import cut
 
-#: Where a pooled value is, and where a later one (in row-major order) is whose 3 x 3 window overlaps its own: to the
-#: right, below left, below, below right. The last pair that applies names the last claimant.
+#: Pairs of places: of a pooled value, and of a later value (in row-major order) whose 3 x 3 window overlaps: to the
+#: right, below left, below, below right. The last pair that applies gives the last value that claims a place.
 _ALL, _FIRST, _LAST = slice(None), slice(None, -1), slice(1, None)
 _LATER = (
     ((..., _ALL, _FIRST), (..., _ALL, _LAST)),
@@ -17,18 +17,18 @@ _LATER = (
     ((..., _FIRST, _FIRST), (..., _LAST, _LAST)),
 )
 
-#: Integers as long as a value of so many bytes.
+#: The integer dtype that is as long as a value, by the value's bytes.
 _BITS = {2: torch.int16, 4: torch.int32, 8: torch.int64}
 
 
 def max_unpool(x: Tensor, indices: Tensor, overlapping: bool) -> Tensor:
-    """Put values back where a stride-2 max-pool took them from; the rest is zero.
+    """Put values back where a stride-2 max-pool took them from; all other values are zero.
 
-    Pools with overlapping windows (ResNet-34's: 3 x 3) take one place several times. Then the last value in row-major
-    order of the pooled map wins, as in PyTorch's contiguous CPU kernel, which made the published numbers. In PyTorch's
-    channels_last and CUDA kernels whichever thread comes last wins. Here every place of the output looks at the windows
-    that cover it, and the last of them that took this place gives the value: no order of threads can change it. Where a
-    gradient is wanted, PyTorch's kernel runs instead, after all who claim a place were given the same value.
+    Pools with overlapping windows (ResNet-34's: 3 x 3) may take one place several times. Then the last value in
+    row-major order of the pooled map wins, as in PyTorch's contiguous CPU kernel, which made the published numbers. In
+    PyTorch's channels_last and CUDA kernels the thread that comes last wins. Here every place of the output takes the
+    value of the last window that took that place, so the order of threads changes nothing. If a gradient is required,
+    PyTorch's kernel runs instead, after all values that claim a place were made equal.
 
     Args:
         x: float [N, C, H, W].
@@ -43,7 +43,7 @@ def max_unpool(x: Tensor, indices: Tensor, overlapping: bool) -> Tensor:
     x, indices = x.contiguous(memory_format=layout), indices.contiguous(memory_format=layout)
     if x.requires_grad and torch.is_grad_enabled():
         if indices.dtype != torch.int64:
-            # The encoder is frozen: its pools have no gradient to keep the long indices for.
+            # The indices are short because the encoder is frozen: its pools need no gradient.
             indices = indices + _centres(indices)
         return F.max_unpool2d(_settle(x, indices) if overlapping else x, indices, (2, 2), (2, 2))
     steps = to_steps(indices) if indices.dtype == torch.int64 else indices
@@ -70,14 +70,14 @@ def to_steps(indices: Tensor, first_row: int = 0, out: Tensor | None = None) -> 
 
 
 def _centres(indices: Tensor, first_row: int = 0) -> Tensor:
-    """The places of the windows' centres, int64 [h, W/2], for indices [N, C, h, W/2]; ``first_row`` as above."""
+    """Return the places of the windows' centres, int64 [h, W/2], for indices [N, C, h, W/2]."""
     h, w = indices.shape[2:]
     rows = torch.arange(first_row, first_row + 2 * h, 2, device=indices.device) * (2 * w)
     return rows.view(h, 1) + torch.arange(0, 2 * w, 2, device=indices.device)
 
 
 def layout_of(x: Tensor) -> torch.memory_format:
-    """Return the memory format of a map: channels_last, or else the usual one."""
+    """Return the memory format of a map: channels_last or contiguous."""
     channels_last = x.is_contiguous(memory_format=torch.channels_last)
     return torch.channels_last if channels_last else torch.contiguous_format
 
@@ -95,8 +95,8 @@ def unpool_window(x: Tensor, steps: Tensor, overlapping: bool, rows: slice, colu
         x: float [N, C, H, W].
         steps: int16 [N, C, H, W], from :func:`to_steps`.
         overlapping: as for :func:`max_unpool`.
-        rows: the rows of ``x`` that are wanted, with their start and their stop.
-        columns: the columns of ``x`` that are wanted, likewise.
+        rows: the wanted rows of ``x``, with a start and a stop.
+        columns: the wanted columns of ``x``, likewise.
 
     Returns:
         [N, C, 2h, 2w] for h rows and w columns, with the dtype and the memory format of ``x``.
@@ -110,7 +110,7 @@ def unpool_window(x: Tensor, steps: Tensor, overlapping: bool, rows: slice, colu
 
 def _unpool_into(x: Tensor, steps: Tensor, overlapping: bool, rows: slice, columns: slice, out: Tensor) -> None:
     width = x.shape[3]
-    # The row below and the column to the right belong to it: their 3 x 3 windows reach into this part.
+    # The 3 x 3 windows of the row below and of the column to the right reach into this part, so both are needed.
     x, steps = (each[:, :, rows.start : rows.stop + 1, columns.start : columns.stop + 1] for each in (x, steps))
     # Products of a value's bits with 1 or 0 are exact, even those of infinity. On a CPU, comparing and choosing
     # integers of one length is far faster than with bool, and so is memory that is used again.
@@ -136,7 +136,7 @@ def _unpool_into(x: Tensor, steps: Tensor, overlapping: bool, rows: slice, colum
 
 
 def _settle(x: Tensor, indices: Tensor) -> Tensor:
-    """Give every pooled value the value of the last one that claims its place. Only that one receives a gradient."""
+    """Replace every pooled value by the last value that claims the same place; only the last receives a gradient."""
     settled = x.clone()
     for here, there in _LATER:
         same = indices[here] == indices[there]

@@ -8,7 +8,7 @@ from torch import Tensor
 #: The rows and the columns of a window, each with a start and a stop.
 Window = tuple[slice, slice]
 
-#: The sides of a window are multiples of this many pixels, where the map's end allows it.
+#: The sides of a window are multiples of this many pixels, except at the end of the map.
 _STEP = 16
 #: Wanted places of a strip that are at most this many pixels apart share a window.
 _GAP = 64
@@ -20,8 +20,8 @@ def windows(strips: Sequence[slice], width: int, wanted: Tensor | None = None) -
     Args:
         strips: all strips of the map, from :func:`~...arrays.strips`.
         width: width of the map in pixels.
-        wanted: bool [N, 1, h, w] of any size, laid over the whole map: where the result is wanted, in one of the
-            pictures at least. None wants everything.
+        wanted: bool [N, 1, h, w] of any size, laid over the whole map: where the result is wanted. A pixel that one
+            picture wants is computed for all. None wants everything.
 
     Yields:
         Windows that do not overlap and that hold every wanted pixel.
@@ -60,7 +60,7 @@ def within_both(window: Window, larger: Window) -> Window:
 
 
 def _spans(places: np.ndarray, width: int) -> list[tuple[int, int]]:
-    """Starts and ends (exclusive), in a row of ``width`` pixels, of what holds the places, bool [w], that are True."""
+    """Return starts and ends (exclusive) of spans in a row of ``width`` pixels that hold all True of bool [w]."""
     edges = np.flatnonzero(np.diff(places, prepend=False, append=False)).tolist()
     spans: list[tuple[int, int]] = []
     for left, right in zip(edges[::2], edges[1::2], strict=True):
