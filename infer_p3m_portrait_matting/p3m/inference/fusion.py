@@ -27,7 +27,7 @@ def fuse_passes(classes: Tensor, local: Tensor, height: int, width: int) -> Tens
     if local.device.type == "cpu" and not shrinks((classes, local), height, width):
         return _in_strips(classes, local, height, width)
     local = resize(local, height, width)
-    # Scaled, the classes 0, 1, 2 stay exactly 0 or 2 only where no other class is near: there they decide.
+    # After scaling, a class is exactly 0 or 2 only where no other class is near: there the class decides.
     trimap = resize(classes.float(), height, width)
     known = (trimap < _EXACT) | (trimap > 2 - _EXACT)
     return torch.where(known, (trimap > 1).float(), local).clamp_(0, 1)
@@ -36,8 +36,8 @@ def fuse_passes(classes: Tensor, local: Tensor, height: int, width: int) -> Tens
 def undecided(classes: Tensor) -> Tensor:
     """Tell where :func:`fuse_passes` needs the local alpha, if nothing :func:`shrinks`.
 
-    That is near an unknown pixel and where background meets foreground. Enlarged bilinearly, a class reaches one pixel
-    further, and from there the local alpha, whose pixels are no larger, one of its own.
+    That is near an unknown pixel and where background meets foreground. Bilinear enlargement carries a class one pixel
+    further. The local alpha reaches one more of its own pixels, which are no larger.
 
     Args:
         classes: int64 [N, 1, h, w] on a CPU, as for :func:`fuse_passes`.
@@ -58,7 +58,7 @@ def shrinks(maps: tuple[Tensor, ...], height: int, width: int) -> bool:
 
 
 def _in_strips(classes: Tensor, local: Tensor, height: int, width: int) -> Tensor:
-    """Fuse where both maps grow: rows are made long first, then every row of the photo once, in strips."""
+    """Fuse maps that both grow: first enlarge the width of each map, then compute each row of the photo once."""
     local, trimap = resize(local, local.shape[2], width), resize(classes.float(), classes.shape[2], width)
     alpha = torch.empty((1, 1, height, width), dtype=torch.float32)
     for rows in strips(height, width):
@@ -73,7 +73,7 @@ def _in_strips(classes: Tensor, local: Tensor, height: int, width: int) -> Tenso
 
 
 def _rows_of(x: Tensor, rows: slice, height: int) -> Tensor:
-    """Some rows of a map [1, 1, h, W] enlarged bilinearly to ``height`` rows."""
+    """Return some rows of a map [1, 1, h, W] after bilinear enlargement to ``height`` rows."""
     h = x.shape[2]
     centre = ((torch.arange(rows.start, rows.stop, dtype=torch.float64) + 0.5) * (h / height) - 0.5).clamp_(0, h - 1)
     above = centre.long()

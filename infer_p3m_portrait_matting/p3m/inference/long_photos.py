@@ -1,4 +1,4 @@
-"""Matte very long pictures piece by piece: scaled down whole, their short side would vanish in the network's input."""
+"""Matte very long pictures piece by piece: the short side of a whole one would vanish in the network's input."""
 
 from collections.abc import Callable
 
@@ -8,7 +8,7 @@ import numpy as np
 LONGEST = 3.0
 #: Length of a piece, in short sides. Neighbouring pieces overlap by half.
 _PIECE = 2
-#: A picture is cut into no more pieces than this; then pieces are longer.
+#: Largest number of pieces; a picture that would need more has longer pieces.
 _MOST = 32
 
 
@@ -42,7 +42,7 @@ def matte_in_pieces(image: np.ndarray, matte: Callable[[np.ndarray], np.ndarray]
         total[piece] += matte(image[piece]) * (weight if lying else weight[:, None])
         weights[start:end] += weight
     total /= weights if lying else weights[:, None]
-    # Where both pieces are 1, rounding may put their weighted mean slightly off.
+    # Where both mattes are 1, rounding may put their weighted mean slightly above 1.
     return np.clip(total, 0, 1, out=total)
 
 
@@ -54,7 +54,7 @@ def pieces(long: int, short: int) -> list[tuple[int, int]]:
 
 
 def _weight(start: int, end: int, long: int) -> np.ndarray:
-    """Return a tent over a piece, float32 [end - start]; flat at an end of the picture, where nothing overlaps."""
+    """Return a tent of weights over a piece, float32 [end - start]; it is flat at an end of the picture."""
     rising = np.arange(1, end - start + 1, dtype=np.float32)
     left = np.full_like(rising, end - start) if start == 0 else rising
     right = np.full_like(rising, end - start) if end == long else rising[::-1]

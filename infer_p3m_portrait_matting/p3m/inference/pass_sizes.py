@@ -2,8 +2,8 @@
 
 from ..model.channels import STRIDE
 
-#: Long side in pixels that a smaller photo is enlarged to. Trained on crops of this size, the networks see no person
-#: in a much smaller picture; benchmarks/small_photos.py has the figures.
+#: Long side in pixels to which a smaller photo is enlarged. The networks were trained on crops of this size and see no
+#: person in a much smaller picture; benchmarks/small_photos.py has the figures.
 MIN_SIDE = 512
 
 
@@ -15,14 +15,14 @@ def floor_to_stride(side: int) -> int:
 def pass_size(height: int, width: int, input_size: int, halve: bool, bound: int | None = None) -> tuple[int, int]:
     """Choose the size at which a photo goes through the network.
 
-    The photo's size (halved for the global pass), shrunk with its aspect ratio kept until its long side fits, each side
-    then rounded down to a multiple of 32. A photo whose long side is below :data:`MIN_SIDE` is taken as enlarged to it
-    first, as far as the bounds allow.
+    The photo's size (halved for the global pass) shrinks, with its aspect ratio kept, until the long side fits. Each
+    side is then rounded down to a multiple of 32. If the long side of a photo is below :data:`MIN_SIDE`, the photo is
+    enlarged to it first, as far as the bounds allow.
 
     Args:
         height: the photo's height in pixels.
         width: the photo's width in pixels.
-        input_size: bound of the long side in pixels; it is rounded down to a multiple of 32 itself.
+        input_size: bound of the long side in pixels; it is rounded down to a multiple of 32, too.
         halve: whether to start from half of the photo's size.
         bound: a second bound of the long side, or None.
 

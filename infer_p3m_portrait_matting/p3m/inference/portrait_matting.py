@@ -42,8 +42,7 @@ class PortraitMatting:
 
     The same photo gives the same bits on every run, on a CPU and on a GPU. A GPU receives each photo once, in the
     photo's own number format, and sends its matte back once; a model that takes a second look needs the maps of both
-    passes on the CPU, too. A copy, and what is unpickled, loads its weights anew, from the file and for the device that
-    were asked for.
+    passes on the CPU, too. A copy or an unpickled object loads its weights anew, with the same arguments.
 
     Args:
         model_name: one of :func:`~..model.registry.list_models`, in any case; or a :class:`~..model.registry.Variant`:
@@ -52,7 +51,7 @@ class PortraitMatting:
         weights: a published .pth file or a .safetensors file of :func:`~..checkpoints.weights.save_weights`; None takes
             the bundled file ("mobile") or the published file from the cache folder ("resnet34", "vitae-s").
         precision: number format of the network, one of :data:`~.names.PRECISIONS`: "auto" takes half precision
-            where the device computes it natively. What is sensitive to rounding is always computed in float32: the
+            where the device computes it natively. Steps that are sensitive to rounding always run in float32: the
             encoder's first layers, whose maxima decide where unpooling puts its values, the segmentation's head, the
             sigmoid, resizing and fusion.
 
@@ -115,18 +114,18 @@ class PortraitMatting:
         Args:
             image: uint8, uint16 or float in [0, 1]; [H, W], [H, W, 1], [H, W, 3] (RGB) or [H, W, 4] (RGBA: the network
                 sees it on white, and its alpha multiplies the matte). Any size from 1 x 1 px. It is never changed. Or a
-                path, the bytes of an image file, or whatever else :func:`~..files.photos.load_photo` takes.
+                path, the bytes of an image file, or anything else that :func:`~..files.photos.load_photo` takes.
             method: one of :data:`METHODS`, in any case.
             input_size: bound in pixels of the long side of what the network sees, at least 32.
-            after_pass: called after each pass through the network; what it raises ends the run.
+            after_pass: called after each pass through the network; an exception that it raises ends the run.
 
         Returns:
             float32 [H, W] in [0, 1], in memory of its own.
 
         Raises:
-            TypeError: the image is no :data:`~..files.photos.Photo`, or an array of an unknown dtype.
+            TypeError: the image is not a :data:`~..files.photos.Photo`, or an array of an unsupported dtype.
             OSError: the file cannot be read.
-            ValueError: the image, the method or the input size is out of range, or a file is no image.
+            ValueError: the image or the input size is out of range, the method is unknown, or a file is not an image.
             WeightsError: the weights make the network give NaN or infinite values.
             torch.OutOfMemoryError: the GPU has too little memory; everything that was allocated is free again.
         """
@@ -146,15 +145,15 @@ class PortraitMatting:
         """Estimate the alpha mattes of several photos, which may differ in size.
 
         Photos that have the same size in the network go through it together. On a CPU this gains nothing, so by default
-        they go one by one. Alone, each has the matte of :meth:`matte` bit for bit; together, up to the rounding of
-        other kernels, within 1/255 on 99.9 % of the pixels. All photos are in memory at once.
+        they go one by one. A photo that goes alone has the matte of :meth:`matte` bit for bit. Photos that go together
+        use other kernels, whose rounding stays within 1/255 on 99.9 % of the pixels. All photos are in memory at once.
 
         Args:
             images: each as for :meth:`matte`.
             method: one of :data:`METHODS`, in any case.
             input_size: as for :meth:`matte`.
             batch_size: number of photos in the network at once, at least 1; None takes :attr:`batch_size`.
-                If the GPU has too little memory for them, half as many are tried from then on, with a warning.
+                If the GPU has too little memory for them, the number is halved from then on, with a warning.
 
         Returns:
             float32 [H, W] in [0, 1] for each image, in their order.
@@ -235,7 +234,7 @@ class PortraitMatting:
         try:
             return self._run(images, procedure, input_size, after_pass)
         except NotFiniteError as error:
-            # Only float16 has a range that trained networks can leave.
+            # Trained networks can leave only the range of float16.
             if error.dtype != torch.float16:
                 raise WeightsError(
                     f"weights file {self.weights} makes the network give values that are not finite: use another file"
@@ -263,12 +262,12 @@ class PortraitMatting:
     ) -> list[np.ndarray]:
         photos = [to_tensor(image, self.device) for image in images]
         with computing_settings(self.device):
-            # Another thread may exchange the network meanwhile; this run keeps its own.
+            # Another thread may replace the network meanwhile; this run keeps the one it has.
             return procedure(Passes(self.model, after_pass), photos, self.variant, input_size)
 
 
 def _within(image: np.ndarray, alpha: np.ndarray) -> np.ndarray:
-    """Multiply a matte by the photo's own alpha: what an editor rubbed out does not come back."""
+    """Multiply a matte by the photo's own alpha, so that areas erased in an editor stay transparent."""
     own = opacity(image)
     return alpha if own is None else alpha * own
 
@@ -284,7 +283,7 @@ def _require_weights(name: str) -> Path:
 
 
 def _choose_device(device: str | torch.device) -> torch.device:
-    """Find a device, or say why there is none."""
+    """Return the device, or raise a ValueError that says why it cannot be used."""
     if device == "auto":
         if not torch.cuda.is_available():
             return torch.device("cpu")
@@ -313,7 +312,7 @@ def _checked(photo: Photo) -> np.ndarray:
 
 
 def _check_request(method: str, input_size: int) -> str:
-    """The method as :data:`METHODS` spells it."""
+    """Return the method as :data:`METHODS` spells it."""
     if not isinstance(method, str) or method.upper() not in METHODS:
         raise ValueError(f"unknown method {method!r}: choose one of {', '.join(METHODS)}")
     if input_size < STRIDE:

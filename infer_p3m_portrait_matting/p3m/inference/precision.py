@@ -1,4 +1,4 @@
-"""Choose the number format in which a network computes: one that its device multiplies natively."""
+"""Choose the number format of a network: one that its device multiplies natively."""
 
 from functools import cache
 from pathlib import Path
@@ -10,7 +10,7 @@ from .names import PRECISIONS
 _DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 #: Tensor cores compute in float16 from this compute capability on (Volta).
 _TENSOR_CORES = (7, 0)
-#: They compute in bfloat16 from this one on (Ampere); older GPUs emulate it slowly.
+#: Tensor cores compute in bfloat16 from this compute capability on (Ampere); older GPUs emulate it slowly.
 _NATIVE_BFLOAT16 = (8, 0)
 
 
@@ -18,8 +18,8 @@ def choose_dtype(precision: str, device: torch.device) -> torch.dtype:
     """Choose the number format of weights and feature maps.
 
     "auto" takes float16 on an NVIDIA GPU with tensor cores: it has three more bits of mantissa than bfloat16 at the
-    same speed, and its smaller range is checked at run time. On a CPU that multiplies bfloat16 natively it takes
-    bfloat16, and float32 everywhere else.
+    same speed, and its smaller range is checked at run time. On a CPU, "auto" takes bfloat16 if the CPU multiplies it
+    natively, and float32 everywhere else.
 
     Args:
         precision: one of :data:`PRECISIONS`.
@@ -29,7 +29,7 @@ def choose_dtype(precision: str, device: torch.device) -> torch.dtype:
         torch.float32, torch.bfloat16 or torch.float16.
 
     Raises:
-        ValueError: the precision is unknown, or float16 is requested for anything but an NVIDIA GPU.
+        ValueError: the precision is unknown, or float16 is requested for a device other than an NVIDIA GPU.
     """
     if precision not in PRECISIONS:
         raise ValueError(f"unknown precision {precision!r}: choose one of {', '.join(PRECISIONS)}")
@@ -43,17 +43,17 @@ def choose_dtype(precision: str, device: torch.device) -> torch.dtype:
 
 
 def wider_than_float16(device: torch.device) -> torch.dtype:
-    """Choose the number format of a GPU for weights that leave the range of float16: bfloat16 where it is native."""
+    """Choose the number format of a GPU for weights that leave the range of float16: bfloat16 if native, or float32."""
     return torch.bfloat16 if torch.cuda.get_device_capability(device) >= _NATIVE_BFLOAT16 else torch.float32
 
 
 @cache
 def trouble_with_gpu(device: torch.device) -> str:
-    """Say why this build of PyTorch computes nothing on a GPU that it finds, one too old or too new for it; or ""."""
+    """Say why this build of PyTorch cannot compute on a GPU, for example one too old or too new; "" if it can."""
     try:
         torch.zeros(1, device=device).add_(1).item()
     except torch.OutOfMemoryError:
-        return ""  # others use it now, and may be gone when it is needed
+        return ""  # other programs hold the memory now, and may be done when the network needs it
     except RuntimeError as error:
         return str(error).partition("\n")[0]
     return ""

@@ -14,7 +14,7 @@ from ..arrays import CONVOLVED, strips
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
 
-#: How many times smaller :func:`resize` makes an image in one step on a GPU.
+#: The largest factor by which :func:`resize` shrinks an image in one step on a GPU.
 _MOST_AT_ONCE = 32
 
 
@@ -22,7 +22,7 @@ def to_tensor(image: np.ndarray, device: torch.device) -> Tensor:
     """Copy an image to a device in its own number format, grey as one channel.
 
     Args:
-        image: as for :func:`~.images.check_image`, already checked; never written to.
+        image: an array that :func:`~..arrays.check_image` accepts; it is not checked again and never written to.
         device: target device.
 
     Returns:
@@ -47,7 +47,7 @@ def to_rgb(pixels: Tensor) -> Tensor:
     """
     scale = {torch.uint8: 255.0, torch.uint16: 65535.0}.get(pixels.dtype, 1.0)
     rgb = pixels[..., :3].to(torch.float32, copy=True)
-    # By a tensor of its own: a plain number becomes its reciprocal on a GPU, whose products round otherwise.
+    # Divide by a tensor: a GPU would multiply by the reciprocal of a plain number, which rounds differently.
     rgb.div_(torch.full((), scale, dtype=torch.float32, device=pixels.device))
     return rgb.expand(-1, -1, 3).permute(2, 0, 1).unsqueeze(0).contiguous(memory_format=torch.channels_last)
 
@@ -94,7 +94,7 @@ def resize(x: Tensor, height: int, width: int) -> Tensor:
     if x.shape[2:] == (height, width):
         return x
     if x.is_cuda and max(x.shape[2] / height, x.shape[3] / width) > _MOST_AT_ONCE:
-        # PyTorch's CUDA kernel keeps its weights in shared memory, which does not hold those of more at once.
+        # PyTorch's CUDA kernel keeps its weights in shared memory, which is too small for a larger factor.
         steps = (
             max(-(-now // _MOST_AT_ONCE), wanted) for now, wanted in zip(x.shape[2:], (height, width), strict=True)
         )
@@ -117,7 +117,7 @@ def normalize(x: Tensor) -> Tensor:
 
 @cache
 def _statistics(device: torch.device, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
-    # Kept, because each upload would wait for the GPU. Made outside of inference mode, so that training may use them.
+    # Cached, because each upload would wait for the GPU. Made outside inference mode, so that training may use them.
     with torch.inference_mode(False):
         mean, std = (torch.tensor(values, device=device, dtype=dtype) for values in (IMAGENET_MEAN, IMAGENET_STD))
         return mean.view(1, 3, 1, 1), std.view(1, 3, 1, 1)

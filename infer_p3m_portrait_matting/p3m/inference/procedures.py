@@ -1,6 +1,6 @@
 """HYBRID and RESIZE, the procedures of the published code: from photos that have the same pass sizes to mattes.
 
-:class:`Passes` runs the network; the procedures decide what it sees, and make mattes of its maps.
+:class:`Passes` runs the network. The procedures choose the network's inputs and turn its maps into mattes.
 """
 
 from collections.abc import Callable, Sequence
@@ -25,7 +25,7 @@ class NotFiniteError(ArithmeticError):
     """The network gave NaN or infinite values.
 
     Args:
-        dtype: the number format in which it computed.
+        dtype: the number format of the network.
     """
 
     def __init__(self, dtype: torch.dtype) -> None:
@@ -38,7 +38,7 @@ class Passes(NamedTuple):
 
     Attributes:
         network: the prepared network.
-        after: called after each pass, or None; what it raises ends the run.
+        after: called after each pass, or None; an exception that it raises ends the run.
 
     Raises:
         NotFiniteError: each pass, if the network gives NaN or infinite values.
@@ -48,15 +48,15 @@ class Passes(NamedTuple):
     after: Callable[[], None] | None = None
 
     def segment(self, x: Tensor) -> Tensor:
-        """Compute the logits of the global pass."""
+        """Compute the logits of the global pass, float [N, 3, H, W]."""
         return self._finished(self.network.segment(x))
 
     def local_alpha(self, x: Tensor, wanted: Tensor | None = None) -> Tensor:
-        """Compute the alpha of the local pass."""
+        """Compute the alpha of the local pass, float [N, 1, H, W] in [0, 1]."""
         return self._finished(self.network.local_alpha(x, wanted))
 
     def fused_alpha(self, x: Tensor) -> Tensor:
-        """Compute both from one input, and fuse them."""
+        """Compute the logits and the local alpha from one input, and fuse them: float [N, 1, H, W] in [0, 1]."""
         return self._finished(self.network.fused_alpha(x))
 
     def _finished(self, x: Tensor) -> Tensor:
@@ -74,7 +74,7 @@ Procedure = Callable[[Passes, list[Tensor], Variant, int], list[np.ndarray]]
 
 def hybrid(passes: Passes, photos: list[Tensor], variant: Variant, input_size: int) -> list[np.ndarray]:
     """Segment a small copy, compute the local alpha of a large one, and fuse both at the photo's size."""
-    # Both inputs at once, since converting a photo to floating point takes half as long as resizing it.
+    # Make both inputs together, so that each photo is converted to floating point once.
     x, fine = network_inputs(photos, variant, input_size, GLOBAL, LOCAL)
     logits = passes.segment(x)
     classes = classify(logits, variant.unknown_above)
@@ -82,7 +82,7 @@ def hybrid(passes: Passes, photos: list[Tensor], variant: Variant, input_size: i
     if looks_again:
         classes = without_islands(classes)
     extremes = torch.stack([classes.amin((1, 2, 3)), classes.amax((1, 2, 3))], 1).tolist()
-    # Background or foreground everywhere: no local alpha could change a pixel.
+    # If a photo is all background or all foreground, the local alpha changes no pixel.
     plain = {i: low for i, (low, high) in enumerate(extremes) if low == high != UNKNOWN}
     others = [i for i in range(len(photos)) if i not in plain]
     if others:

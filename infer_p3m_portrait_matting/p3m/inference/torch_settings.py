@@ -1,4 +1,4 @@
-"""Computing under our own settings of PyTorch, whatever the caller has set, and leaving the caller's as they were."""
+"""Compute under our own settings of PyTorch, and restore the caller's settings afterwards."""
 
 import threading
 from collections.abc import Callable, Iterator
@@ -8,10 +8,10 @@ from typing import Any
 import torch
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
-#: Without that of cuDNN, which prepares every size of a photo anew, for tens of milliseconds each.
+#: Without cuDNN's attention, which spends tens of milliseconds on preparing each new size of a photo.
 _ATTENTION = [SDPBackend.FLASH_ATTENTION, SDPBackend.EFFICIENT_ATTENTION, SDPBackend.MATH]
 
-#: Its attributes differ from one PyTorch to the next.
+#: Its attributes differ between versions of PyTorch.
 _MKLDNN: Any = torch.backends.mkldnn
 
 _LOADING = threading.RLock()
@@ -19,11 +19,11 @@ _LOADING = threading.RLock()
 
 @contextmanager
 def loading_settings() -> Iterator[None]:
-    """Build and fill networks in float32 on the CPU, under any default dtype and default device, by one thread.
+    """Build and fill networks in float32 on the CPU, in one thread, whatever the default dtype and device are.
 
-    OpenMP's threads do not survive a fork: a child of a process that has started them waits for them for ever. One
-    thread starts none, so that a process may load, fork, and matte in its children. These settings belong to the whole
-    process, so that networks are loaded one after the other.
+    OpenMP's threads do not survive a fork: the child of a process that has started them waits for them for ever.
+    Loading in one thread starts none, so a process may load, fork, and matte in its children. The settings belong to
+    the whole process, so networks are loaded one after the other.
     """
     with _LOADING, torch.device("cpu"):
         dtype, threads = torch.get_default_dtype(), torch.get_num_threads()
@@ -38,11 +38,11 @@ def loading_settings() -> Iterator[None]:
 
 @contextmanager
 def computing_settings(device: torch.device) -> Iterator[None]:
-    """Compute in the network's own number format: without autocast, and float32 without shortcuts.
+    """Compute in the network's own number format: without autocast, and with float32 in full precision (no TF32).
 
     On a GPU, also choose convolutions that do not depend on the order of threads.
     """
-    # Only where the caller has set another one: a default device costs something at every operation.
+    # Only if the caller has set another device: a default device slows every operation down.
     is_set = torch.get_default_device().type not in ("cpu", device.type)
     with ExitStack() as settings:
         settings.enter_context(torch.autocast(device.type, enabled=False))
@@ -54,10 +54,10 @@ def computing_settings(device: torch.device) -> Iterator[None]:
 
 
 class _Shared:
-    """A setting of the whole process that threads need at the same time: the first makes it, the last undoes it.
+    """A setting of the whole process that several threads share: the first makes it, the last undoes it.
 
     Args:
-        make: gives a context manager that makes and undoes the setting.
+        make: returns a context manager that makes and undoes the setting.
     """
 
     def __init__(self, make: Callable[[], AbstractContextManager]) -> None:
@@ -85,7 +85,7 @@ def _full_float32() -> Iterator[None]:
 
 @contextmanager
 def _repeatable() -> Iterator[None]:
-    # Not by cudnn.flags: it fails where the caller has used the new settings of precision.
+    # cudnn.flags would fail if the caller has used the new settings of precision.
     cudnn = torch.backends.cudnn
     names = ("enabled", "benchmark", "deterministic") + (() if _HAS_LEVELS else ("allow_tf32",))
     before = {name: getattr(cudnn, name) for name in names}
@@ -106,7 +106,7 @@ def _full_products() -> Iterator[None]:
     try:
         before = torch.get_float32_matmul_precision()
     except RuntimeError:
-        # The caller has used the new settings; the old one sets both, as they must be for PyTorch to read them.
+        # The caller has used the new settings. The old setting sets both, which PyTorch requires in order to read them.
         precisions = [level.fp32_precision for level in levels]
         torch.set_float32_matmul_precision("highest")
         try:
@@ -127,9 +127,9 @@ def _full_products() -> Iterator[None]:
 
 @contextmanager
 def _full_convolutions(backend: Any) -> Iterator[None]:
-    """Lift what shortens float32 in convolutions: of all backends, of this one, and of its convolutions."""
+    """Compute convolutions in full float32: set all backends, this backend, and the backend's convolutions."""
     changed = []
-    # From the outside in, as a level that says nothing takes what the one around it says.
+    # From the outside in, as a level without a setting inherits that of the level around it.
     levels: tuple[Any, ...] = (torch.backends, backend, backend.conv) if _HAS_LEVELS else ()
     for level in levels:
         precision = level.fp32_precision
