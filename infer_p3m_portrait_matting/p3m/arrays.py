@@ -4,17 +4,17 @@ from collections.abc import Iterator
 
 import numpy as np
 
-#: Pixels that a picture may have; benchmarks/memory.py says what a run takes for each.
+#: The largest number of pixels of a picture; benchmarks/memory.py measures the memory that a run takes per pixel.
 MAX_PIXELS = 2**28
 
-#: How far floating-point values may leave [0, 1]: no more than what rounding makes of 0 and 1.
+#: How far floating-point values may lie outside [0, 1]: as far as rounding may move 0 and 1.
 _SLACK = 1e-3
 #: What to do with floating-point values outside [0, 1].
 _SCALE = "scale to [0, 1], for example divide 8-bit values by 255"
 #: Values of a strip for operations on single pixels: its copies in floating point, 512 kB each, stay in a core's cache.
 _STRIP = 2**17
-#: Values of a strip for convolutions. Each strip repeats the border that the kernel reaches: fewer and larger strips,
-#: which only the cores' common cache holds, cost less.
+#: Values of a strip for convolutions. Each strip repeats the border that the kernel reaches, so fewer and larger strips
+#: cost less, although they fit only into the cache that the cores share.
 CONVOLVED = 2**21
 
 
@@ -26,9 +26,9 @@ def check_image(image: np.ndarray) -> None:
             (RGBA).
 
     Raises:
-        TypeError: not an array, or of another dtype.
-        ValueError: another shape, an empty image, more than :data:`MAX_PIXELS`, NaN or infinite values, or floats
-            outside [0, 1] by more than rounding.
+        TypeError: the image is not an array, or has another dtype.
+        ValueError: the image has another shape, is empty, has more than :data:`MAX_PIXELS`, holds NaN or infinite
+            values, or holds floats that lie outside [0, 1] by more than rounding.
     """
     _check_array(image, "the image")
     if image.ndim not in (2, 3):
@@ -54,30 +54,30 @@ def _check_array(array: np.ndarray, name: str) -> None:
     if not isinstance(array, np.ndarray):
         files = ": load_photo(path) reads files" if name == "the image" else ""
         raise TypeError(f"{name} must be a numpy array, got {type(array).__name__}{files}")
-    # Whose products and whose parts are others than those of an array.
+    # Products and slices of a matrix differ from those of an array.
     if isinstance(array, np.matrix):
         raise TypeError(f"{name} must be a numpy array, got a numpy matrix: np.asarray makes an array of it")
 
 
 def check_pixels(height: int, width: int, name: str = "the image") -> None:
-    """Refuse a picture that is too large, before memory is taken for it.
+    """Refuse a picture that is too large, before memory is allocated for it.
 
     Raises:
-        ValueError: it has more than :data:`MAX_PIXELS`.
+        ValueError: the picture has more than :data:`MAX_PIXELS`.
     """
     if height * width > MAX_PIXELS:
         raise ValueError(too_many_pixels(name, f"is {width} x {height} px,"))
 
 
 def too_many_pixels(name: str, has: str = "has") -> str:
-    """Say that a picture has, or is of a size that is, more than :data:`MAX_PIXELS`."""
+    """Return the message that a picture has more than :data:`MAX_PIXELS`."""
     return f"{name} {has} more than the {MAX_PIXELS // 10**6} megapixels that are possible: make it smaller first"
 
 
 def as_rgb(image: np.ndarray) -> np.ndarray:
     """View an image as RGB: grey is repeated, the alpha of RGBA is left out. Nothing is copied.
 
-    This is for a foreground, whose colours hold under its alpha, too; a photo is seen :func:`on_white`.
+    Use it for a foreground, whose colours are valid under its alpha, too; use :func:`on_white` for a photo.
 
     Args:
         image: as for :func:`check_image`, already checked.
@@ -111,13 +111,13 @@ def opacity(image: np.ndarray) -> np.ndarray | None:
 
 
 def on_white(image: np.ndarray) -> np.ndarray:
-    """Return an image as RGB as it looks on white: colours under an alpha of 0 are gone.
+    """Composite an image on white and return it as RGB; colours under an alpha of 0 become white.
 
     Args:
         image: as for :func:`check_image`, already checked.
 
     Returns:
-        [H, W, 3] of the same dtype: a view as of :func:`as_rgb`, or a new array where some of the image is not opaque.
+        [H, W, 3] of the same dtype: a view as of :func:`as_rgb`, or a new array if a pixel is not opaque.
     """
     alpha, rgb = opacity(image), as_rgb(image)
     if alpha is None:
@@ -144,7 +144,7 @@ def to_uint8(x: np.ndarray) -> np.ndarray:
         A new uint8 array of the same shape.
 
     Raises:
-        TypeError: it has another dtype.
+        TypeError: the array has another dtype.
     """
     if x.dtype == np.uint8:
         return x.copy()
@@ -156,20 +156,20 @@ def to_uint8(x: np.ndarray) -> np.ndarray:
             rounded[...] = (part.astype(np.uint32) + 128) // 257
         else:
             scaled = part.astype(np.float32) * 255 + 0.5
-            # Values that rounding has put outside [0, 1] come back.
+            # Clip values that rounding has moved outside [0, 1].
             rounded[...] = np.clip(scaled, 0, 255, out=scaled)
     return out
 
 
 def strips(height: int, row: int, values: int | None = None, step: int = 1) -> list[slice]:
-    """Cut a picture or a map into strips: groups of neighbouring rows, from top to bottom, each computed by itself.
+    """Cut a picture or a map into strips: groups of neighbouring rows, from top to bottom, computed one at a time.
 
     Intermediate results then take little memory and stay in a CPU's cache.
 
     Args:
         height: number of rows.
         row: number of values in a row of the largest intermediate result.
-        values: number of values in a strip, about; None is the number for operations on single pixels.
+        values: approximate number of values in a strip; None is the number for operations on single pixels.
         step: each strip begins at a multiple of this number of rows.
 
     Returns:
@@ -184,8 +184,8 @@ def _parts(x: np.ndarray, out: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndar
     """Cut two arrays of one shape into the same strips, as views.
 
     Args:
-        x: of any strides: it is never copied as a whole.
-        out: contiguous.
+        x: an array of any strides; it is never copied as a whole.
+        out: a contiguous array.
     """
     if x.flags.c_contiguous:
         x, out = x.reshape(-1), out.reshape(-1)
@@ -211,8 +211,9 @@ def check_alpha(alpha: np.ndarray, name: str = "the matte") -> None:
         name: its name in messages.
 
     Raises:
-        TypeError: not an array, or not floating point.
-        ValueError: another shape, empty, NaN, or values outside [0, 1] by more than rounding.
+        TypeError: the matte is not an array, or not floating point.
+        ValueError: the matte has another shape, is empty, or holds NaN or values that lie outside [0, 1] by more than
+            rounding.
     """
     _check_array(alpha, name)
     if alpha.ndim != 2 or alpha.size == 0:
@@ -220,7 +221,7 @@ def check_alpha(alpha: np.ndarray, name: str = "the matte") -> None:
     if alpha.dtype.kind != "f":
         raise TypeError(f"{name} must be floating point in [0, 1], got {alpha.dtype}: divide 8 bits by 255")
     low, high = alpha.min(), alpha.max()
-    # Neither comparison is true of NaN.
+    # Both comparisons are False for NaN.
     if not (low >= -_SLACK and high <= 1 + _SLACK):
         raise ValueError(f"{name} must lie in [0, 1], got [{low:g}, {high:g}]: {_SCALE}")
 

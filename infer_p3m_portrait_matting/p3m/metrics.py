@@ -63,7 +63,7 @@ def score(predicted: np.ndarray, true: np.ndarray, trimap: np.ndarray) -> Scores
         trimap: uint8 [H, W]; 0 background, 128 unknown, 255 foreground.
 
     Returns:
-        All metrics. Those of the unknown area are 0 if there is none.
+        All metrics. Those of the unknown area are 0 if the trimap has no unknown pixel.
 
     Raises:
         ValueError: the shapes differ, a value lies outside [0, 1] by more than rounding, or the trimap has other
@@ -92,9 +92,9 @@ def score(predicted: np.ndarray, true: np.ndarray, trimap: np.ndarray) -> Scores
 
 
 def trimap_of(matte: np.ndarray, diameter: int = BAND) -> np.ndarray:
-    """Draw a trimap from a matte: unknown is what an ellipse around it does not show to be all 0 or all 1.
+    """Draw a trimap from a matte: a pixel is unknown unless alpha is all 0 or all 1 in an ellipse around the pixel.
 
-    That is every soft pixel, every hard edge, and a band around both.
+    The unknown area is thus every soft pixel, every hard edge, and a band around both.
 
     Args:
         matte: float [H, W] in [0, 1].
@@ -137,8 +137,9 @@ def connectivity_error(predicted: np.ndarray, true: np.ndarray) -> float:
     """Compute CONN: the sum of differences in connectedness, divided by 1000.
 
     The connectedness of a pixel is 1 minus the distance of its alpha from the highest level at which it belongs to the
-    largest region that both mattes share; distances below 0.15 count as 0. Where no pixel of both reaches a level, all
-    that are left leave there, so that a lost person counts; the published code counts them as connected.
+    largest region that both mattes share; distances below 0.15 count as 0. If the mattes share no pixel at a level, all
+    remaining pixels belong to the region only below that level, so that a lost person counts as an error; the published
+    code counts them as connected.
 
     Args:
         predicted: float [H, W] in [0, 1].
