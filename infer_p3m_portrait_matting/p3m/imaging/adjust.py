@@ -10,7 +10,7 @@ from ..arrays import check_alpha
 #: Alpha above which a pixel counts as part of an area.
 SEEN = 10 / 255
 
-#: How far around an island, in pixels, the pixels fainter than that are removed with it.
+#: How far around an island, in pixels, the pixels fainter than SEEN are removed with it.
 _FRINGE = 6
 
 #: Radius in pixels of the largest disc in one step of growing or shrinking; a larger shift takes more steps.
@@ -129,7 +129,7 @@ def _blur(alpha: np.ndarray, sigma: float) -> np.ndarray:
     shrink = min(int(sigma / _WIDE), height, width)
     if shrink < 2:
         return cv2.GaussianBlur(alpha, (0, 0), sigma, borderType=cv2.BORDER_REPLICATE)
-    # Shrinking and enlarging also blur: with boxes and triangles of these variances.
+    # Shrinking and enlarging also blur, by a box and a triangle; these are their variances.
     rest = np.sqrt(sigma**2 - shrink**2 / 12 - shrink**2 / 6) / shrink
     small = cv2.resize(alpha, (width // shrink, height // shrink), interpolation=cv2.INTER_AREA)
     small = cv2.GaussianBlur(small, (0, 0), rest, borderType=cv2.BORDER_REPLICATE)
@@ -137,7 +137,7 @@ def _blur(alpha: np.ndarray, sigma: float) -> np.ndarray:
 
 
 def _checked(alpha: np.ndarray) -> np.ndarray:
-    """Check a matte and return it as float32, itself if it is that; nothing here writes to it."""
+    """Check a matte and return it as float32: the matte itself if it is float32, so never write to the result."""
     check_alpha(alpha)
     return alpha.astype(np.float32, copy=False)
 

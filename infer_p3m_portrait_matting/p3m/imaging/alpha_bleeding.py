@@ -1,8 +1,8 @@
-"""Colours that nobody sees: what lies under an alpha of 0 in a picture with straight alpha.
+"""Alpha bleeding: replace the hidden colours, those under an alpha of 0, in a picture with straight alpha.
 
-A viewer ignores them, but a file keeps them: it would hold the photo's whole background, including other people. Here
-they become the person's colours where a resizer may mix them in (alpha bleeding), and zero beyond, which also
-compresses best.
+A viewer ignores hidden colours, but a file keeps them: it would hold the photo's whole background, including other
+people. Near the person, where a resizer may mix hidden colours in, they become the person's colours. Farther away they
+become zero, which also compresses best.
 """
 
 import cv2
@@ -12,13 +12,13 @@ from ..arrays import strips
 
 #: How far the person's colours extend beyond the matte, in pixels.
 REACH = 16
-#: Alpha, 0 to 255, at which nothing of the person shows, while the colour would still hold the background.
+#: Largest alpha, 0 to 255, at which the person does not show, while the colour would still hold the background.
 FAINT = 3
 
 _SHRINK = 4
 #: Pixels less opaque than this hold too much of the background.
 _OPAQUE = 240
-#: Standard deviations of the blurs on the small copy: the narrowest that reaches the person gives the colour.
+#: Standard deviations of the blurs on the small copy; the narrowest blur that reaches the person gives the colour.
 _BLURS = (2.0, 6.0, 18.0)
 _EPSILON = 1e-3
 

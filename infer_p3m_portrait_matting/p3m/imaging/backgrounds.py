@@ -35,7 +35,7 @@ def crop_to_fill(image: np.ndarray, height: int, width: int) -> np.ndarray:
     check_image(image)
     rgb = to_uint8(on_white(image))
     h, w = rgb.shape[:2]
-    # Crop first, in the image's own pixels, so that only what is shown is scaled.
+    # Crop first, in the image's own pixels, so that only the visible part is scaled.
     scale = max(height / h, width / w)
     cut_h, cut_w = min(max(round(height / scale), 1), h), min(max(round(width / scale), 1), w)
     top, left = (h - cut_h) // 2, (w - cut_w) // 2
@@ -51,7 +51,7 @@ def blurred_background(image: np.ndarray, alpha: np.ndarray, blur: float = BLUR)
     ((512, 512, 3), 'uint8')
 
     Each pixel is the mean of its surroundings, weighted by 1 - alpha. Far inside the person, where no background is
-    near and nothing of it will be seen, it is the mean of the whole background.
+    near and the result stays hidden, each pixel is the mean of the whole background.
 
     Args:
         image: an array that :func:`~..arrays.check_image` accepts.
@@ -86,12 +86,12 @@ def blurred_background(image: np.ndarray, alpha: np.ndarray, blur: float = BLUR)
 
 
 def shrink(rows: Callable[[slice], np.ndarray], height: int, width: int, size: tuple[int, int]) -> np.ndarray:
-    """Average a picture down, as cv2.INTER_AREA does, without having all of it.
+    """Shrink a picture by averaging, as cv2.INTER_AREA does, without the whole picture in memory.
 
     Args:
-        rows: gives a strip of it, float32 [h, width, ...].
-        height: of the picture.
-        width: of the picture.
+        rows: returns a strip of the picture, float32 [h, width, ...].
+        height: the picture's height in pixels.
+        width: the picture's width in pixels.
         size: wanted width and height.
 
     Returns:
@@ -107,12 +107,12 @@ def shrink(rows: Callable[[slice], np.ndarray], height: int, width: int, size: t
 
 
 class Enlarged:
-    """A small picture enlarged bilinearly, as cv2.resize does, of which any strip can be had.
+    """A small picture enlarged bilinearly, as cv2.resize does; each strip is computed when it is indexed.
 
     Args:
         small: float32 [h, w, channels].
-        height: of the enlarged picture.
-        width: of the enlarged picture.
+        height: height of the enlarged picture in pixels.
+        width: width of the enlarged picture in pixels.
     """
 
     def __init__(self, small: np.ndarray, height: int, width: int) -> None:
@@ -120,7 +120,7 @@ class Enlarged:
         self._height = height
 
     def __getitem__(self, strip: slice) -> np.ndarray:
-        """Rows of it: float32 [h, width, channels], a new array."""
+        """Return rows of the enlarged picture: float32 [h, width, channels], a new array."""
         count = self._wide.shape[0]
         place = (np.arange(strip.start, strip.stop) + 0.5) * (count / self._height) - 0.5
         place = np.clip(place, 0, count - 1)

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 
 class Box(NamedTuple):
-    """A rectangle around one person, in pixels of the photo; may reach over its border.
+    """A rectangle around one person, in pixels of the photo; it may extend beyond the photo's border.
 
     Attributes:
         x: left end.
@@ -24,7 +24,7 @@ def parse_box(text: str) -> Box:
     """Read "x,y,w,h" in pixels.
 
     Raises:
-        ValueError: the text is not such a box.
+        ValueError: the text is not four such numbers, or the width or the height is not above 0.
     """
     try:
         box = Box(*(float(part) for part in text.split(",")))

@@ -27,7 +27,7 @@ def cutout(foreground: np.ndarray, alpha: np.ndarray) -> np.ndarray:
 
     Raises:
         ValueError: the sizes differ, or the matte lies outside [0, 1].
-        TypeError: the foreground is not such an array, or the matte is not floating point.
+        TypeError: the foreground is not an array of such a dtype, or the matte is not floating point.
     """
     check_matte(foreground, alpha)
     rgb = as_rgb(foreground)
@@ -51,16 +51,16 @@ def composite(
         foreground: the person's colours (:func:`~.foreground.estimate_foreground`), or the photo itself; an
             array that :func:`~..arrays.check_image` accepts.
         alpha: float [H, W] in [0, 1].
-        background: a colour, as :func:`parse_color` takes or gives it, or a picture, uint8 [H, W, 3] RGB.
+        background: a colour, as :func:`parse_color` takes or returns it, or a picture, uint8 [H, W, 3] RGB.
 
     Returns:
         uint8 [H, W, 3] RGB; on a colour that is not opaque [H, W, 4] RGBA, straight alpha.
 
     Raises:
-        ValueError: the sizes differ, the matte lies outside [0, 1], the background has another shape, or a text is no
-            colour.
-        TypeError: the foreground is not such an array, the matte is not floating point, or the
-            background is no colour and not uint8.
+        ValueError: the sizes differ, the matte lies outside [0, 1], the background has another shape, or a text does
+            not name a colour.
+        TypeError: the foreground is not an array of such a dtype, the matte is not floating point, or the
+            background is neither a colour nor a uint8 picture.
     """
     check_matte(foreground, alpha)
     if isinstance(background, str):
@@ -77,7 +77,7 @@ def composite(
         weight = np.ascontiguousarray(alpha[strip], np.float32)
         np.multiply(blend, cv2.merge((weight, weight, weight)), out=blend)
         blend += behind
-        # The half rounds; conversion to uint8 then cuts off.
+        # Conversion to uint8 truncates, so 0.5 is added to round.
         blend += 0.5
         out[strip] = blend
     return out
@@ -102,7 +102,7 @@ def _checked_background(background: tuple[int, ...] | np.ndarray, size: tuple[in
 
 
 def _on_translucent(foreground: np.ndarray, alpha: np.ndarray, background: np.ndarray) -> np.ndarray:
-    """The person over a colour float32 [4] with alpha (Porter and Duff 1984, "over")."""
+    """Composite the person over a translucent colour, float32 [4] (Porter and Duff 1984, "over")."""
     alpha = alpha.clip(0, 1)
     behind = (1 - alpha) * (background[3] / 255)
     total = alpha + behind

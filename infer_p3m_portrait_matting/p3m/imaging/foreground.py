@@ -1,9 +1,9 @@
 """Estimate foreground colours: F in I = alpha F + (1 - alpha) B, without the old background.
 
-Blur fusion (Forte 2021, "Approximate Fast Foreground Colour Estimation", section 2): colours spread from where they are
-certain by box blurs weighted with alpha, then are corrected so that the equation above holds; again and again, with
-smaller blurs. The wide blurs run on a small copy, where they cost little and lose nothing; the narrow ones in tiles,
-where the outline is.
+Blur fusion (Forte 2021, "Approximate Fast Foreground Colour Estimation", section 2): box blurs weighted with alpha
+spread colours from the pixels where they are certain; then the colours are corrected so that the equation above holds.
+Both steps repeat with smaller blurs. The wide blurs run on a small copy, where they cost little and lose nothing. The
+narrow blurs run in tiles, along the outline.
 """
 
 from concurrent.futures import ThreadPoolExecutor
@@ -20,7 +20,7 @@ _WIDE, _NARROW = (22, 8), (10, 3)
 _EPSILON = 1e-5
 #: Side in pixels of the tiles in which the narrow blurs run.
 _TILE = 256
-#: Pixels of the small maps to take around what a tile covers, for interpolation.
+#: Pixels of the small maps around the area of a tile, for interpolation.
 _ROOM = 4
 
 
@@ -36,12 +36,12 @@ def estimate_foreground(image: np.ndarray, alpha: np.ndarray) -> np.ndarray:
         alpha: float [H, W] in [0, 1].
 
     Returns:
-        uint8 [H, W, 3] RGB. The image's colours where alpha is 1; where it is 0, the nearest of the person's colours,
-        as scaling a cut-out wants them.
+        uint8 [H, W, 3] RGB. Where alpha is 1, the image's colours; where alpha is 0, the nearest of the person's
+        colours, so that a cut-out can be scaled.
 
     Raises:
         ValueError: the image is invalid, or the sizes differ.
-        TypeError: the image is not such an array, or the matte is not floating point.
+        TypeError: the image is not an array of such a dtype, or the matte is not floating point.
     """
     check_matte(image, alpha)
     rgb = on_white(image)
@@ -72,8 +72,8 @@ def _finish(
 ) -> np.ndarray:
     """Run the narrow blurs on one tile, from the small foreground and background: uint8 [h, w, 3].
 
-    Only tiles that the outline crosses need them: where alpha is 1 the photo's colours are the person's, and where it
-    is 0 the wide blurs have spread them smoothly.
+    Only tiles that the outline crosses need them. Where alpha is 1, the photo's colours are the person's; where alpha
+    is 0, the wide blurs have spread the person's colours smoothly.
     """
     rows, columns = tile
     border = sum(_NARROW)
@@ -101,7 +101,7 @@ def _enlarge(small: np.ndarray, size: tuple[int, ...], tile: tuple[slice, ...]) 
     (rows, columns), (height, width) = tile, size
     down, right = small.shape[0] / height, small.shape[1] / width
     upper, left = _first(rows.start, down), _first(columns.start, right)
-    # Only what the tile needs, since OpenCV warps no map longer than 32767 px; _first leaves a border before it.
+    # Take only the part that the tile needs: OpenCV cannot warp a map longer than 32767 px. _first leaves a border.
     near = small[upper : _first(rows.stop, down) + 2 * _ROOM, left : _first(columns.stop, right) + 2 * _ROOM]
     place = np.array(
         [[right, 0, (columns.start + 0.5) * right - 0.5 - left], [0, down, (rows.start + 0.5) * down - 0.5 - upper]],
@@ -117,7 +117,7 @@ def _enlarge(small: np.ndarray, size: tuple[int, ...], tile: tuple[slice, ...]) 
 
 
 def _first(start: int, scale: float) -> int:
-    """Return where to begin in a small map for what begins at ``start`` in the large one."""
+    """Return the start, in a small map, of the part that begins at ``start`` in the large one; includes a border."""
     return max(int(start * scale) - _ROOM, 0)
 
 
@@ -135,7 +135,7 @@ def _fuse(
     weight = cv2.blur(alpha, size)[..., None]
     alpha = alpha[..., None]
     rest = 1 - alpha
-    # What no weight reaches keeps the colour that a wider blur has found.
+    # Pixels that no weight reaches keep the colour from a wider blur.
     foreground = (cv2.blur(foreground * alpha, size) + _EPSILON * foreground) / (weight + _EPSILON)
     background = (cv2.blur(background * rest, size) + _EPSILON * background) / (1 - weight + _EPSILON)
     correction = pixels - alpha * foreground

@@ -1,4 +1,4 @@
-"""Read a colour as people write it."""
+"""Read a colour from text, by name or by numbers."""
 
 from PIL import ImageColor
 
@@ -12,7 +12,7 @@ def parse_color(text: str) -> tuple[int, ...]:
         Red, green and blue in 0 to 255, and alpha after them if the colour is not opaque.
 
     Raises:
-        ValueError: the text is no colour.
+        ValueError: the text does not name a colour.
     """
     try:
         color = ImageColor.getrgb(text.strip())

@@ -20,7 +20,7 @@ CONTEXT = 0.3
 #: How far a person may reach out of their box, as a share of its width or height.
 MARGIN = 0.05
 
-#: A connected area of less than this share of the picture is nobody.
+#: A connected area smaller than this share of the picture does not count as a person.
 NOBODY = 0.005
 #: Long side in pixels at which :func:`has_person` looks at a matte.
 _GLANCE = 512
@@ -144,7 +144,7 @@ def keep_person(alpha: np.ndarray, box: Box, margin: float = MARGIN) -> np.ndarr
         theirs &= _nearest(labels == chosen, others[labels])
     _, areas = cv2.connectedComponents(theirs.astype(np.uint8), connectivity=8)
     kept = areas == areas[labels == chosen][0]
-    # The faintest pixels belong to no area, only to their surroundings.
+    # The faintest pixels belong to no area of their own, but to the surroundings of one.
     kept |= (alpha <= SEEN) & cv2.dilate(kept.astype(np.uint8), np.ones((7, 7), np.uint8)).astype(bool)
     alpha[~kept] = 0
     return alpha
@@ -166,7 +166,8 @@ def matte_person(matte: Callable[[np.ndarray], np.ndarray], image: np.ndarray, b
     ((512, 512), 0.0)
 
     Args:
-        matte: estimates the matte of an image, float [H, W]: :meth:`~.inference.PortraitMatting.matte`.
+        matte: estimates the matte of an image, float [H, W], as
+            :meth:`~..inference.portrait_matting.PortraitMatting.matte` does.
         image: the photo, an array that :func:`~..arrays.check_image` accepts.
         box: around the person.
 
@@ -175,7 +176,7 @@ def matte_person(matte: Callable[[np.ndarray], np.ndarray], image: np.ndarray, b
 
     Raises:
         ValueError: the box lies outside the photo, or the image is invalid.
-        TypeError: the image is not such an array.
+        TypeError: the image is not an array of such a dtype.
     """
     check_image(image)
     height, width = image.shape[:2]
@@ -191,8 +192,8 @@ def person_window(alpha: np.ndarray, margin: float = 0.0) -> tuple[slice, slice]
 
     Args:
         alpha: float [H, W] in [0, 1].
-        margin: space to leave around the person, in percent of their width at the sides and of their height above and
-            below, at least 0.
+        margin: space to leave around the person, at least 0: in percent of the person's width at the sides, and of the
+            person's height above and below.
 
     Returns:
         Rows and columns to cut out, inside the picture; None when the matte shows nobody.

@@ -1,11 +1,11 @@
-"""Reduce flicker in the mattes of a video: where the picture stands still, so does the matte."""
+"""Reduce flicker in the mattes of a video: hold the matte still where the picture stands still."""
 
 import cv2
 import numpy as np
 
 from ..arrays import check_matte, on_white, to_uint8
 
-#: Weight of the new matte where nothing moves; the previous matte has the rest.
+#: Weight of the new matte where nothing moves; the previous matte has the remaining weight.
 STILL = 0.25
 #: Change of a smoothed pixel, out of 255, above which only the new matte counts.
 MOTION = 16.0
