@@ -41,11 +41,11 @@ class Run:
 
     Args:
         folder: created if needed.
-        settings: everything that the scores depend on; must be JSON.
+        settings: everything that the scores depend on, as values that JSON can hold.
         pairs: the photos and mattes to measure. Scores of other files, or of files that were replaced, are dropped.
 
     Raises:
-        ValueError: the folder has the results of other settings, or its files are read.
+        ValueError: the folder has the results of other settings, or results would replace files of ``pairs``.
     """
 
     def __init__(self, folder: Path, settings: dict[str, object], pairs: list[Pair]) -> None:

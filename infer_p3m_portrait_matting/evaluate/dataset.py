@@ -35,7 +35,7 @@ class Pair:
 
         Raises:
             OSError: a file cannot be read.
-            ValueError: a file is no image, the sizes differ, or an alpha channel is missing.
+            ValueError: a file is not an image, the sizes differ, or an alpha channel is missing.
         """
         if self.matte is None:
             image = read_rgba(self.photo)
@@ -124,11 +124,11 @@ def check_names(files: Sequence[Path]) -> None:
 
 
 def check_output(output: Path, folders: Iterable[Path]) -> None:
-    """Raise a ValueError if the results would lie among the files that are read, or replace them.
+    """Raise a ValueError if the results would lie among the input files, or replace them.
 
     Args:
         output: the folder for the results.
-        folders: what is read.
+        folders: the folders of the input files.
     """
     for folder in folders:
         if output.resolve() == folder.resolve():
