@@ -1,4 +1,4 @@
-"""Download a weights file once, completely, or not at all."""
+"""Download a weights file once, and either completely or not at all."""
 
 import hashlib
 import os
@@ -19,17 +19,17 @@ from ..files.write import Unfinished, remove_abandoned, write_whole
 
 #: Seconds to wait for a connection, and for the next piece of the response.
 CONNECT_TIMEOUT, STALL_TIMEOUT = 5.0, 20.0
-#: Seconds that a whole download may take, and that one process waits for another's.
+#: Seconds that a whole download may take, and that a process waits for the download of another.
 TOTAL_TIMEOUT = 1800.0
-#: Bytes that a download may have: the largest published file has some 160 MB.
+#: Largest size of a download in bytes; the largest published file has about 160 MB.
 LARGEST = 400 * 10**6
 
-#: Redirects that are followed.
+#: Largest number of redirects that are followed.
 _REDIRECTS = 5
 
 _CHUNK = 1 << 16
 
-#: Addresses that failed in this process, with the reason: they are not tried again at every photo.
+#: Addresses that failed in this process, with the reason; they are not tried again for every photo.
 _failed: dict[str, str] = {}
 
 
@@ -70,8 +70,8 @@ def download(url: str, target: Path, check: Callable[[Path], None]) -> Path:
                 part.take_name(replaces=True)
             finally:
                 part.remove()
-    # A ValueError is what an answer with odd headers or an odd path makes the libraries raise, a NotImplementedError
-    # what older filelocks make of a file system without locks.
+    # The libraries raise ValueError for an answer with odd headers or for an odd path, and older versions of filelock
+    # raise NotImplementedError for a file system without locks.
     except (requests.RequestException, DownloadError, WeightsError, OSError, ValueError, NotImplementedError) as error:
         _failed[url] = f"{url} could not be fetched: {_reason(error)}"
         raise DownloadError(_failed[url]) from error
@@ -84,9 +84,9 @@ def write_digest(target: Path, digest: str) -> None:
 
 
 def expected_digest(path: Path) -> str | None:
-    """The SHA-256 that stands beside a file, or None: a file that was put there by hand need not have one.
+    """Return the SHA-256 that is written beside a file, or None: a file that a user placed there need not have one.
 
-    ``sha256sum FILE > FILE.sha256`` makes one.
+    ``sha256sum FILE > FILE.sha256`` writes it.
     """
     try:
         return (_digest_file(path).read_text(encoding="utf-8", errors="replace").split() or [""])[0].lower()
@@ -99,10 +99,10 @@ def _digest_file(path: Path) -> Path:
 
 
 class _Session(requests.Session):
-    """Finds redirects, but none from https to http: there, anybody on the way could put another file in place."""
+    """A session that finds redirects and refuses those from https to http, where anybody could exchange the file."""
 
     def resolve_redirects(self, *_: Any, **__: Any) -> Iterator[Any]:
-        """Follow none: requests would first read the whole page that comes with each, however long that takes."""
+        """Follow no redirect: requests would first read the whole page of each, however long that takes."""
         return iter(())
 
     def get_redirect_target(self, resp: requests.Response) -> str | None:
@@ -113,10 +113,10 @@ class _Session(requests.Session):
 
 
 def _fetch_in_time(url: str, part: Unfinished) -> str:
-    """Store an answer completely; returns the SHA-256.
+    """Store an answer completely and return its SHA-256.
 
-    A thread of its own does so: a name server, a handshake, headers or a body that drip would hold any other for as
-    long as they like.
+    A thread of its own does the work: a slow name server, handshake, header or body would block the caller without
+    limit.
     """
     outcome: list[str | Exception] = []
     too_late = threading.Event()
@@ -168,7 +168,7 @@ def _fetch(url: str, file: BinaryIO, name: str, too_late: threading.Event) -> st
 
 def _answer(session: _Session, url: str, too_late: threading.Event) -> requests.Response:
     """Ask for a file, and follow redirects."""
-    # Packed on the way, a file could not be held to its announced length.
+    # Ask for no compression: the length of a compressed answer cannot be compared with the announced length.
     headers = {"Accept-Encoding": "identity"}
     for _ in range(_REDIRECTS + 1):
         answer = session.get(

@@ -1,4 +1,4 @@
-"""Say where weights files lie. Needs no torch."""
+"""Say where weights files lie; this module loads without torch."""
 
 import os
 from pathlib import Path
@@ -17,7 +17,8 @@ def cache_folder() -> Path:
     """Return the folder of published checkpoints: ``$P3M_WEIGHTS_DIR``, or ~/.cache/p3m_portrait_matting.
 
     Raises:
-        ValueError: the environment variable names no possible folder, or there is neither it nor a home folder.
+        ValueError: the environment variable does not name a possible folder, or neither the variable nor a home folder
+            exists.
     """
     named = os.environ.get(CACHE_VARIABLE)
     if named:

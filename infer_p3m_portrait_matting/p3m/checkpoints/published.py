@@ -31,7 +31,7 @@ _RENAMES = (
     (r"(dbfi_\d)\.(.*)", r"segmentation.\1.\2"),
 )
 
-#: Tensors that are in the file but not used: classifier heads, and a LayerNorm that no forward pass calls.
+#: Tensors in the file that the network does not use: classifier heads, and a LayerNorm that no forward pass calls.
 _UNUSED = (r"encoder\.fc\..*", r"encoder\.head\..*", r"encoder\.stages\.\d+\.cells\.\d+\.attn\.norm1\..*")
 
 
@@ -54,14 +54,14 @@ def rename_published(published: dict[str, Tensor], path: str | PathLike[str]) ->
     """Translate a published state_dict and leave out the tensors that are known to be unused.
 
     Args:
-        published: the state_dict, with or without a ``module.`` prefix on its keys.
-        path: its file, for the message.
+        published: the state_dict, tensors of any shape and dtype, with or without a ``module.`` prefix on its keys.
+        path: the file of the state_dict, for the message.
 
     Returns:
-        The same tensors under our names.
+        The same tensors (not copies) under our names.
 
     Raises:
-        WeightsError: two keys stand for the same tensor and their values differ.
+        WeightsError: two keys name the same tensor, and their values differ.
     """
     ours: dict[str, Tensor] = {}
     for key, tensor in published.items():
@@ -75,9 +75,15 @@ def rename_published(published: dict[str, Tensor], path: str | PathLike[str]) ->
 
 
 def layout_digest(tensors: dict[str, Tensor]) -> str:
-    """Compute the SHA-256 of the names, shapes and dtypes in a state_dict; values do not count.
+    """Compute the SHA-256 of the names, shapes and dtypes in a state_dict.
 
-    A ``module.`` prefix and the order of the keys do not count either.
+    The values, a ``module.`` prefix and the order of the keys do not change the digest.
+
+    Args:
+        tensors: the state_dict, tensors of any shape and dtype.
+
+    Returns:
+        64 hexadecimal digits in lower case.
     """
     lines = sorted(
         f"{key.removeprefix('module.')} {list(value.shape)} {str(value.dtype).removeprefix('torch.')}"

@@ -23,7 +23,7 @@ from . import places
 from .download import download, expected_digest
 from .published import layout_digest, rename_published
 
-#: Bytes that a weights file may have; the largest published one has some 160 MB.
+#: Largest size of a weights file in bytes; the largest published one has about 160 MB.
 _LARGEST = 2**31
 
 
@@ -70,7 +70,7 @@ def fetch_weights(name: str, base_url: str) -> Path:
         _refuse_other_digest(content, target)
         published = _checkpoint(content, target)
         fill(create_model(name), rename_published(published, target), target)
-        # fill() does not see repeated and unused tensors; the published file has all of them, in float32.
+        # fill() ignores repeated and unused tensors; the published file has all of them, in float32.
         if layout_digest(published) != variant.published_layout:
             raise WeightsError(f"weights file {target} differs from the published one in its keys, shapes or dtypes")
 
@@ -81,10 +81,10 @@ def load_weights(model: P3MNet, path: str | PathLike[str]) -> None:
     """Load a network's weights from a ``.safetensors`` file of :func:`save_weights` or from a published checkpoint.
 
     Every tensor in the file must be used or known to be unused, and every tensor of the network must be filled. No
-    checkpoint contains the Performer features of "vitae-s"; they are kept. No code that the file may contain runs.
+    checkpoint contains the Performer features of "vitae-s"; the network keeps its own. Code in the file never runs.
 
     Args:
-        model: the network. If anything is wrong, it stays as it was.
+        model: the network. If loading fails, it stays as it was.
         path: the file; a checkpoint holds a state_dict, either at the top or under the key "state_dict", with or
             without a ``module.`` prefix on its keys.
 
@@ -129,7 +129,7 @@ def read_checkpoint(path: str | PathLike[str]) -> Checkpoint:
 
 
 def _read(path: Path) -> tuple[bytes, str]:
-    """All of a weights file, checked by its SHA-256: what is checked is what is loaded, whoever writes meanwhile.
+    """Read a whole weights file and check its SHA-256; the checked bytes are those loaded, even if the file changes.
 
     Returns:
         The content and its SHA-256.
@@ -159,7 +159,7 @@ def _read(path: Path) -> tuple[bytes, str]:
 
 
 def _refuse_other_digest(content: bytes, path: Path) -> str:
-    """Compare with the digest that is pinned for a file of that name, if one is; return the content's SHA-256."""
+    """Return the content's SHA-256; raise a WeightsError if it differs from the one pinned for a file of that name."""
     digest = hashlib.sha256(content).hexdigest()
     pinned = known_digests().get(path.name) if _is_known_place(path) else None
     if pinned is not None and digest != pinned:
@@ -171,12 +171,12 @@ def _refuse_other_digest(content: bytes, path: Path) -> str:
 
 
 def _is_known_place(path: Path) -> bool:
-    """Whether a file lies where the bundled or the published ones do: elsewhere a name says nothing."""
+    """Tell whether a file lies with the bundled or the published files; elsewhere its name does not identify it."""
     folder = path.parent.resolve()
     try:
         return folder in (places.BUNDLED, places.cache_folder().resolve())
     except (ValueError, OSError):
-        # There can be no cache folder of that name, and so nothing that was published in it.
+        # The cache folder cannot exist, so no published file lies in it.
         return folder == places.BUNDLED
 
 
@@ -186,7 +186,7 @@ def _checkpoint(content: bytes, path: Path) -> dict[str, Tensor]:
     try:
         content = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
     except UnpicklingError as error:
-        # PyTorch's own words advise to load the file all the same.
+        # The message is ours, because PyTorch's advises the user to load the file all the same.
         named = re.search(r"(?:GLOBAL|class|function) ([\w.]+)", str(error))
         raise WeightsError(
             f"weights file {path} is not a plain PyTorch checkpoint of tensors, and anything else is refused because "
@@ -209,7 +209,7 @@ def _checkpoint(content: bytes, path: Path) -> dict[str, Tensor]:
 
 
 def _refuse_repeated(tensors: dict[str, Tensor], path: Path, size: int) -> None:
-    """Refuse tensors that show the same bytes again and again: a small file would keep the processor busy for long."""
+    """Refuse tensors that share the same bytes many times: a small file would keep the processor busy for long."""
     shown_bytes = sum(t.numel() * t.element_size() for t in tensors.values() if t.layout == torch.strided)
     # The published files name some layers twice.
     if shown_bytes > 4 * size:
@@ -220,7 +220,7 @@ def _refuse_repeated(tensors: dict[str, Tensor], path: Path, size: int) -> None:
 
 
 def _refuse_bomb(content: bytes, path: Path) -> None:
-    """Refuse an archive that grows when it is unpacked, by its directory: PyTorch packs nothing."""
+    """Refuse an archive whose directory says that it grows when unpacked: PyTorch never compresses."""
     if not content.startswith(b"PK"):
         return
     try:
@@ -245,8 +245,8 @@ def fill(model: P3MNet, tensors: dict[str, Tensor], source: str | PathLike[str])
 
     Args:
         model: the network.
-        tensors: tensors by our names; floating-point values of any precision, which are cast.
-        source: file of the tensors, for the message.
+        tensors: tensors by our names, of the network's shapes; floating-point values of any precision are cast.
+        source: the file of the tensors, for the message.
 
     Raises:
         WeightsError: names or shapes differ, or a value is not finite; the message lists the difference.
@@ -282,7 +282,7 @@ def differences(wanted: dict[str, Tensor], tensors: dict[str, Tensor]) -> list[s
             problems.append(f"{name} is {tensor.dtype} instead of {wanted[name].dtype}")
         elif tensor.is_meta or tensor.layout != torch.strided:
             problems.append(f"{name} is a {'meta' if tensor.is_meta else 'sparse'} tensor instead of a plain one")
-        # Finite must be what the network gets: 1e300 in float64 is, and in float32 it is not.
+        # Check the values after the cast: 1e300 is finite in float64 and infinite in float32.
         elif not torch.isfinite(tensor.to(wanted[name].dtype)).all():
             problems.append(f"{name} holds values that are not finite in {wanted[name].dtype}")
     return problems
