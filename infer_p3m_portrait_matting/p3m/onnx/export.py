@@ -1,4 +1,4 @@
-"""Write a network as ONNX files, with all that another program needs to use them."""
+"""Write a network as ONNX files, with everything that another program needs to use them."""
 
 import hashlib
 import io
@@ -25,14 +25,14 @@ from .graphs import GRAPHS, WINDOW_MARGIN, WINDOW_STRIDE, Graph
 if TYPE_CHECKING:
     from onnx import ModelProto
 
-#: Every runtime of the last years knows this version of the operators.
+#: Version of the ONNX operators; every runtime of the last years supports it.
 OPSET = 17
-#: The file that holds the weights; the other graphs read theirs out of it.
+#: The file that holds the weights; the other graphs read their weights from it.
 WHOLE = "matte"
 ABOUT = "model.json"
-#: Bytes from which on a tensor is read out of the whole graph's file instead of being stored again.
+#: From this many bytes on, a tensor is read from the whole graph's file instead of being stored again.
 _WORTH_SHARING = 1024
-#: Pictures of :func:`largest_differences`, in pixels: free sizes must be free.
+#: Sizes of the pictures of :func:`largest_differences`, in pixels; several, to test that the graphs take any size.
 _SIZES = ((96, 160), (256, 192), (320, 448))
 #: Logits of two classes that are closer may change their order.
 _TIE = 1e-3
@@ -86,16 +86,16 @@ def export(network: P3MNet, folder: Path, weights: Path, half: bool = False, mod
     """Write all graphs of a network, ``model.json``, ``README.md`` and ``LICENSE`` into a new folder, or nothing.
 
     Args:
-        network: from :func:`load_network`; it stays as it is.
-        folder: the folder; there must be none of that name, or an empty one.
+        network: a network of :func:`load_network`; it stays as it is.
+        folder: the new folder; nothing of that name may exist, except an empty folder.
         weights: the weights file, for ``model.json``.
         half: whether the files hold the weights in half precision. Every runtime computes in float32 all the same. The
-            bundled weights are stored in half precision, too, so that nothing is lost.
+            bundled weights are stored in half precision, too, so they lose nothing.
         model_name: name of the model, for ``model.json``.
 
     Raises:
         MissingPackageError: the package onnx is not installed.
-        FileExistsError: there is such a folder, with files in it.
+        FileExistsError: the folder has files in it, or there is a file of that name.
         OSError: the folder cannot be written to.
     """
     import_packages("onnx")
@@ -144,20 +144,20 @@ def _traced(graph: Graph, inputs: tuple[torch.Tensor, ...]) -> "ModelProto":
     free = {name: {0: "n", 2: f"h_{by}", 3: f"w_{by}"} for name, by in (graph.inputs | graph.outputs).items()}
     content = io.BytesIO()
     with warnings.catch_warnings():
-        # Of the exporter itself, and of the check of sizes, which is no part of the graph.
+        # Warnings of the exporter itself, and of the check of sizes, which is not part of the graph.
         warnings.simplefilter("ignore")
         torch.onnx.export(
             graph,
             inputs,
             content,  # type: ignore[arg-type]
-            # The newer exporter does not end with free sizes.
+            # The newer exporter never finishes if the sizes are free.
             dynamo=False,
             opset_version=OPSET,
             input_names=list(graph.inputs),
             output_names=list(graph.outputs),
             dynamic_axes=free,
-            # Runtimes fold batch norms when they load a graph. Folded here, weights would no longer be those of the
-            # weights file, which half precision holds exactly.
+            # Do not fold batch norms: runtimes do so when they load a graph, and half precision holds the unfolded
+            # weights exactly, but not the folded ones.
             training=torch.onnx.TrainingMode.PRESERVE,
         )
     model = onnx.load_from_string(content.getvalue())
@@ -166,7 +166,7 @@ def _traced(graph: Graph, inputs: tuple[torch.Tensor, ...]) -> "ModelProto":
 
 
 def _halve(model: "ModelProto") -> None:
-    """Store all tensors but vectors in half precision, as weights files do, each with a cast to float32 behind it."""
+    """Store all tensors except vectors in half precision, as weights files do, each followed by a cast to float32."""
     (onnx,) = import_packages("onnx")
     casts = []
     for tensor in model.graph.initializer:
@@ -183,7 +183,7 @@ def _halve(model: "ModelProto") -> None:
 
 
 def _share(model: "ModelProto", whole: bytes) -> None:
-    """Let a graph read its tensors out of the file of the whole graph, in which they lie uncompressed."""
+    """Make a graph read its tensors from the file of the whole graph, which holds them uncompressed."""
     (onnx,) = import_packages("onnx")
     for tensor in model.graph.initializer:
         content = tensor.raw_data
@@ -195,7 +195,7 @@ def _share(model: "ModelProto", whole: bytes) -> None:
 
 
 def describe(files: dict[str, bytes], model_name: str, weights: Path, half: bool) -> dict[str, Any]:
-    """Return what ``model.json`` holds: what a program must know that is not in the graphs.
+    """Return the content of ``model.json``: the facts that a program needs and that the graphs do not hold.
 
     Args:
         files: name of each ONNX file -> its content.
@@ -231,7 +231,7 @@ def describe(files: dict[str, bytes], model_name: str, weights: Path, half: bool
                 "sha256": hashlib.sha256(content).hexdigest(),
                 "bytes": len(content),
                 "opset": OPSET,
-                # By how much each map is smaller than the picture.
+                # The factor by which each map is smaller than the picture.
                 "inputs": shapes[name][0],
                 "outputs": shapes[name][1],
             }
@@ -248,8 +248,8 @@ def largest_differences(network: P3MNet, folder: Path) -> dict[str, float]:
         folder: the exported files.
 
     Returns:
-        Name of each output -> its largest absolute difference. The maps between "coarse" and "tail" count by the local
-        alpha that comes of them.
+        Name of each output -> its largest absolute difference. The maps between "coarse" and "tail" are not compared
+        themselves, but by the local alpha that "tail" computes from them.
 
     Raises:
         MissingPackageError: the package onnxruntime is not installed.

@@ -1,4 +1,4 @@
-"""The bundled network as modules of plain operators, which an exporter can trace: one file each in ONNX."""
+"""The bundled network as modules of plain operators, which an exporter can trace: one ONNX file for each."""
 
 from copy import deepcopy
 
@@ -15,19 +15,19 @@ from ..model.network import FOREGROUND, UNKNOWN, P3MNet
 #: Windows of the coarse maps lie on multiples of this, in pixels of the local pass: the coarsest map has a quarter of
 #: its size.
 WINDOW_STRIDE = 4
-#: Pixels around a window that the tail must see, too. It sees 3 at the local pass's size, 5 at half of it and 1 at a
-#: quarter: 17 pixels.
+#: Pixels around a window that the tail needs. Its layers reach 3 pixels at the local pass's size, 5 at half that size
+#: and 1 at a quarter: 17 pixels in all.
 WINDOW_MARGIN = 32
 
 
 class Graph(nn.Module):
-    """A part of the network.
+    """A part of the network, which computes float32 from float32.
 
     Args:
         network: a network without pooling indices, such as "mobile"; it stays as it is.
     """
 
-    #: Names of what it takes and gives, and by how much each is smaller than the picture.
+    #: Name of each input and output -> the factor by which it is smaller than the picture.
     inputs: dict[str, int]
     outputs: dict[str, int]
     network: P3MNet
@@ -40,44 +40,62 @@ class Graph(nn.Module):
 
 
 class Global(Graph):
-    """The global pass of HYBRID: a normalised picture, float [N, 3, H, W], to logits [N, 3, H, W]."""
+    """The global pass of HYBRID: from a normalised picture to logits."""
 
     inputs, outputs = {"image": 1}, {"logits": 1}
 
     def forward(self, image: Tensor) -> Tensor:
-        """Segment."""
+        """Compute the logits: float32 [N, 3, H, W] in and out."""
         return self.network.segment(image)
 
 
 class Coarse(Graph):
-    """What of the local pass is computed as a whole: a normalised picture to the four maps that :class:`Tail` takes."""
+    """The part of the local pass that runs on whole pictures: from a normalised one to the inputs of :class:`Tail`."""
 
     inputs, outputs = {"image": 1}, {"segmentation_d1": 4, "matting_d1": 4, "e0p": 2, "e0": 1}
 
     def forward(self, image: Tensor) -> tuple[Tensor, ...]:
-        """Decode both decoders down to a quarter of the size."""
+        """Run both decoders down to a quarter of the size.
+
+        Args:
+            image: float32 [N, 3, H, W].
+
+        Returns:
+            d1 of the segmentation decoder and d1 of the matting decoder, float32 [N, C, H/4, W/4] each; e0p, float32
+            [N, C, H/2, W/2]; e0, float32 [N, C, H, W].
+        """
         features = self.network.encoder(image)
         pyramid, _ = self.network.segmentation.pyramid(features.e4)
         return _coarse(self.network, features, pyramid)
 
 
 class Tail(Graph):
-    """The largest maps of the local pass, of the whole picture or of a window: four maps to alpha [N, 1, H, W]."""
+    """The largest maps of the local pass, of the whole picture or of a window: from four maps to the local alpha."""
 
     inputs, outputs = Coarse.outputs, {"local_alpha": 1}
 
     def forward(self, segmentation_d1: Tensor, matting_d1: Tensor, e0p: Tensor, e0: Tensor) -> Tensor:
-        """Decode the two finest levels."""
+        """Decode the two finest levels.
+
+        Args:
+            segmentation_d1: float32 [N, C, H/4, W/4], as all arguments a result of :class:`Coarse` or its window.
+            matting_d1: float32 [N, C, H/4, W/4].
+            e0p: float32 [N, C, H/2, W/2].
+            e0: float32 [N, C, H, W].
+
+        Returns:
+            float32 [N, 1, H, W] in [0, 1].
+        """
         return _tail(self.network, segmentation_d1, matting_d1, e0p, e0)
 
 
 class Matte(Graph):
-    """The single pass of RESIZE: a normalised picture to its fused alpha, float [N, 1, H, W]."""
+    """The single pass of RESIZE: from a normalised picture to its fused alpha."""
 
     inputs, outputs = {"image": 1}, {"alpha": 1}
 
     def forward(self, image: Tensor) -> Tensor:
-        """Segment, predict the local alpha, and fuse both."""
+        """Predict the classes and the local alpha, and fuse both: float32 [N, 3, H, W] to [N, 1, H, W] in [0, 1]."""
         features = self.network.encoder(image)
         pyramid, logits, _ = self.network.segmentation(features.e4)
         local_alpha = _tail(self.network, *_coarse(self.network, features, pyramid))
@@ -101,15 +119,15 @@ GRAPHS: dict[str, type[Graph]] = {"matte": Matte, "global": Global, "coarse": Co
 
 
 def fix_padding(module: nn.Module) -> None:
-    """Replace timm's "same" convolutions, in place: traced, their padding would hold for one size only.
+    """Replace timm's "same" convolutions, in place: tracing would fix their padding for a single size.
 
-    The sizes of all maps are even where the stride is 2, so that the padding is the same for every picture.
+    The sizes of all maps are even where the stride is 2, so the padding is the same for every picture.
     """
     for name, child in list(module.named_children()):
         if not isinstance(child, Conv2dSame):
             fix_padding(child)
             continue
-        # All of the kernel but what the stride skips, the smaller half first.
+        # The padding is the kernel's size minus the stride, the smaller half first.
         (kernel, _), (stride, _) = child.kernel_size, child.stride
         before = (kernel - stride) // 2
         after = kernel - stride - before
