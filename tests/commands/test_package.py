@@ -126,7 +126,7 @@ def test_pip_installs_the_library_with_its_weights(tmp_path):
     program = [python.with_name("p3m"), "--help"]
     done = subprocess.run(program, capture_output=True, text=True, cwd=tmp_path, env=environment, timeout=600)
     assert done.returncode == 0, done.stderr
-    assert "--model-name" in done.stdout
+    assert "--model" in done.stdout
 
 
 @pytest.fixture(scope="module")

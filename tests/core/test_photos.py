@@ -284,12 +284,18 @@ def test_jpeg_holds_no_alpha(photo):
         ((3,), np.uint8),
         ((0, 3), np.uint8),
         ((3, 0, 3), np.uint8),
-        ((3, 3, 3), np.uint16),
+        ((3, 3, 3), np.int16),
     ],
 )
 def test_what_is_no_picture_is_not_encoded(suffix, shape, dtype):
     with pytest.raises(ValueError, match="a picture must be uint8"):
         encode_picture(np.zeros(shape, dtype), suffix)
+
+
+@pytest.mark.parametrize("suffix", [".webp", ".tif", ".jpg"])
+def test_png_alone_holds_16_bits(suffix):
+    with pytest.raises(ValueError, match="a picture must be uint8"):
+        encode_picture(np.zeros((3, 3, 3), np.uint16), suffix)
 
 
 @pytest.mark.parametrize("suffix", [".png", ".webp", ".jpg"])

@@ -19,7 +19,7 @@ def no_memory_in_numpy(*_):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("step", ["estimate_foreground", "cutout", "composite", "to_uint8"])
+@pytest.mark.parametrize("step", ["estimate_foreground", "cutout", "composite", "adjust"])
 @pytest.mark.parametrize("why", [no_memory_in_opencv, no_memory_in_numpy])
 def test_every_step_of_a_run_says_it(step, why, astronaut, monkeypatch):
     photo = astronaut[:64, :80].copy()

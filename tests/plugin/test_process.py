@@ -82,7 +82,7 @@ def test_image_files_of_every_kind(tmp_path, photo, kind):
     image = {
         "grey": cv2.cvtColor(photo, cv2.COLOR_RGB2GRAY),
         "rgb": photo[..., ::-1],
-        "rgba": np.dstack([photo[..., ::-1], np.full(photo.shape[:2], 200, np.uint8)]),
+        "rgba": np.dstack([photo[..., ::-1], np.full(photo.shape[:2], 255, np.uint8)]),
         "16 bit": photo[..., ::-1].astype(np.uint16) * 257,
     }[kind]
     path = tmp_path / "photo.png"
