@@ -29,6 +29,8 @@ FINEST_SCALE = 0.5
 #: Pixels that neighbouring tiles share.
 TILE_OVERLAP = 96
 THRESHOLD = 0.5
+#: The same for a small face in a turned view: most of what is seen there and is no face is less sure.
+TURNED_THRESHOLD = 0.55
 #: A face that leans by more degrees than this, as the detector saw it, is looked at again.
 LEAN = 10.0
 
@@ -99,13 +101,14 @@ class _Window(NamedTuple):
     height: int
     scale: float
     turns: tuple[int, ...]
+    turned_threshold: float = TURNED_THRESHOLD
 
 
 def _windows(height: int, width: int, every_turn: bool) -> Iterator[_Window]:
     side = max(height, width)
     upright, all_turns = (0,), (0, 1, 2, 3)
     for close, turns in zip(CLOSE_SIDES, (all_turns, upright), strict=True):
-        yield _Window(0, 0, width, height, min(close / side, 1.0), turns)
+        yield _Window(0, 0, width, height, min(close / side, 1.0), turns, THRESHOLD)
     turns = all_turns if every_turn else upright
     if side > CLOSE_SIDES[0]:
         yield _Window(0, 0, width, height, min(SIDE / side, 1.0), turns)
@@ -170,7 +173,8 @@ def _find_in(rgb: np.ndarray, window: _Window) -> Iterator[tuple[Face, float]]:
         canvas = np.zeros((*(-(-n // _STEP) * _STEP for n in turned.shape[:2]), 3), np.uint8)
         canvas[: turned.shape[0], : turned.shape[1]] = turned
         with _lock:
-            boxes, landmarks = load_detector(*canvas.shape[:2])(canvas, threshold=THRESHOLD)
+            threshold = window.turned_threshold if turn else THRESHOLD
+            boxes, landmarks = load_detector(*canvas.shape[:2])(canvas, threshold=threshold)
         for box, points in zip(boxes, landmarks, strict=True):
             corners = _turn_back(box[:4].reshape(2, 2), turn, width, height) * scale + (window.left, window.top)
             points = _turn_back(points.reshape(5, 2), turn, width, height) * scale + (window.left, window.top)
