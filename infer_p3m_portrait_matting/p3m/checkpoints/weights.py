@@ -25,8 +25,6 @@ from .published import layout_digest, rename_published
 
 #: Largest size of a weights file in bytes; the largest published one has about 160 MB.
 _LARGEST = 2**31
-#: Bytes of tensors that may repeat those of a small file: several times those of a network.
-_MOST_REPEATED = 2**30
 
 
 class Checkpoint(NamedTuple):
@@ -213,8 +211,8 @@ def _checkpoint(content: bytes, path: Path) -> dict[str, Tensor]:
 def _refuse_repeated(tensors: dict[str, Tensor], path: Path, size: int) -> None:
     """Refuse tensors that share the same bytes many times: a small file would keep the processor busy for long."""
     shown_bytes = sum(t.numel() * t.element_size() for t in tensors.values() if t.layout == torch.strided)
-    # The published files name some layers twice. What is no larger than a network cannot take long.
-    if shown_bytes > max(4 * size, _MOST_REPEATED):
+    # The published files name some layers twice.
+    if shown_bytes > 4 * size:
         raise WeightsError(
             f"weights file {path} has {size:,} bytes and repeats them as {shown_bytes:,} bytes of tensors, which no "
             "checkpoint of these networks does: it is refused"
