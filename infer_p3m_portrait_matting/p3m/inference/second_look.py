@@ -1,9 +1,9 @@
 """Let the local alpha correct small mistakes of the global pass: lost parts of the person, and gaps that it closed.
 
-Not of the paper. The global pass sees the whole photo, but coarsely: where it doubts an elbow and decides for
-background, the elbow is gone from the matte, however well the local pass sees it. So it is with a gap between arm and
-body, or in hair, that it calls foreground. The local alpha alone is no judge either, as it takes things and other
-people for the person. Hence the limits: what it corrects is doubtful, small, and adjoins the person's outline.
+This step is not in the paper. The global pass sees the whole photo, but coarsely. If it calls an elbow background, the
+elbow is missing from the matte, however well the local pass sees it. A gap between arm and body, or in hair, that the
+global pass calls foreground stays closed in the same way. The local alpha alone cannot decide: it takes things and
+other people for the person. So a mistake is corrected only if it is doubtful, small, and adjoins the person's outline.
 """
 
 from typing import NamedTuple
