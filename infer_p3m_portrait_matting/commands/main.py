@@ -56,6 +56,11 @@ def main(arguments: list[str] | None = None) -> int:
             status: int = import_module(f".{SUBCOMMANDS[arguments[0]]}", __package__).main(arguments[1:])
             return status
         request = options.parse(arguments)
+        if request.max_megapixels is not None:
+            from ..p3m.files.limits import MEGAPIXELS_VARIABLE
+
+            # In the environment, because the processes that work for this one must know it, too.
+            os.environ[MEGAPIXELS_VARIABLE] = f"{request.max_megapixels:g}"
         with standard_output_free() as out:
             return _run(request, Console(out, request.quiet))
     except UsageError as error:

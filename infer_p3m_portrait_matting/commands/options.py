@@ -1,6 +1,7 @@
 """The options of the command line: one for each parameter of the task, and some for files."""
 
 import argparse
+import math
 import re
 from collections.abc import Sequence
 from dataclasses import replace
@@ -56,6 +57,7 @@ class Request(NamedTuple):
         force: whether to make finished files again.
         jobs: number of processes, or None for one.
         quiet: whether to print only errors.
+        max_megapixels: how many megapixels a picture file may have, or None for the usual limit.
         settings: the parameters.
     """
 
@@ -67,6 +69,7 @@ class Request(NamedTuple):
     force: bool
     jobs: int | None
     quiet: bool
+    max_megapixels: float | None
     settings: Settings
 
 
@@ -130,6 +133,8 @@ def parse(arguments: list[str]) -> Request:
         parser.error(f"--jobs must be at least 1, got {given['jobs']}")
     if given["quality"] is not None and not 1 <= given["quality"] <= 100:
         parser.error(f"--quality must lie between 1 and 100, got {given['quality']}")
+    if given["max_megapixels"] is not None and not 0 < given["max_megapixels"] < math.inf:
+        parser.error(f"--max-megapixels must be a number above 0, got {given['max_megapixels']:g}")
     if given["keep_place"] and not given["keep_metadata"]:
         parser.error("--keep-place has no effect without --keep-metadata")
     inputs, output = _places(parser, given)
@@ -145,6 +150,7 @@ def parse(arguments: list[str]) -> Request:
         given["force"],
         given["jobs"],
         given["quiet"],
+        given["max_megapixels"],
         settings,
     )
 
@@ -298,6 +304,11 @@ def _parser(is_full: bool) -> _Parser:
     add("--force", action="store_true", text="make existing results again")
     add("--jobs", type=int, metavar="N", text="processes for several photos (default: 1)")
     add("--quiet", action="store_true", text="print only warnings and failures")
+    if is_full:
+        limit = "megapixels that a picture file may have (default: 100, or the environment variable P3M_MAX_MEGAPIXELS)"
+        add("--max-megapixels", type=float, metavar="X", text=limit)
+    else:
+        files.add_argument("--max-megapixels", type=float, help=argparse.SUPPRESS)
     group = parser.add_argument_group("parameters, as in the Ikomia task")
     for name, parameter in PARAMETERS.items():
         _add_parameter(group, name, parameter, is_full)

@@ -243,3 +243,21 @@ def test_colours_that_lose_16_bits_are_said(photo, tmp_path, capsys, orientation
     assert run(tmp_path / "a.png", "--depth", "16", "--write", "cutout") == 0
     assert ("those of the cut-out have the precision of 8 bits" in capsys.readouterr().err) == warned
     assert cv2.imread(str(tmp_path / "a_cutout.png"), cv2.IMREAD_UNCHANGED).dtype == np.uint16
+
+
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_the_limit_of_megapixels_is_an_option(photos, tmp_path, monkeypatch, capsys, jobs):
+    monkeypatch.setenv("P3M_MAX_MEGAPIXELS", "0.04")
+    arguments = (photos, "-o", tmp_path / "results", "--jobs", jobs)
+    assert run(*arguments) == 1
+    assert "megapixels that are read" in capsys.readouterr().err
+    assert run(*arguments, "--max-megapixels", "1") == 0
+    assert names(tmp_path / "results") == ["a_cutout.png", "b_cutout.png", "sub/c_cutout.png"]
+
+
+@pytest.mark.parametrize("limit", ["0", "-3", "nan", "inf", "many"])
+def test_a_limit_of_megapixels_is_a_number_above_0(photos, limit, capsys):
+    with pytest.raises(SystemExit) as ended:
+        run(photos / "a.png", f"--max-megapixels={limit}")
+    assert ended.value.code == 2
+    assert capsys.readouterr().err.startswith("p3m: error: --max-megapixels")
