@@ -61,6 +61,15 @@ def test_a_jpeg_with_an_odd_beginning_is_read(start, photo):
     assert warnings == ["a.jpg does not begin as a JPEG should; its picture was found further on"]
 
 
+@pytest.mark.parametrize("form", ["BMP", "WEBP", "GIF", "PPM"])
+def test_bytes_within_other_formats_are_not_the_beginning_of_a_jpeg(form):
+    # Rows of pixels, or compressed data, may hold by chance what a JPEG begins with.
+    rows = np.full((8, 8, 3), (0xFF, 0xD8, 0xFF), np.uint8)
+    content = encoded(rows, form, **({"lossless": True, "exif": b"Exif\0\0\xff\xd8\xff"} if form == "WEBP" else {}))
+    assert b"\xff\xd8\xff" in content[:1024]
+    np.testing.assert_array_equal(rgb_of(decode(content, "a").image), rows)
+
+
 def test_what_follows_the_end_of_a_jpeg_is_nobodys_business(photo):
     content = jpeg(photo, "plain")
     image, warnings = decode(content + b"\xff\xd8\xff more" + bytes(5000), "a.jpg")

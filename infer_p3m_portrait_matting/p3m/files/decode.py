@@ -15,7 +15,7 @@ from PIL import Image, TiffImagePlugin, UnidentifiedImageError
 from ..arrays import MAX_PIXELS, as_rgb, on_white, to_uint8
 from ..errors import printable
 from . import colors, heif, jpeg, png, tiff
-from .formats import name_of_unreadable, readable
+from .formats import begins_as_known, name_of_unreadable, readable
 from .limits import RefusedError, check_bytes, check_size, too_large
 from .pil_images import BROKEN, from_pillow
 
@@ -139,7 +139,9 @@ def _source(content: bytes, name: str, warnings: list[str]) -> _Source:
             )
         reader = tiff.reader_of(layout, name)
         return _Source(content, "TIFF", pictures=layout.pages, reader=reader, layout=layout)
-    if not name_of_unreadable(content) and jpeg.begins_with_jpeg(content):
+    if jpeg.begins_with_jpeg(content) or (
+        jpeg.has_jpeg_behind_others(content) and not begins_as_known(content) and not name_of_unreadable(content)
+    ):
         whole, found = jpeg.with_usual_ends(content, name, warnings)
         return _Source(whole, "JPEG", pictures=1, outline=found)
     if content.startswith(_ICON):

@@ -75,6 +75,12 @@ def readable(only: str = "") -> list[str]:
     return [name for name in wanted if name in Image.OPEN]
 
 
+def begins_as_known(content: bytes) -> bool:
+    """Tell whether a file begins as one of :data:`READ` does."""
+    accepts = [Image.OPEN[name][1] for name in readable()]
+    return any(accept is not None and accept(content[:16]) is True for accept in accepts)
+
+
 def name_of_unreadable(content: bytes) -> str:
     """Name a format that is not in :data:`READ`, such as "JPEG XL" or "a video"; "" if it is unknown."""
     head = content[:1024]

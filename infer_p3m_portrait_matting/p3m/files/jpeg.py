@@ -48,8 +48,13 @@ class Outline(NamedTuple):
 
 
 def begins_with_jpeg(content: bytes) -> bool:
-    """Tell whether a file is a JPEG, perhaps behind some bytes that are not part of it."""
-    return content[:2] == _START or content.find(_START + b"\xff", 0, _FARTHEST) > 0
+    """Tell whether a file begins as a JPEG does."""
+    return content[:2] == _START
+
+
+def has_jpeg_behind_others(content: bytes) -> bool:
+    """Tell whether a JPEG may begin behind some bytes that are not part of it; other formats hold such bytes, too."""
+    return content.find(_START + b"\xff", 0, _FARTHEST) > 0
 
 
 def outline(content: bytes, name: str) -> Outline:
