@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from .imaging.backgrounds import blurred_background, crop_to_fill
     from .imaging.compositing import composite, cutout
     from .imaging.foreground import estimate_foreground
+    from .imaging.guide import Guide, trimap_of_mask
     from .imaging.named_colors import parse_color
     from .imaging.subject import has_person, matte_person, person_window
     from .imaging.temporal import TemporalFilter
@@ -42,6 +43,7 @@ __all__ = [
     "DownloadError",
     "Face",
     "FaceTracker",
+    "Guide",
     "MissingPackageError",
     "P3MNet",
     "Photo",
@@ -73,6 +75,7 @@ __all__ = [
     "score",
     "to_uint8",
     "trimap_of",
+    "trimap_of_mask",
 ]
 
 #: What is imported at its first use, by module: the imports above, for Python itself.
@@ -88,6 +91,7 @@ _LATER = {
     ".imaging.backgrounds": ("blurred_background", "crop_to_fill"),
     ".imaging.compositing": ("composite", "cutout"),
     ".imaging.foreground": ("estimate_foreground",),
+    ".imaging.guide": ("Guide", "trimap_of_mask"),
     ".imaging.named_colors": ("parse_color",),
     ".imaging.subject": ("has_person", "matte_person", "person_window"),
     ".imaging.temporal": ("TemporalFilter",),

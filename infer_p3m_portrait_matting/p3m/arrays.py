@@ -30,7 +30,7 @@ def check_image(image: np.ndarray) -> None:
         ValueError: the image has another shape, is empty, has more than :data:`MAX_PIXELS`, holds NaN or infinite
             values, or holds floats that lie outside [0, 1] by more than rounding.
     """
-    _check_array(image, "the image")
+    check_array(image, "the image")
     if image.ndim not in (2, 3):
         raise ValueError(f"the image must be [H, W] or [H, W, channels], got shape {image.shape}")
     if 0 in image.shape[:2]:
@@ -50,7 +50,8 @@ def check_image(image: np.ndarray) -> None:
         raise ValueError(f"floating-point images must lie in [0, 1], got [{low:g}, {high:g}]: {_SCALE}")
 
 
-def _check_array(array: np.ndarray, name: str) -> None:
+def check_array(array: np.ndarray, name: str) -> None:
+    """Raise a TypeError if something is not a numpy array, or a numpy matrix."""
     if not isinstance(array, np.ndarray):
         files = ": load_photo(path) reads files" if name == "the image" else ""
         raise TypeError(f"{name} must be a numpy array, got {type(array).__name__}{files}")
@@ -215,7 +216,7 @@ def check_alpha(alpha: np.ndarray, name: str = "the matte") -> None:
         ValueError: the matte has another shape, is empty, or holds NaN or values that lie outside [0, 1] by more than
             rounding.
     """
-    _check_array(alpha, name)
+    check_array(alpha, name)
     if alpha.ndim != 2 or alpha.size == 0:
         raise ValueError(f"{name} must be [H, W] and not empty, got shape {alpha.shape}")
     if alpha.dtype.kind != "f":

@@ -18,6 +18,7 @@ EXAMPLES = {
     "imaging.backgrounds": 4,
     "imaging.compositing": 5,
     "imaging.foreground": 2,
+    "imaging.guide": 3,
     "imaging.subject": 3,
     "inference.portrait_matting": 5,
     "metrics": 2,
