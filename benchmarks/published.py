@@ -13,10 +13,9 @@ from torch.nn import functional as F
 
 from benchmarks.measure import photo
 from infer_p3m_portrait_matting.p3m import create_model, load_weights, save_weights
-from infer_p3m_portrait_matting.p3m.inference.preprocess import IMAGENET_MEAN, IMAGENET_STD
 from infer_p3m_portrait_matting.p3m.model import decoders
+from infer_p3m_portrait_matting.p3m.model.channels import FOREGROUND, IMAGENET_MEAN, IMAGENET_STD, UNKNOWN
 from infer_p3m_portrait_matting.p3m.model.encoders import resnet34, vitae_s
-from infer_p3m_portrait_matting.p3m.model.network import FOREGROUND, UNKNOWN
 
 INPUT_SIZE = 1024
 

@@ -18,7 +18,8 @@ from torch.utils.flop_counter import FlopCounterMode
 from benchmarks.measure import Matte, photo
 from benchmarks.published import MODELS, PublishedProcedure
 from infer_p3m_portrait_matting.p3m import PortraitMatting, find_weights
-from infer_p3m_portrait_matting.p3m.inference.procedures import GLOBAL, LOCAL, network_inputs
+from infer_p3m_portrait_matting.p3m.inference.preprocess import network_input
+from infer_p3m_portrait_matting.p3m.inference.procedures import GLOBAL, LOCAL, network_size
 from infer_p3m_portrait_matting.p3m.inference.torch_settings import computing_settings
 from infer_p3m_portrait_matting.p3m.model.kernels.convolution import FusedConv2d
 
@@ -109,9 +110,10 @@ def _one(
     }
     ratio = median["published"] / median["ours"]
     # The network alone: both passes, from inputs on the GPU to outputs on the GPU.
-    photos = [torch.from_numpy(image).to(device)]
     with torch.inference_mode(), computing_settings(ours.device):
-        inputs = network_inputs(photos, ours.variant, size, GLOBAL, LOCAL)
+        height, width = image.shape[:2]
+        sizes = [network_size(height, width, ours.variant, size, each) for each in (GLOBAL, LOCAL)]
+        inputs = [torch.from_numpy(network_input([image], *each)).to(device) for each in sizes]
         with FlopCounterMode(display=False) as counter:
             published.model.segment(inputs[0])
             published.model.local_alpha(inputs[1])

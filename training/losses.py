@@ -11,7 +11,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from infer_p3m_portrait_matting.p3m.model.network import UNKNOWN, P3MOutput
+from infer_p3m_portrait_matting.p3m.model.channels import UNKNOWN
+from infer_p3m_portrait_matting.p3m.model.network import P3MOutput
 
 from .trimaps import near_outline, thin_parts
 

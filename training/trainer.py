@@ -7,12 +7,13 @@ from typing import NamedTuple, cast
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from infer_p3m_portrait_matting.p3m import P3MNet, create_model, load_weights, normalize
 from infer_p3m_portrait_matting.p3m.inference.pass_sizes import STRIDE, floor_to_stride
-from infer_p3m_portrait_matting.p3m.inference.preprocess import resize
-from infer_p3m_portrait_matting.p3m.model.network import UNKNOWN, P3MOutput
+from infer_p3m_portrait_matting.p3m.model.channels import UNKNOWN
+from infer_p3m_portrait_matting.p3m.model.network import P3MOutput
 
 from .augment import Batch
 from .config import Config, Part, Stage
@@ -138,8 +139,9 @@ class Trainer:
         was_training = [module for module in self.model.modules() if module.training]
         self.model.eval()
         scale = min(bound / max(height, width), 1)
-        size = (max(floor_to_stride(round(side * scale)), STRIDE) for side in (height, width))
-        small = normalize(resize(batch.image, *size)).contiguous(memory_format=torch.channels_last)
+        size = [max(floor_to_stride(round(side * scale)), STRIDE) for side in (height, width)]
+        small = F.interpolate(batch.image, size, mode="bilinear", antialias=True)
+        small = normalize(small).contiguous(memory_format=torch.channels_last)
         with self._autocast():
             logits = self.model.segment(small).float()
         for module in was_training:

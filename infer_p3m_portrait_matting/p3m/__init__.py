@@ -31,9 +31,8 @@ if TYPE_CHECKING:
     from .imaging.subject import has_person, matte_person, person_window
     from .imaging.temporal import TemporalFilter
     from .inference.portrait_matting import PortraitMatting
-    from .inference.preprocess import normalize
     from .metrics import score, trimap_of
-    from .model.network import P3MNet
+    from .model.network import P3MNet, normalize
 
 __all__ = [
     "METHODS",
@@ -96,21 +95,20 @@ _LATER = {
     ".imaging.subject": ("has_person", "matte_person", "person_window"),
     ".imaging.temporal": ("TemporalFilter",),
     ".inference.portrait_matting": ("PortraitMatting",),
-    ".inference.preprocess": ("normalize",),
     ".metrics": ("score", "trimap_of"),
-    ".model.network": ("P3MNet",),
+    ".model.network": ("P3MNet", "normalize"),
 }
 
 #: Names that version 2.0 made public here, and what to import instead.
 _FORMER = {
-    "BACKGROUND": ".model.network.BACKGROUND",
+    "BACKGROUND": ".model.channels.BACKGROUND",
     "CACHE_VARIABLE": ".checkpoints.places.CACHE_VARIABLE",
-    "FOREGROUND": ".model.network.FOREGROUND",
-    "IMAGENET_MEAN": ".inference.preprocess.IMAGENET_MEAN",
-    "IMAGENET_STD": ".inference.preprocess.IMAGENET_STD",
+    "FOREGROUND": ".model.channels.FOREGROUND",
+    "IMAGENET_MEAN": ".model.channels.IMAGENET_MEAN",
+    "IMAGENET_STD": ".model.channels.IMAGENET_STD",
     "P3MOutput": ".model.network.P3MOutput",
     "Scores": ".metrics.Scores",
-    "UNKNOWN": ".model.network.UNKNOWN",
+    "UNKNOWN": ".model.channels.UNKNOWN",
     "body_box": ".imaging.subject.body_box",
     "cache_folder": ".checkpoints.places.cache_folder",
     "connectivity_error": ".metrics.connectivity_error",

@@ -41,6 +41,11 @@ def shown(value: object) -> str:
     return text if len(text) <= _LONGEST else f"{text[:half]}... ({len(text)} characters) ...{text[-half // 2 :]}"
 
 
+def is_out_of_gpu_memory(error: Exception) -> bool:
+    """Tell whether an error is PyTorch's ``OutOfMemoryError``, without importing PyTorch."""
+    return type(error).__name__ == "OutOfMemoryError"
+
+
 def words_of(error: OSError) -> str:
     """Return what the operating system says, after the name of the file if there is one."""
     words = error.strerror or str(error) or type(error).__name__

@@ -14,7 +14,8 @@ import torch
 
 from benchmarks.measure import photo
 from infer_p3m_portrait_matting.p3m import PortraitMatting, normalize
-from infer_p3m_portrait_matting.p3m.inference.procedures import LOCAL, network_inputs
+from infer_p3m_portrait_matting.p3m.inference.preprocess import network_input
+from infer_p3m_portrait_matting.p3m.inference.procedures import LOCAL, network_size
 from infer_p3m_portrait_matting.p3m.inference.torch_settings import computing_settings
 from infer_p3m_portrait_matting.p3m.model.kernels.convolution import FusedConv2d
 
@@ -91,7 +92,8 @@ def test_mattes_are_those_of_the_cpu(name, precision, load, astronaut):
     reference, matting = load(name, "cpu", "float32"), load(name, precision=precision)
     for image in (astronaut, photo(), drawn()):
         with torch.inference_mode():
-            (x,) = network_inputs([torch.from_numpy(image.copy())], reference.variant, 640, LOCAL)
+            size = network_size(*image.shape[:2], reference.variant, 640, LOCAL)
+            x = torch.from_numpy(network_input([image], *size))
             alpha, classes = reference.model.local_alpha(x), reference.model.segment(x).argmax(1)
         with torch.inference_mode(), computing_settings(matting.device):
             x = x.to(DEVICE)

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from torch.nn import functional as F
 
 from infer_p3m_portrait_matting.p3m import PortraitMatting, WeightsError
-from infer_p3m_portrait_matting.p3m.inference import portrait_matting
+from infer_p3m_portrait_matting.p3m.inference import torch_network
 from infer_p3m_portrait_matting.p3m.inference.pass_sizes import pass_size
 from infer_p3m_portrait_matting.p3m.model.registry import get_variant
 
@@ -364,8 +364,8 @@ def test_without_arguments_the_bundled_model_is_loaded_for_the_best_device():
 def test_auto_takes_a_gpu_that_computes_and_says_why_it_takes_none(trouble, device, monkeypatch, caplog):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
-    monkeypatch.setattr(portrait_matting, "trouble_with_gpu", lambda device: trouble)
-    assert portrait_matting._choose_device("auto").type == device
+    monkeypatch.setattr(torch_network, "trouble_with_gpu", lambda device: trouble)
+    assert torch_network.choose_device("auto").type == device
     assert [record.getMessage() for record in caplog.records if trouble in record.getMessage()] == (
         [f"PyTorch cannot compute on this GPU ({trouble}): computing on the CPU"] if trouble else []
     )
@@ -437,15 +437,15 @@ def test_weights_that_leave_the_range_of_float16_run_in_bfloat16(photo, caplog, 
 def test_a_batch_that_does_not_fit_is_taken_in_halves(mobile, photo, monkeypatch, caplog):
     images = [np.roll(photo, 9 * i, 0) for i in range(5)]
     alone = [mobile.matte(image, input_size=64) for image in images]
-    sizes, guarded = [], PortraitMatting._guarded
+    sizes, run = [], PortraitMatting._run
 
     def on_a_small_gpu(self, photos, *rest):
         sizes.append(len(photos))
         if len(photos) > 2:
             raise torch.OutOfMemoryError("CUDA out of memory")
-        return guarded(self, photos, *rest)
+        return run(self, photos, *rest)
 
-    monkeypatch.setattr(PortraitMatting, "_guarded", on_a_small_gpu)
+    monkeypatch.setattr(PortraitMatting, "_run", on_a_small_gpu)
     for alpha, expected in zip(mobile.matte_batch(images, input_size=64, batch_size=5), alone, strict=True):
         np.testing.assert_allclose(alpha, expected, rtol=0, atol=1e-4)
     assert sizes == [5, 2, 2, 1]

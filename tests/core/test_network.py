@@ -9,8 +9,9 @@ import torch
 from torch.nn import functional as F
 
 from infer_p3m_portrait_matting import p3m
+from infer_p3m_portrait_matting.p3m.inference.fusion import classify
 from infer_p3m_portrait_matting.p3m.model import network
-from infer_p3m_portrait_matting.p3m.model.network import BACKGROUND, FOREGROUND, UNKNOWN, classify
+from infer_p3m_portrait_matting.p3m.model.channels import BACKGROUND, FOREGROUND, UNKNOWN
 from infer_p3m_portrait_matting.plugin.openmp import all_threads
 
 PUBLISHED = ("resnet34", "vitae-s")
@@ -133,13 +134,13 @@ def test_shapes_and_ranges_of_all_outputs(variant, matting, mobile):
 
 
 def test_a_threshold_makes_unknown_whatever_is_likely_enough_so():
-    probabilities = torch.tensor([[0.8, 0.15, 0.05], [0.3, 0.25, 0.45], [0.1, 0.6, 0.3], [0.05, 0.05, 0.9]])
-    logits = probabilities.log().T.reshape(1, 3, 2, 2)
+    probabilities = np.array([[0.8, 0.15, 0.05], [0.3, 0.25, 0.45], [0.1, 0.6, 0.3], [0.05, 0.05, 0.9]])
+    logits = np.log(probabilities).T.reshape(3, 2, 2)
     assert classify(logits).flatten().tolist() == [BACKGROUND, FOREGROUND, UNKNOWN, FOREGROUND]
     assert classify(logits, 0.2).flatten().tolist() == [BACKGROUND, UNKNOWN, UNKNOWN, FOREGROUND]
     assert classify(logits, 0.1).flatten().tolist() == [UNKNOWN, UNKNOWN, UNKNOWN, FOREGROUND]
     assert classify(logits, 0.7).flatten().tolist() == [BACKGROUND, FOREGROUND, FOREGROUND, FOREGROUND]
-    assert classify(logits, 0.2).shape == (1, 1, 2, 2)
+    assert classify(logits, 0.2).shape == (2, 2)
 
 
 @pytest.mark.slow
@@ -164,7 +165,7 @@ def test_fuse_lets_the_classes_decide_and_the_unknown_take_the_local_alpha():
     logits = torch.tensor([[3.0, 0, 0], [0, 3, 0], [0, 0, 3], [0, 3, 0]]).T.reshape(1, 3, 2, 2)
     local = torch.tensor([[0.25, 0.5], [0.75, 1.0]]).reshape(1, 1, 2, 2)
     assert network.fuse(logits, local).flatten().tolist() == [0, 0.5, 1, 1]
-    assert (network.BACKGROUND, network.UNKNOWN, network.FOREGROUND) == (0, 1, 2)
+    assert (BACKGROUND, UNKNOWN, FOREGROUND) == (0, 1, 2)
 
 
 @pytest.mark.parametrize(

@@ -1,35 +1,32 @@
 """Matte whole photos with the HYBRID and RESIZE procedures of P3M-Net."""
 
 import logging
-import traceback
 from collections.abc import Callable, Sequence
 from os import PathLike
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
 
 from ..arrays import check_image, on_white, opacity
 from ..checkpoints.places import expected_weights, find_weights
-from ..checkpoints.weights import fill, read_weights
-from ..errors import WeightsError
+from ..errors import is_out_of_gpu_memory
 from ..files.photos import Photo, load_photo
 from ..model.channels import STRIDE
-from ..model.prepare import prepare_for_inference
-from ..model.registry import Variant, create_model, get_variant
+from ..model.registry import Variant, get_variant
 from .long_photos import is_long, matte_in_pieces
 from .names import METHODS
-from .precision import choose_dtype, trouble_with_gpu, wider_than_float16
-from .preprocess import to_tensor
-from .procedures import GLOBAL, LOCAL, PROCEDURES, NotFiniteError, Passes, Procedure, local_only, network_sizes
-from .torch_settings import computing_settings, loading_settings
+from .procedures import GLOBAL, LOCAL, PROCEDURES, Passes, Procedure, local_only, network_size
+
+if TYPE_CHECKING:
+    import torch
+
+    from ..model.network import P3MNet
 
 logger = logging.getLogger(__name__)
 
 #: Default number of photos in the network at once on a GPU.
 _BATCH_ON_GPU = 8
-#: What errors say when a library below PyTorch finds no memory on the GPU.
-_NO_MEMORY = ("out of memory", "ALLOC_FAILED", "unable to find an engine")
 
 
 class PortraitMatting:
@@ -40,9 +37,8 @@ class PortraitMatting:
     >>> alpha.shape, alpha.dtype.name, alpha.max().item()
     ((90, 60), 'float32', 0.0)
 
-    The same photo gives the same bits on every run, on a CPU and on a GPU. A GPU receives each photo once, in the
-    photo's own number format, and sends its matte back once; a model that takes a second look needs the maps of both
-    passes on the CPU, too. A copy or an unpickled object loads its weights anew, with the same arguments.
+    The same photo gives the same bits on every run, on a CPU and on a GPU. A GPU receives the input of each pass and
+    sends back its result. A copy or an unpickled object loads its weights anew, with the same arguments.
 
     Args:
         model_name: one of :func:`~..model.registry.list_models`, in any case; or a :class:`~..model.registry.Variant`:
@@ -60,7 +56,6 @@ class PortraitMatting:
         model_name: its name, in lower case.
         device: the torch.device in use.
         weights: the weights file in use.
-        precision: the number format in use: "float32", "bfloat16" or "float16".
         batch_size: how many photos :meth:`matte_batch` takes through the network at once: 8 on a GPU, 1 on a CPU.
 
     Raises:
@@ -72,31 +67,32 @@ class PortraitMatting:
     def __init__(
         self,
         model_name: str | Variant = "mobile",
-        device: str | torch.device = "auto",
+        device: "str | torch.device" = "auto",
         weights: str | PathLike[str] | None = None,
         precision: str = "auto",
     ) -> None:
+        from .torch_network import TorchNetwork
+
         self.variant = model_name if isinstance(model_name, Variant) else get_variant(model_name)
         self.model_name = self.variant.name
-        self.device = _choose_device(device)
-        self.batch_size = _BATCH_ON_GPU if self.device.type == "cuda" else 1
-        dtype = choose_dtype(precision, self.device)
         self._given = self.variant, device, None if weights is None else Path(weights).absolute(), precision
         self.weights = _require_weights(self.model_name) if weights is None else Path(weights)
-        self._load(dtype)
+        self._network = TorchNetwork(self.variant, device, self.weights, precision)
+        self.device = self._network.device
+        self.batch_size = _BATCH_ON_GPU if self.device.type == "cuda" else 1
 
     def __reduce__(self) -> tuple:
         return type(self), self._given, {"batch_size": self.batch_size}
 
-    def _load(self, dtype: torch.dtype) -> None:
-        with loading_settings():
-            # In this order, as reading a file takes twice its size.
-            tensors = read_weights(self.weights)
-            model = create_model(self.variant)
-            fill(model, tensors, self.weights)
-            del tensors
-            self.model = prepare_for_inference(model, self.device, dtype, self.variant.exact)
-        self.precision = str(dtype).removeprefix("torch.")
+    @property
+    def model(self) -> "P3MNet":
+        """The prepared network."""
+        return self._network.model
+
+    @property
+    def precision(self) -> str:
+        """The number format in use: "float32", "bfloat16" or "float16"."""
+        return self._network.precision
 
     def matte(
         self,
@@ -132,7 +128,7 @@ class PortraitMatting:
         image = _checked(image)
         procedure = PROCEDURES[_check_request(method, input_size)]
         seen = on_white(image)
-        alpha = matte_in_pieces(seen, lambda piece: self._guarded([piece], procedure, input_size, after_pass)[0])
+        alpha = matte_in_pieces(seen, lambda piece: self._run([piece], procedure, input_size, after_pass)[0])
         return _within(image, alpha)
 
     def matte_batch(
@@ -183,7 +179,7 @@ class PortraitMatting:
                 long.append(place)
                 continue
             passes = (GLOBAL,) if method == "RESIZE" else (GLOBAL, LOCAL)
-            sizes = tuple(network_sizes(height, width, self.variant, input_size, passes))
+            sizes = tuple(network_size(height, width, self.variant, input_size, each) for each in passes)
             groups.setdefault(sizes, []).append(place)
         mattes: dict[int, np.ndarray] = {place: self.matte(photos[place], method, input_size) for place in long}
         for places in groups.values():
@@ -192,9 +188,9 @@ class PortraitMatting:
                 batch = waiting[:batch_size]
                 try:
                     seen = [on_white(photos[place]) for place in batch]
-                    found = self._guarded(seen, PROCEDURES[method], input_size)
-                except torch.OutOfMemoryError:
-                    if len(batch) == 1:
+                    found = self._run(seen, PROCEDURES[method], input_size)
+                except RuntimeError as error:
+                    if len(batch) == 1 or not is_out_of_gpu_memory(error):
                         raise
                     batch_size = len(batch) // 2
                     message = "the GPU has too little memory for %d photos at once: trying %d"
@@ -221,49 +217,17 @@ class PortraitMatting:
         image = _checked(image)
         _check_request("HYBRID", input_size)
         seen = on_white(image)
-        return matte_in_pieces(seen, lambda piece: self._guarded([piece], local_only, input_size)[0])
+        return matte_in_pieces(seen, lambda piece: self._run([piece], local_only, input_size)[0])
 
-    def _guarded(
+    def _run(
         self,
         images: list[np.ndarray],
         procedure: Procedure,
         input_size: int,
         after_pass: Callable[[], None] | None = None,
     ) -> list[np.ndarray]:
-        """Matte photos of one pass size; handle the errors of a GPU and of weights."""
-        try:
-            return self._run(images, procedure, input_size, after_pass)
-        except NotFiniteError as error:
-            # Trained networks can leave only the range of float16.
-            if error.dtype != torch.float16:
-                raise WeightsError(
-                    f"weights file {self.weights} makes the network give values that are not finite: use another file"
-                ) from None
-        except RuntimeError as error:
-            if self.device.type != "cuda" or not any(words in str(error) for words in _NO_MEMORY):
-                raise
-            # The frames of the failed run hold its feature maps, so clear them before freeing memory.
-            traceback.clear_frames(error.__traceback__)
-            torch.cuda.empty_cache()
-            raise torch.OutOfMemoryError(str(error)) from None
-        self._load(wider_than_float16(self.device))
-        logger.warning(
-            "the weights of %s leave the range of float16: computing in %s from now on", self.model_name, self.precision
-        )
-        return self._guarded(images, procedure, input_size, after_pass)
-
-    @torch.inference_mode()
-    def _run(
-        self,
-        images: list[np.ndarray],
-        procedure: Procedure,
-        input_size: int,
-        after_pass: Callable[[], None] | None,
-    ) -> list[np.ndarray]:
-        photos = [to_tensor(image, self.device) for image in images]
-        with computing_settings(self.device):
-            # Another thread may replace the network meanwhile; this run keeps the one it has.
-            return procedure(Passes(self.model, after_pass), photos, self.variant, input_size)
+        """Matte photos of one pass size."""
+        return procedure(Passes(self._network, after_pass), images, self.variant, input_size)
 
 
 def _within(image: np.ndarray, alpha: np.ndarray) -> np.ndarray:
@@ -279,29 +243,6 @@ def _require_weights(name: str) -> Path:
             f"no weights for {name!r}: put the published file at {expected_weights(name)}, name a file by weights=..., "
             "or use model_name='mobile', whose weights are bundled"
         )
-    return found
-
-
-def _choose_device(device: str | torch.device) -> torch.device:
-    """Return the device, or raise a ValueError that says why it cannot be used."""
-    if device == "auto":
-        if not torch.cuda.is_available():
-            return torch.device("cpu")
-        if trouble := trouble_with_gpu(torch.device("cuda")):
-            logger.warning("PyTorch cannot compute on this GPU (%s): computing on the CPU", trouble)
-            return torch.device("cpu")
-        device = "cuda"
-    try:
-        found = torch.device(device)
-    except (RuntimeError, TypeError):
-        found = None
-    if found is None or found.type not in ("cpu", "cuda"):
-        raise ValueError(f'unknown device {device!r}: choose "auto", "cpu", "cuda", or one GPU of several, "cuda:1"')
-    if found.type == "cuda":
-        if (found.index or 0) >= torch.cuda.device_count():
-            raise ValueError(f'PyTorch finds no NVIDIA GPU for device {device!r}: choose "cpu"')
-        if trouble := trouble_with_gpu(found):
-            raise ValueError(f'PyTorch cannot compute on device {device!r} ({trouble}): choose "cpu"')
     return found
 
 

@@ -1,162 +1,180 @@
 """HYBRID and RESIZE, the procedures of the published code: from photos that have the same pass sizes to mattes.
 
-:class:`Passes` runs the network. The procedures choose the network's inputs and turn its maps into mattes.
+A network gives logits and local alpha, whichever library computes them (:class:`Network`). Everything else happens
+here, in numpy and OpenCV. Each step is a function of its own, so that a caller may take its place: a trimap may stand
+for the global pass, and corrections may change the classes before the unknown area is filled.
 """
 
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from pathlib import Path
+from typing import NamedTuple, Protocol
 
 import numpy as np
-import torch
-from torch import Tensor
 
-from ..model.network import FOREGROUND, UNKNOWN, P3MNet, classify
+from ..errors import WeightsError
+from ..model.channels import FOREGROUND, UNKNOWN
 from ..model.registry import Variant
-from .fusion import fuse_passes, shrinks, undecided
+from .fusion import classify, fuse_passes, undecided
 from .pass_sizes import pass_size
-from .preprocess import normalize, resize, shrink
+from .preprocess import network_input
+from .scaling import resize
 from .second_look import SecondLook, doubtful, reconsider, without_islands
 
 #: Whether a pass is the local one.
 GLOBAL, LOCAL = False, True
 
 
-class NotFiniteError(ArithmeticError):
-    """The network gave NaN or infinite values.
+class Network(Protocol):
+    """A loaded network. It takes normalised RGB, float32 [N, 3, H, W], and gives float32.
 
-    Args:
-        dtype: the number format of the network.
+    Attributes:
+        weights: the weights file.
     """
 
-    def __init__(self, dtype: torch.dtype) -> None:
-        super().__init__(dtype)
-        self.dtype = dtype
+    weights: Path
+
+    def segment(self, x: np.ndarray) -> np.ndarray:
+        """Compute the logits [N, 3, H, W]."""
+
+    def local_alpha(self, x: np.ndarray, wanted: np.ndarray | None = None) -> np.ndarray:
+        """Compute the local alpha [N, 1, H, W] in [0, 1]; it may be 0 outside ``wanted``, bool [N, h, w]."""
+
+    def fused_alpha(self, x: np.ndarray) -> np.ndarray:
+        """Compute the logits and the local alpha from one input, and fuse them: [N, 1, H, W] in [0, 1]."""
 
 
 class Passes(NamedTuple):
-    """The passes of one run through a network, whose shapes and ranges are those of :class:`~..model.network.P3MNet`.
+    """The passes of one run through a network: the methods of :class:`Network`, guarded.
 
     Attributes:
-        network: the prepared network.
+        network: the network.
         after: called after each pass, or None; an exception that it raises ends the run.
 
     Raises:
-        NotFiniteError: each pass, if the network gives NaN or infinite values.
+        WeightsError: each pass, if the network gives NaN or infinite values.
     """
 
-    network: P3MNet
+    network: Network
     after: Callable[[], None] | None = None
 
-    def segment(self, x: Tensor) -> Tensor:
-        """Compute the logits of the global pass, float [N, 3, H, W]."""
+    def segment(self, x: np.ndarray) -> np.ndarray:
+        """Run the global pass."""
         return self._finished(self.network.segment(x))
 
-    def local_alpha(self, x: Tensor, wanted: Tensor | None = None) -> Tensor:
-        """Compute the alpha of the local pass, float [N, 1, H, W] in [0, 1]."""
+    def local_alpha(self, x: np.ndarray, wanted: np.ndarray | None = None) -> np.ndarray:
+        """Run the local pass."""
         return self._finished(self.network.local_alpha(x, wanted))
 
-    def fused_alpha(self, x: Tensor) -> Tensor:
-        """Compute the logits and the local alpha from one input, and fuse them: float [N, 1, H, W] in [0, 1]."""
+    def fused_alpha(self, x: np.ndarray) -> np.ndarray:
+        """Run the single pass of RESIZE."""
         return self._finished(self.network.fused_alpha(x))
 
-    def _finished(self, x: Tensor) -> Tensor:
-        if not x.isfinite().all():
-            raise NotFiniteError(self.network.dtype)
+    def _finished(self, x: np.ndarray) -> np.ndarray:
+        if not np.isfinite(x).all():
+            raise WeightsError(
+                f"weights file {self.network.weights} makes the network give values that are not finite: use another "
+                "file"
+            )
         if self.after is not None:
             self.after()
         return x
 
 
-#: A procedure: takes passes, photos from :func:`~.preprocess.to_tensor`, the network's entry in the registry, and the
-#: input size; returns a matte for each photo, float32 [H, W].
-Procedure = Callable[[Passes, list[Tensor], Variant, int], list[np.ndarray]]
+class Segments(NamedTuple):
+    """What is known of a photo before its local pass.
+
+    Attributes:
+        classes: uint8 [h, w], the class of each pixel.
+        doubt: bool [h, w], where the local alpha may correct the classes; None where it never may.
+    """
+
+    classes: np.ndarray
+    doubt: np.ndarray | None = None
+
+    def plain(self) -> float | None:
+        """Return the alpha of a photo that is all background or all foreground; None for any other photo."""
+        first = self.classes[0, 0]
+        return None if first == UNKNOWN or (self.classes != first).any() else float(first == FOREGROUND)
 
 
-def hybrid(passes: Passes, photos: list[Tensor], variant: Variant, input_size: int) -> list[np.ndarray]:
+#: A procedure: takes passes, photos [H, W, 3] as for :func:`~.preprocess.network_input`, the network's entry in the
+#: registry, and the input size; returns a matte for each photo, float32 [H, W].
+Procedure = Callable[[Passes, Sequence[np.ndarray], Variant, int], list[np.ndarray]]
+
+
+def hybrid(passes: Passes, photos: Sequence[np.ndarray], variant: Variant, input_size: int) -> list[np.ndarray]:
     """Segment a small copy, compute the local alpha of a large one, and fuse both at the photo's size."""
-    # Make both inputs together, so that each photo is converted to floating point once.
-    x, fine = network_inputs(photos, variant, input_size, GLOBAL, LOCAL)
-    logits = passes.segment(x)
+    logits = passes.segment(_input(photos, variant, input_size, GLOBAL))
+    return fill_unknown(passes, photos, [segments_of(each, variant) for each in logits], variant, input_size)
+
+
+def segments_of(logits: np.ndarray, variant: Variant) -> Segments:
+    """Classify a photo's pixels, by the rules of a network.
+
+    Args:
+        logits: float [3, h, w] of the global pass.
+        variant: the network's entry in the registry.
+    """
     classes = classify(logits, variant.unknown_above)
-    looks_again = any(variant.second_look)
-    if looks_again:
-        classes = without_islands(classes)
-    extremes = torch.stack([classes.amin((1, 2, 3)), classes.amax((1, 2, 3))], 1).tolist()
+    if not any(variant.second_look):
+        return Segments(classes)
+    classes = without_islands(classes)
+    return Segments(classes, doubtful(logits, classes))
+
+
+def fill_unknown(
+    passes: Passes, photos: Sequence[np.ndarray], segments: Sequence[Segments], variant: Variant, input_size: int
+) -> list[np.ndarray]:
+    """Run the local pass, and turn classes and local alpha into mattes."""
+    plain = [each.plain() for each in segments]
     # If a photo is all background or all foreground, the local alpha changes no pixel.
-    plain = {i: low for i, (low, high) in enumerate(extremes) if low == high != UNKNOWN}
-    others = [i for i in range(len(photos)) if i not in plain]
+    others = [i for i, value in enumerate(plain) if value is None]
+    mattes = {i: np.full(photos[i].shape[:2], value, np.float32) for i, value in enumerate(plain) if value is not None}
     if others:
-        doubt = doubtful(logits, classes) if looks_again else None
-        wanted = None
-        if fine.device.type == "cpu" and not any(shrinks((x, fine), *photo.shape[:2]) for photo in photos):
-            wanted = undecided((classes if doubt is None else classes.masked_fill(doubt, UNKNOWN))[others])
-        rows = iter(passes.local_alpha(fine[others] if plain else fine, wanted))
-    mattes = []
-    for i, photo in enumerate(photos):
-        size = photo.shape[:2]
-        if i in plain:
-            mattes.append(np.full(size, plain[i] == FOREGROUND, np.float32))
-            continue
-        found, alpha = classes[i : i + 1], next(rows)[None]
-        if doubt is not None:
-            found = reconsider(found, doubt[i : i + 1], alpha, SecondLook(*variant.second_look))
-        mattes.append(_download(fuse_passes(found, alpha, *size)))
-    return mattes
+        x = _input([photos[i] for i in others], variant, input_size, LOCAL)
+        for i, alpha in zip(others, passes.local_alpha(x, _wanted(photos, segments, others, x)), strict=True):
+            classes, doubt = segments[i]
+            if doubt is not None:
+                classes = reconsider(classes, doubt, alpha[0], SecondLook(*variant.second_look))
+            mattes[i] = fuse_passes(classes, alpha[0], *photos[i].shape[:2])
+    return [mattes[i] for i in range(len(photos))]
 
 
-def resize_whole(passes: Passes, photos: list[Tensor], variant: Variant, input_size: int) -> list[np.ndarray]:
+def _wanted(
+    photos: Sequence[np.ndarray], segments: Sequence[Segments], others: list[int], x: np.ndarray
+) -> np.ndarray | None:
+    """Tell where the local alpha of some photos is needed, bool [N, h, w]; None where a map must shrink."""
+    for i in others:
+        for map_size in (segments[i].classes.shape, x.shape[2:]):
+            if any(side > photo_side for side, photo_side in zip(map_size, photos[i].shape, strict=False)):
+                return None
+    doubted = [classes if doubt is None else np.where(doubt, np.uint8(UNKNOWN), classes) for classes, doubt in segments]
+    return np.stack([undecided(doubted[i]) for i in others])
+
+
+def resize_whole(passes: Passes, photos: Sequence[np.ndarray], variant: Variant, input_size: int) -> list[np.ndarray]:
     """Make one pass over a small copy, and enlarge its fused alpha: RESIZE."""
-    (x,) = network_inputs(photos, variant, input_size, GLOBAL)
-    return _enlarged(passes.fused_alpha(x), photos)
+    return _enlarged(passes.fused_alpha(_input(photos, variant, input_size, GLOBAL)), photos)
 
 
-def local_only(passes: Passes, photos: list[Tensor], variant: Variant, input_size: int) -> list[np.ndarray]:
+def local_only(passes: Passes, photos: Sequence[np.ndarray], variant: Variant, input_size: int) -> list[np.ndarray]:
     """Compute and enlarge only the local alpha."""
-    (x,) = network_inputs(photos, variant, input_size, LOCAL)
-    return _enlarged(passes.local_alpha(x), photos)
+    return _enlarged(passes.local_alpha(_input(photos, variant, input_size, LOCAL)), photos)
 
 
 #: The procedures by the names that users give them.
 PROCEDURES: dict[str, Procedure] = {"HYBRID": hybrid, "RESIZE": resize_whole}
 
 
-def network_sizes(
-    height: int, width: int, variant: Variant, input_size: int, passes: Sequence[bool]
-) -> list[tuple[int, int]]:
-    """Return the height and width of the network's input for each pass, :data:`GLOBAL` or :data:`LOCAL`."""
-    return [
-        pass_size(height, width, input_size, halve=not local, bound=None if local else variant.global_bound)
-        for local in passes
-    ]
+def network_size(height: int, width: int, variant: Variant, input_size: int, is_local: bool) -> tuple[int, int]:
+    """Return the height and width of the network's input for a pass, :data:`GLOBAL` or :data:`LOCAL`."""
+    return pass_size(height, width, input_size, halve=not is_local, bound=None if is_local else variant.global_bound)
 
 
-def network_inputs(photos: list[Tensor], variant: Variant, input_size: int, *passes: bool) -> list[Tensor]:
-    """Scale and normalise photos that have the same sizes in all passes.
-
-    Args:
-        photos: each as :func:`~.preprocess.to_tensor` gives it.
-        variant: the network's entry in the registry.
-        input_size: bound in pixels of the long side.
-        passes: each :data:`GLOBAL` or :data:`LOCAL`.
-
-    Returns:
-        For each pass float32 [N, 3, h, w], channels_last.
-    """
+def _input(photos: Sequence[np.ndarray], variant: Variant, input_size: int, is_local: bool) -> np.ndarray:
     height, width = photos[0].shape[:2]
-    sizes = network_sizes(height, width, variant, input_size, passes)
-    inputs = []
-    for parts in zip(*(shrink(photo, sizes) for photo in photos), strict=True):
-        x = [normalize(part) for part in parts]
-        inputs.append((x[0] if len(x) == 1 else torch.cat(x)).contiguous(memory_format=torch.channels_last))
-    return inputs
+    return network_input(photos, *network_size(height, width, variant, input_size, is_local))
 
 
-def _enlarged(alphas: Tensor, photos: list[Tensor]) -> list[np.ndarray]:
-    return [
-        _download(resize(alpha[None], *photo.shape[:2]).clamp(0, 1))
-        for alpha, photo in zip(alphas, photos, strict=True)
-    ]
-
-
-def _download(alpha: Tensor) -> np.ndarray:
-    return alpha[0, 0].cpu().numpy()
+def _enlarged(alphas: np.ndarray, photos: Sequence[np.ndarray]) -> list[np.ndarray]:
+    return [resize(alpha[0], *photo.shape[:2]).clip(0, 1) for alpha, photo in zip(alphas, photos, strict=True)]

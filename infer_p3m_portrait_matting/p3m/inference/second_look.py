@@ -10,10 +10,9 @@ from typing import NamedTuple
 
 import cv2
 import numpy as np
-import torch
-from torch import Tensor
 
-from ..model.network import BACKGROUND, FOREGROUND, UNKNOWN
+from ..model.channels import BACKGROUND, FOREGROUND, UNKNOWN
+from .fusion import probabilities
 
 #: From these probabilities on, background and foreground are beyond doubt.
 _CERTAIN = {BACKGROUND: 0.9, FOREGROUND: 0.8}
@@ -36,74 +35,68 @@ class SecondLook(NamedTuple):
     closed: float
 
 
-def doubtful(logits: Tensor, classes: Tensor) -> Tensor:
+def doubtful(logits: np.ndarray, classes: np.ndarray) -> np.ndarray:
     """Tell where :func:`reconsider` needs the local alpha.
 
     That is where background is less probable than 0.9, or foreground less than 0.8, in areas at least 7 pixels thick:
     thinner ones surround every person, and computing the local alpha takes time.
 
     Args:
-        logits: float [N, 3, h, w] of the global pass.
-        classes: int64 [N, 1, h, w], its classes.
+        logits: float [3, h, w] of the global pass.
+        classes: uint8 [h, w], its classes.
 
     Returns:
-        bool [N, 1, h, w].
+        bool [h, w].
     """
-    certainty = logits.float().softmax(1).gather(1, classes)
-    found = torch.zeros_like(classes, dtype=torch.bool)
-    for known, certain in _CERTAIN.items():
-        doubt = (classes == known).logical_and_(certainty < certain)[:, 0].to(torch.uint8).cpu().numpy()
-        thick = np.stack([cv2.morphologyEx(picture, cv2.MORPH_OPEN, _THICK) for picture in doubt])
-        found |= torch.from_numpy(thick).to(found.device, torch.bool)[:, None]
+    found = np.zeros(classes.shape, bool)
+    for known, probable in enumerate(probabilities(logits)):
+        if known in _CERTAIN:
+            doubt = (classes == known) & (probable < _CERTAIN[known])
+            found |= cv2.morphologyEx(doubt.astype(np.uint8), cv2.MORPH_OPEN, _THICK) > 0
     return found
 
 
-def without_islands(classes: Tensor) -> Tensor:
+def without_islands(classes: np.ndarray) -> np.ndarray:
     """Call unknown areas that touch no foreground background: they are things, or people whom the pass does not see.
 
     Where a picture has no foreground at all, its unknown areas stay.
 
     Args:
-        classes: int64 [N, 1, h, w] of the global pass.
+        classes: uint8 [h, w] of the global pass.
 
     Returns:
-        int64 [N, 1, h, w]; ``classes`` itself where there is no such area.
+        uint8 [h, w]; ``classes`` itself where there is no such area.
     """
-    dropped = np.zeros(classes.shape, bool)
-    for found, islands in zip(classes[:, 0].to(torch.uint8).cpu().numpy(), dropped[:, 0], strict=True):
-        count, areas = cv2.connectedComponents((found != BACKGROUND).astype(np.uint8), connectivity=8)
-        touched = np.zeros(count, bool)
-        touched[areas[found == FOREGROUND]] = True
-        if touched.any():
-            islands[...] = (found == UNKNOWN) & ~touched[areas]
-    return classes.masked_fill(torch.from_numpy(dropped).to(classes.device), BACKGROUND) if dropped.any() else classes
+    count, areas = cv2.connectedComponents((classes != BACKGROUND).astype(np.uint8), connectivity=8)
+    touched = np.zeros(count, bool)
+    touched[areas[classes == FOREGROUND]] = True
+    islands = (classes == UNKNOWN) & ~touched[areas]
+    return np.where(islands, np.uint8(BACKGROUND), classes) if touched.any() and islands.any() else classes
 
 
-def reconsider(classes: Tensor, doubt: Tensor, local: Tensor, limits: SecondLook) -> Tensor:
+def reconsider(classes: np.ndarray, doubt: np.ndarray, local: np.ndarray, limits: SecondLook) -> np.ndarray:
     """Call small mistakes of the global pass unknown, so that the local alpha fills them.
 
     A mistake is a connected piece of doubtful background where the local alpha is above 0.5, or of doubtful foreground
     where it is below, if it adjoins another class and is no larger than its limit.
 
     Args:
-        classes: int64 [1, 1, h, w] of the global pass.
-        doubt: bool [1, 1, h, w] of :func:`doubtful`.
-        local: float32 [1, 1, H, W] of the local pass, in [0, 1]; only values in doubtful places count.
+        classes: uint8 [h, w] of the global pass.
+        doubt: bool [h, w] of :func:`doubtful`.
+        local: float32 [H, W] of the local pass, in [0, 1]; only values in doubtful places count.
         limits: how large mistakes may be.
 
     Returns:
-        int64 [1, 1, h, w]; ``classes`` itself where nothing is doubtful.
+        uint8 [h, w]; ``classes`` itself where nothing is doubtful.
     """
-    h, w = classes.shape[2:]
-    found, doubted = classes[0, 0].cpu().numpy(), doubt[0, 0].cpu().numpy()
-    if not doubted.any():
+    if not doubt.any():
         return classes
-    coarse = cv2.resize(local[0, 0].cpu().numpy(), (w, h), interpolation=cv2.INTER_AREA)
-    person = np.count_nonzero(found == FOREGROUND) + np.count_nonzero(found == UNKNOWN) / 2
-    background, foreground = found == BACKGROUND, found == FOREGROUND
-    lost = _small_parts(background & doubted & (coarse > 0.5), ~background, limits.lost * person)
-    closed = _small_parts(foreground & doubted & (coarse < 0.5), ~foreground, limits.closed * person)
-    return classes.masked_fill(torch.from_numpy(lost | closed).to(classes.device), UNKNOWN)
+    coarse = cv2.resize(local, classes.shape[::-1], interpolation=cv2.INTER_AREA)
+    background, foreground = classes == BACKGROUND, classes == FOREGROUND
+    person = np.count_nonzero(foreground) + np.count_nonzero(classes == UNKNOWN) / 2
+    lost = _small_parts(background & doubt & (coarse > 0.5), ~background, limits.lost * person)
+    closed = _small_parts(foreground & doubt & (coarse < 0.5), ~foreground, limits.closed * person)
+    return np.where(lost | closed, np.uint8(UNKNOWN), classes)
 
 
 def _small_parts(area: np.ndarray, beside: np.ndarray, largest: float) -> np.ndarray:

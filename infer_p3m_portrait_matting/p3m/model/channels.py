@@ -1,9 +1,16 @@
-"""The channel table of a variant; it loads without torch."""
+"""What is known of the networks without building one: facts of all variants, and their channel tables."""
 
 from dataclasses import dataclass
 
 #: Height and width of the network's input are multiples of this: its encoders halve it five times.
 STRIDE = 32
+
+#: The classes of the segmentation decoder, in the order of its logits.
+BACKGROUND, UNKNOWN, FOREGROUND = 0, 1, 2
+
+#: ImageNet statistics, per RGB channel on [0, 1]; every variant is normalised with them.
+IMAGENET_MEAN = (0.485, 0.456, 0.406)
+IMAGENET_STD = (0.229, 0.224, 0.225)
 
 
 @dataclass(frozen=True)

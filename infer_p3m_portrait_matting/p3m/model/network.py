@@ -1,16 +1,14 @@
 """P3M-Net: one encoder, two decoders, and the fusion of their predictions."""
 
+from functools import cache
 from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 
-from .channels import STRIDE, Channels
+from .channels import FOREGROUND, IMAGENET_MEAN, IMAGENET_STD, STRIDE, UNKNOWN, Channels
 from .decoders import MattingDecoder, SegmentationDecoder
 from .encoders.features import Encoder
-
-#: The classes of the segmentation decoder, in the order of its logits.
-BACKGROUND, UNKNOWN, FOREGROUND = 0, 1, 2
 
 
 class P3MOutput(NamedTuple):
@@ -29,22 +27,25 @@ class P3MOutput(NamedTuple):
     side_logits: tuple[Tensor, ...]
 
 
-def classify(logits: Tensor, unknown_above: float | None = None) -> Tensor:
-    """Choose one class per pixel.
+def normalize(x: Tensor) -> Tensor:
+    """Normalise RGB by the ImageNet statistics.
 
     Args:
-        logits: float [N, 3, H, W].
-        unknown_above: a threshold in [0, 1). A pixel whose probability of "unknown" exceeds it is unknown; any other
-            takes the likelier of background and foreground. None takes the likeliest class, as published.
+        x: float [N, 3, H, W] in [0, 1].
 
     Returns:
-        int64 [N, 1, H, W]: :data:`BACKGROUND`, :data:`UNKNOWN` or :data:`FOREGROUND`.
+        A new tensor of the same shape and dtype.
     """
-    if unknown_above is None:
-        return logits.argmax(1, keepdim=True)
-    unknown = logits.softmax(1)[:, UNKNOWN : UNKNOWN + 1] > unknown_above
-    foreground = logits[:, FOREGROUND : FOREGROUND + 1] > logits[:, BACKGROUND : BACKGROUND + 1]
-    return torch.where(unknown, UNKNOWN, torch.where(foreground, FOREGROUND, BACKGROUND))
+    mean, std = _statistics(x.device, x.dtype)
+    return (x - mean).div_(std)
+
+
+@cache
+def _statistics(device: torch.device, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
+    # Cached, because each upload would wait for the GPU. Made outside inference mode, so that training may use them.
+    with torch.inference_mode(False):
+        mean, std = (torch.tensor(values, device=device, dtype=dtype) for values in (IMAGENET_MEAN, IMAGENET_STD))
+        return mean.view(1, 3, 1, 1), std.view(1, 3, 1, 1)
 
 
 def fuse(logits: Tensor, local_alpha: Tensor) -> Tensor:
@@ -59,7 +60,7 @@ def fuse(logits: Tensor, local_alpha: Tensor) -> Tensor:
     Returns:
         float [N, 1, H, W] in [0, 1], with the dtype of ``local_alpha``; NaN where a logit is not finite.
     """
-    classes = classify(logits)
+    classes = logits.argmax(1, keepdim=True)
     alpha = torch.where(classes == UNKNOWN, local_alpha, (classes == FOREGROUND).to(local_alpha.dtype))
     # Where a logit is not finite, the largest one means nothing.
     return torch.where(logits.isfinite().all(1, keepdim=True), alpha, float("nan"))
@@ -123,7 +124,7 @@ class P3MNet(nn.Module):
         _check(x)
         features = self.encoder(x)
         pyramid, logits, _ = self.segmentation(features.e4)
-        return fuse(logits, self.matting(features, pyramid, classify(logits) == UNKNOWN))
+        return fuse(logits, self.matting(features, pyramid, logits.argmax(1, keepdim=True) == UNKNOWN))
 
 
 def _check(x: Tensor) -> None:

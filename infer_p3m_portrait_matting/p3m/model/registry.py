@@ -20,7 +20,8 @@ class Variant:
         channels: the decoders' channel table.
         about: what tells this model from the others; it completes the sentence "NAME is ...".
         global_bound: upper limit of the long side in pixels for the global pass and RESIZE, or None for no limit.
-        unknown_above: HYBRID's rule for the unknown area (see :func:`~.network.classify`); it depends on the weights.
+        unknown_above: HYBRID's rule for the unknown area (see :func:`~..inference.fusion.classify`); it depends on the
+            weights.
         second_look: how large a mistake HYBRID lets the local alpha correct
             (:class:`~..inference.second_look.SecondLook`); zeros correct nothing, as published.
         published_file: name of the checkpoint that the paper's authors published, or None.

@@ -15,8 +15,7 @@ from ..checkpoints.weights import fill, read_weights
 from ..errors import MissingPackageError, shown
 from ..files.write import Unfinished
 from ..inference.pass_sizes import MIN_SIDE
-from ..inference.preprocess import IMAGENET_MEAN, IMAGENET_STD
-from ..model.channels import STRIDE
+from ..model.channels import IMAGENET_MEAN, IMAGENET_STD, STRIDE
 from ..model.network import P3MNet
 from ..model.registry import create_model, get_variant
 from ..version import __version__

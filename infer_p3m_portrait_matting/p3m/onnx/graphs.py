@@ -7,10 +7,11 @@ from timm.layers import Conv2dSame
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from ..model.channels import FOREGROUND, UNKNOWN
 from ..model.decoders import Pyramid
 from ..model.encoders.features import Features
 from ..model.integration import upsample
-from ..model.network import FOREGROUND, UNKNOWN, P3MNet
+from ..model.network import P3MNet
 
 #: Windows of the coarse maps lie on multiples of this, in pixels of the local pass: the coarsest map has a quarter of
 #: its size.
