@@ -9,7 +9,7 @@ RUN := $(VENV)/bin/python
 # A home of its own: Ikomia keeps plugins, settings and a log under ~/Ikomia, and the user's must stay as they are.
 OWN_HOME := HOME="$(CURDIR)/.home" QT_QPA_PLATFORM=offscreen
 
-.PHONY: help demo test test-fast lint bench package install clean
+.PHONY: help demo test test-fast lint bench page package install clean
 
 help:
 	@echo "make demo [PHOTO=path] [OUTPUT=folder]  matte a photo (without PHOTO: an example) into OUTPUT"
@@ -17,6 +17,7 @@ help:
 	@echo "make test-fast                          run the quick tests: about a minute"
 	@echo "make lint                               check style and types"
 	@echo "make bench                              compare speed with the published procedure"
+	@echo "make page                               build the page that mattes in a browser into page/dist; needs node 18"
 	@echo "make package                            build dist/infer_p3m_portrait_matting.zip for the Ikomia HUB"
 	@echo "make install [PYTHON=python3]           put the plugin into your own Ikomia (~/Ikomia)"
 	@echo "make clean                              remove .venv, .home and caches"
@@ -55,6 +56,11 @@ lint: $(VENV)/ready
 bench: $(VENV)/ready
 	@mkdir -p .home
 	@$(OWN_HOME) $(RUN) -m benchmarks.vs_published
+
+page: $(VENV)/ready
+	rm -rf page/graphs
+	$(RUN) -m infer_p3m_portrait_matting export page/graphs --half
+	cd page && npm ci && npm run build
 
 package:
 	@$(PYTHON) tools/package_plugin.py

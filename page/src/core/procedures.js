@@ -1,0 +1,147 @@
+// HYBRID, the procedure of the published code: p3m/inference/procedures.py.
+
+import { fusePasses, undecided } from "./fusion.js";
+import { passSize } from "./pass_sizes.js";
+import { networkInput } from "./preprocess.js";
+import { classify, doubtful, FOREGROUND, reconsider, UNKNOWN, withoutIslands } from "./second_look.js";
+import { cut, windowsAround } from "./windows.js";
+
+/**
+ * A map of the network: [channels, height / by, width / by].
+ * @typedef {{data: Float32Array, channels: number, by: number}} FeatureMap
+ *
+ * The passes through the network, which the rules call.
+ * @typedef {{
+ *   segment: (x: Float32Array, height: number, width: number) => Promise<Float32Array>,
+ *   coarse: (x: Float32Array, height: number, width: number) => Promise<FeatureMap[]>,
+ *   tail: (maps: FeatureMap[], height: number, width: number) => Promise<Float32Array>}} Passes
+ */
+
+/** Which share of the work each part of a run takes, about. */
+const GLOBAL_SHARE = 0.08;
+const COARSE_SHARE = 0.5;
+
+/** One photo's matte. The maps stay, so that a second call with other marks computes only what is new. */
+export class Hybrid {
+  /** The maps from which the local alpha is computed. @type {FeatureMap[] | null} */
+  #maps = null;
+  /** @type {import("./types.js").Marks | null} */
+  #classes = null;
+  /** @type {Uint8Array} */
+  #doubt = new Uint8Array();
+  /** @type {import("./types.js").Plane} */
+  #local;
+  /** Where the local alpha has been computed, laid over the classes. @type {Uint8Array} */
+  #known = new Uint8Array();
+
+  /**
+   * @param {import("./types.js").Photo} photo  opaque
+   * @param {Passes} passes
+   * @param {import("./types.js").About} about
+   */
+  constructor(photo, passes, about) {
+    this.photo = photo;
+    this.passes = passes;
+    this.about = about;
+    const size = passSize(photo.height, photo.width, about.procedure, true);
+    this.#local = { data: new Float32Array(size.height * size.width), ...size };
+  }
+
+  /**
+   * Estimate the matte.
+   * @param {import("./types.js").Marks | null} [decide]  0 or 1, laid over the photo: places that become unknown
+   * @param {(share: number) => void} [progress]  told which share of the work is done
+   * @returns {Promise<import("./types.js").Plane>}  of the photo's size
+   */
+  async matte(decide = null, progress = () => {}) {
+    const { height, width } = this.photo;
+    const found = (this.#classes ??= await this.#segment());
+    progress(GLOBAL_SHARE);
+    const asked = decide && anyWithin(decide, found);
+    if (!asked?.includes(1)) {
+      const [first] = found.data;
+      if (first !== UNKNOWN && found.data.every((kind) => kind === first)) {
+        return { data: new Float32Array(height * width).fill(first === FOREGROUND ? 1 : 0), width, height };
+      }
+    }
+    const shrinks = this.#local.height > height || this.#local.width > width;
+    const open = found.data.map((kind, i) => (this.#doubt[i] || asked?.[i] ? UNKNOWN : kind));
+    const wanted = shrinks ? open.fill(1) : undecided({ ...found, data: open });
+    await this.#computeLocal({ ...found, data: wanted.map((mark, i) => (mark && !this.#known[i] ? 1 : 0)) }, progress);
+    wanted.forEach((mark, i) => (this.#known[i] ||= mark));
+    let classes = reconsider(found, this.#doubt, this.#local, this.about.procedure.second_look);
+    if (asked) classes = { ...classes, data: classes.data.map((kind, i) => (asked[i] ? UNKNOWN : kind)) };
+    return fusePasses(classes, this.#local, height, width);
+  }
+
+  /** Forget the maps, which take most of the memory; they are computed again when they are needed. */
+  forget() {
+    this.#maps = null;
+  }
+
+  async #segment() {
+    const { procedure, image } = this.about;
+    const { height, width } = passSize(this.photo.height, this.photo.width, procedure, false);
+    const logits = await this.passes.segment(networkInput(this.photo, { height, width }, image), height, width);
+    const classes = classify(logits, height, width, procedure.unknown_above);
+    this.#known = new Uint8Array(classes.data.length);
+    if (!procedure.second_look.some((limit) => limit > 0)) {
+      this.#doubt = new Uint8Array(classes.data.length);
+      return classes;
+    }
+    const connected = withoutIslands(classes);
+    this.#doubt = doubtful(logits, connected);
+    return connected;
+  }
+
+  /**
+   * @param {import("./types.js").Marks} wanted
+   * @param {(share: number) => void} progress
+   */
+  async #computeLocal(wanted, progress) {
+    if (!wanted.data.includes(1)) return;
+    const { height, width } = this.#local;
+    const fine = () => networkInput(this.photo, { height, width }, this.about.image);
+    const maps = (this.#maps ??= await this.passes.coarse(fine(), height, width));
+    progress(COARSE_SHARE);
+    const { margin } = this.about.windows;
+    const boxes = windowsAround(wanted, height, width, margin);
+    for (const [i, box] of boxes.entries()) {
+      const seen = {
+        left: Math.max(box.left - margin, 0),
+        top: Math.max(box.top - margin, 0),
+        right: Math.min(box.right + margin, width),
+        bottom: Math.min(box.bottom + margin, height),
+      };
+      const parts = maps.map(({ data, channels, by }) => {
+        const part = { left: seen.left / by, top: seen.top / by, right: seen.right / by, bottom: seen.bottom / by };
+        return { data: cut(data, channels, height / by, width / by, part), channels, by };
+      });
+      const across = seen.right - seen.left;
+      const alpha = await this.passes.tail(parts, seen.bottom - seen.top, across);
+      for (let y = box.top; y < box.bottom; y++) {
+        const from = (y - seen.top) * across + box.left - seen.left;
+        this.#local.data.set(alpha.subarray(from, from + box.right - box.left), y * width + box.left);
+      }
+      progress(COARSE_SHARE + ((1 - COARSE_SHARE) * (i + 1)) / boxes.length);
+    }
+  }
+}
+
+/**
+ * Scale marks: a pixel is marked if any of the pixels under it is.
+ * @param {import("./types.js").Marks} marks
+ * @param {{width: number, height: number}} size
+ * @returns {Uint8Array}
+ */
+function anyWithin(marks, { width, height }) {
+  const out = new Uint8Array(width * height);
+  for (let y = 0, i = 0; y < marks.height; y++) {
+    const row = Math.floor((y * height) / marks.height) * width;
+    for (let x = 0; x < marks.width; x++, i++) {
+      if (marks.data[i]) out[row + Math.floor((x * width) / marks.width)] = 1;
+    }
+  }
+  return out;
+}
+
