@@ -71,6 +71,15 @@ def read_grey(path: Path) -> np.ndarray:
     return matte_of(array[..., :3] if array.ndim == 3 else array)
 
 
+def read_data(path: Path) -> np.ndarray:
+    """Read a file as it is, such as strokes in colour: uint8 [H, W], [H, W, 3] or [H, W, 4], or uint16 [H, W].
+
+    Raises:
+        OSError, ValueError: as :func:`read_rgb`.
+    """
+    return _decode(path, as_data=True)
+
+
 def read_rgba(path: Path) -> np.ndarray:
     """Read a file with an alpha channel as uint8 [H, W, 4] RGBA.
 

@@ -13,6 +13,7 @@ from ..arrays import check_alpha, check_image
 from ..faces.detect import Face
 from .adjust import SEEN
 from .boxes import Box
+from .guide import paint
 
 #: Context on each side of a box that the network sees, as a share of the box's width or height.
 CONTEXT = 0.3
@@ -158,8 +159,8 @@ def _nearest(mine: np.ndarray, others: np.ndarray) -> np.ndarray:
     return to_mine < to_others
 
 
-def matte_person(matte: Callable[[np.ndarray], np.ndarray], image: np.ndarray, box: Box) -> np.ndarray:
-    """Matte the person in a box and nobody else.
+def matte_person(matte: Callable[..., np.ndarray], image: np.ndarray, box: Box, **maps: np.ndarray) -> np.ndarray:
+    """Matte the person in a box and nobody else; what corrections keep stays, inside the box or not.
 
     >>> alpha = matte_person(matting.matte, photo, Box(x=60, y=40, width=300, height=460))
     >>> alpha.shape, alpha[:, 500:].max().item()
@@ -170,6 +171,7 @@ def matte_person(matte: Callable[[np.ndarray], np.ndarray], image: np.ndarray, b
             :meth:`~..inference.portrait_matting.PortraitMatting.matte` does.
         image: the photo, an array that :func:`~..arrays.check_image` accepts.
         box: around the person.
+        maps: a trimap and corrections of the photo's size, by the names that ``matte`` has for them.
 
     Returns:
         float32 [H, W] in [0, 1], a new array of the photo's size; 0 outside the box and its context.
@@ -183,8 +185,9 @@ def matte_person(matte: Callable[[np.ndarray], np.ndarray], image: np.ndarray, b
     window = rows, columns = window_of(box, height, width)
     alpha = np.zeros((height, width), np.float32)
     there = box._replace(x=box.x - columns.start, y=box.y - rows.start)
-    alpha[window] = keep_person(matte(image[window]), there)
-    return alpha
+    parts = {name: found[window] for name, found in maps.items()}
+    alpha[window] = keep_person(matte(image[window], **parts), there)
+    return paint(alpha, maps["corrections"]) if "corrections" in maps else alpha
 
 
 def person_window(alpha: np.ndarray, margin: float = 0.0) -> tuple[slice, slice] | None:

@@ -57,6 +57,26 @@ def fuse_passes(classes: np.ndarray, local: np.ndarray, height: int, width: int)
     return alpha
 
 
+def enlarge_classes(classes: np.ndarray, height: int, width: int) -> np.ndarray:
+    """Enlarge classes so that :func:`fuse_passes` makes the same matte of them: uint8 [height, width], a new array."""
+    wide = resized_columns(classes.astype(np.float32), width)
+    enlarged = np.empty((height, width), np.uint8)
+    for rows in strips(height, width):
+        strip = resized_rows(wide, height, rows)
+        known = (strip < _EXACT) | (strip > 2 - _EXACT)
+        enlarged[rows] = np.where(known, np.where(strip > 1, FOREGROUND, BACKGROUND), UNKNOWN)
+    return enlarged
+
+
+def shrink_area(area: np.ndarray, height: int, width: int) -> np.ndarray:
+    """Shrink an area of a photo to where its local alpha is needed: bool [H, W] to bool [height, width].
+
+    The local alpha reaches one more of its own pixels, which are no larger than those of the result.
+    """
+    shrunk = cv2.resize(area.astype(np.float32), (width, height), interpolation=cv2.INTER_AREA) > 0
+    return cv2.dilate(shrunk.astype(np.uint8), np.ones((5, 5), np.uint8)) > 0
+
+
 def undecided(classes: np.ndarray) -> np.ndarray:
     """Tell where :func:`fuse_passes` needs the local alpha, if neither map is larger than the photo.
 

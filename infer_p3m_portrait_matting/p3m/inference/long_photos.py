@@ -17,29 +17,28 @@ def is_long(height: int, width: int) -> bool:
     return max(height, width) > LONGEST * min(height, width)
 
 
-def matte_in_pieces(image: np.ndarray, matte: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
+def matte_in_pieces(height: int, width: int, matte: Callable[[tuple[slice, slice]], np.ndarray]) -> np.ndarray:
     """Matte a picture; split one that is longer than :data:`LONGEST` into overlapping pieces.
 
     Two pieces (near the ends, one) cover each pixel of a long picture. Their mattes are blended with weights that grow
     with the pixel's distance from the end of each piece.
 
     Args:
-        image: [H, W] or [H, W, channels].
-        matte: returns a picture's matte, float32 [h, w].
+        height, width: the picture's size.
+        matte: returns the matte of a part of the picture, rows and columns: float32 [h, w].
 
     Returns:
         float32 [H, W].
     """
-    height, width = image.shape[:2]
     long, short = max(height, width), min(height, width)
     if not is_long(height, width):
-        return matte(image)
+        return matte((slice(None), slice(None)))
     lying = width > height
     total, weights = np.zeros((height, width), np.float32), np.zeros(long, np.float32)
     for start, end in pieces(long, short):
         piece = (slice(None), slice(start, end)) if lying else (slice(start, end), slice(None))
         weight = _weight(start, end, long)
-        total[piece] += matte(image[piece]) * (weight if lying else weight[:, None])
+        total[piece] += matte(piece) * (weight if lying else weight[:, None])
         weights[start:end] += weight
     total /= weights if lying else weights[:, None]
     # Where both mattes are 1, rounding may put their weighted mean slightly above 1.

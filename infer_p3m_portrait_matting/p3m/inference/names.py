@@ -6,3 +6,9 @@ METHODS = ("HYBRID", "RESIZE")
 
 #: Number formats of the network; "auto" lets :func:`~.precision.choose_dtype` choose.
 PRECISIONS = ("auto", "float32", "bfloat16", "float16")
+
+
+def check_guided(method: str) -> None:
+    """Raise a ValueError if a method takes no guide: RESIZE has no local pass that could fill an unknown area."""
+    if method != "HYBRID":
+        raise ValueError(f"method {method} takes no trimap, mask or corrections: choose HYBRID")

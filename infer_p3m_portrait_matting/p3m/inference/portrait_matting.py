@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Callable, Sequence
+from functools import partial
 from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,11 +13,12 @@ from ..arrays import check_image, on_white, opacity
 from ..checkpoints.places import expected_weights, find_weights
 from ..errors import is_out_of_gpu_memory
 from ..files.photos import Photo, load_photo
+from ..imaging.guide import Guide
 from ..model.channels import STRIDE
 from ..model.registry import Variant, get_variant
 from .long_photos import is_long, matte_in_pieces
-from .names import METHODS
-from .procedures import GLOBAL, LOCAL, PROCEDURES, Passes, Procedure, local_only, network_size
+from .names import METHODS, check_guided
+from .procedures import GLOBAL, LOCAL, PROCEDURES, Passes, Procedure, hybrid, local_only, network_size
 
 if TYPE_CHECKING:
     import torch
@@ -100,8 +102,15 @@ class PortraitMatting:
         method: str = "HYBRID",
         input_size: int = 1024,
         after_pass: Callable[[], None] | None = None,
+        *,
+        trimap: np.ndarray | None = None,
+        mask: np.ndarray | None = None,
+        band: float | None = None,
+        corrections: np.ndarray | None = None,
     ) -> np.ndarray:
         """Estimate a photo's alpha matte, by one of the two procedures of the published code.
+
+        HYBRID takes what is known of the matte, too: a trimap or a mask, and strokes that correct.
 
         >>> alpha = matting.matte("portrait.jpg")
         >>> alpha.shape, alpha.dtype.name
@@ -114,6 +123,8 @@ class PortraitMatting:
             method: one of :data:`METHODS`, in any case.
             input_size: bound in pixels of the long side of what the network sees, at least 32.
             after_pass: called after each pass through the network; an exception that it raises ends the run.
+            trimap, mask, band, corrections: as for :class:`~..imaging.guide.Guide`; a map of another size than the
+                photo's is scaled.
 
         Returns:
             float32 [H, W] in [0, 1], in memory of its own.
@@ -121,15 +132,21 @@ class PortraitMatting:
         Raises:
             TypeError: the image is not a :data:`~..files.photos.Photo`, or an array of an unsupported dtype.
             OSError: the file cannot be read.
-            ValueError: the image or the input size is out of range, the method is unknown, or a file is not an image.
+            ValueError: the image or the input size is out of range, the method is unknown, a file is not an image, or
+                a trimap, a mask or corrections fit neither the photo nor the method.
             WeightsError: the weights make the network give NaN or infinite values.
             torch.OutOfMemoryError: the GPU has too little memory; everything that was allocated is free again.
         """
         image = _checked(image)
-        procedure = PROCEDURES[_check_request(method, input_size)]
+        method = _check_request(method, input_size)
+        height, width = image.shape[:2]
+        guide = Guide(trimap, mask, band, corrections).fit(height, width)
         seen = on_white(image)
-        alpha = matte_in_pieces(seen, lambda piece: self._run([piece], procedure, input_size, after_pass)[0])
-        return _within(image, alpha)
+
+        def matte_part(window: tuple[slice, slice]) -> np.ndarray:
+            return self._run([seen[window]], _procedure(method, [guide.cut(window)]), input_size, after_pass)[0]
+
+        return _within(image, matte_in_pieces(height, width, matte_part))
 
     def matte_batch(
         self,
@@ -137,6 +154,7 @@ class PortraitMatting:
         method: str = "HYBRID",
         input_size: int = 1024,
         batch_size: int | None = None,
+        guides: Sequence[Guide | None] | None = None,
     ) -> list[np.ndarray]:
         """Estimate the alpha mattes of several photos, which may differ in size.
 
@@ -150,6 +168,7 @@ class PortraitMatting:
             input_size: as for :meth:`matte`.
             batch_size: number of photos in the network at once, at least 1; None takes :attr:`batch_size`.
                 If the GPU has too little memory for them, the number is halved from then on, with a warning.
+            guides: what is known of the matte of each image, None for nothing; None if nothing is known of any.
 
         Returns:
             float32 [H, W] in [0, 1] for each image, in their order.
@@ -164,12 +183,16 @@ class PortraitMatting:
             batch_size = self.batch_size
         if batch_size < 1:
             raise ValueError(f"batch_size must be at least 1, got {batch_size}")
+        if guides is not None and len(guides) != len(images):
+            raise ValueError(f"there are {len(images)} images, but {len(guides)} guides: give one, or None, for each")
+        known: list[Guide] = []
         groups: dict[tuple, list[int]] = {}
         photos: list[np.ndarray] = []
         long: list[int] = []
         for place, image in enumerate(images):
             try:
                 image = _checked(image)
+                known.append(((guides and guides[place]) or Guide()).fit(*image.shape[:2]))
             except (TypeError, ValueError, OSError) as error:
                 kind = next(kind for kind in (TypeError, ValueError, OSError) if isinstance(error, kind))
                 raise kind(f"images[{place}]: {error}") from error
@@ -181,14 +204,17 @@ class PortraitMatting:
             passes = (GLOBAL,) if method == "RESIZE" else (GLOBAL, LOCAL)
             sizes = tuple(network_size(height, width, self.variant, input_size, each) for each in passes)
             groups.setdefault(sizes, []).append(place)
-        mattes: dict[int, np.ndarray] = {place: self.matte(photos[place], method, input_size) for place in long}
+        mattes: dict[int, np.ndarray] = {}
+        for place in long:
+            trimap, corrections = known[place].trimap, known[place].corrections
+            mattes[place] = self.matte(photos[place], method, input_size, trimap=trimap, corrections=corrections)
         for places in groups.values():
             waiting = places
             while waiting:
                 batch = waiting[:batch_size]
                 try:
                     seen = [on_white(photos[place]) for place in batch]
-                    found = self._run(seen, PROCEDURES[method], input_size)
+                    found = self._run(seen, _procedure(method, [known[place] for place in batch]), input_size)
                 except RuntimeError as error:
                     if len(batch) == 1 or not is_out_of_gpu_memory(error):
                         raise
@@ -203,7 +229,7 @@ class PortraitMatting:
     def local_alpha(self, image: Photo, input_size: int = 1024) -> np.ndarray:
         """Estimate only the alpha of the local pass, which HYBRID uses inside the unknown area.
 
-        With a trimap of your own, ``np.where(trimap == 128, local_alpha, trimap / 255)`` is the matte.
+        :meth:`matte` takes a trimap of your own.
 
         Args:
             image, input_size: as for :meth:`matte`; the alpha of RGBA multiplies nothing here.
@@ -217,7 +243,8 @@ class PortraitMatting:
         image = _checked(image)
         _check_request("HYBRID", input_size)
         seen = on_white(image)
-        return matte_in_pieces(seen, lambda piece: self._run([piece], local_only, input_size)[0])
+        height, width = image.shape[:2]
+        return matte_in_pieces(height, width, lambda window: self._run([seen[window]], local_only, input_size)[0])
 
     def _run(
         self,
@@ -228,6 +255,14 @@ class PortraitMatting:
     ) -> list[np.ndarray]:
         """Matte photos of one pass size."""
         return procedure(Passes(self._network, after_pass), images, self.variant, input_size)
+
+
+def _procedure(method: str, guides: list[Guide]) -> Procedure:
+    """Return the procedure for a method of :data:`METHODS` and what is known of some photos."""
+    if not any(guide.maps() for guide in guides):
+        return PROCEDURES[method]
+    check_guided(method)
+    return partial(hybrid, guides=guides)
 
 
 def _within(image: np.ndarray, alpha: np.ndarray) -> np.ndarray:

@@ -12,9 +12,10 @@ from typing import NamedTuple, Protocol
 import numpy as np
 
 from ..errors import WeightsError
-from ..model.channels import FOREGROUND, UNKNOWN
+from ..imaging.guide import DECIDE, KEEP, PERSON, REMOVE, Guide, paint
+from ..model.channels import BACKGROUND, FOREGROUND, UNKNOWN
 from ..model.registry import Variant
-from .fusion import classify, fuse_passes, undecided
+from .fusion import classify, enlarge_classes, fuse_passes, shrink_area, undecided
 from .pass_sizes import pass_size
 from .preprocess import network_input
 from .scaling import resize
@@ -86,15 +87,19 @@ class Segments(NamedTuple):
     Attributes:
         classes: uint8 [h, w], the class of each pixel.
         doubt: bool [h, w], where the local alpha may correct the classes; None where it never may.
+        strokes: uint8 [H, W] of the photo's size, corrections as for :class:`~..imaging.guide.Guide`, or None.
     """
 
     classes: np.ndarray
     doubt: np.ndarray | None = None
+    strokes: np.ndarray | None = None
 
     def plain(self) -> float | None:
         """Return the alpha of a photo that is all background or all foreground; None for any other photo."""
         first = self.classes[0, 0]
-        return None if first == UNKNOWN or (self.classes != first).any() else float(first == FOREGROUND)
+        if self.strokes is not None or first == UNKNOWN or (self.classes != first).any():
+            return None
+        return float(first == FOREGROUND)
 
 
 #: A procedure: takes passes, photos [H, W, 3] as for :func:`~.preprocess.network_input`, the network's entry in the
@@ -102,10 +107,29 @@ class Segments(NamedTuple):
 Procedure = Callable[[Passes, Sequence[np.ndarray], Variant, int], list[np.ndarray]]
 
 
-def hybrid(passes: Passes, photos: Sequence[np.ndarray], variant: Variant, input_size: int) -> list[np.ndarray]:
-    """Segment a small copy, compute the local alpha of a large one, and fuse both at the photo's size."""
-    logits = passes.segment(_input(photos, variant, input_size, GLOBAL))
-    return fill_unknown(passes, photos, [segments_of(each, variant) for each in logits], variant, input_size)
+def hybrid(
+    passes: Passes,
+    photos: Sequence[np.ndarray],
+    variant: Variant,
+    input_size: int,
+    guides: Sequence[Guide] | None = None,
+) -> list[np.ndarray]:
+    """Segment a small copy, compute the local alpha of a large one, and fuse both at the photo's size.
+
+    The trimap of a guide replaces the segmentation, and its corrections stand above either.
+
+    Args:
+        passes, photos, variant, input_size: as for each :data:`Procedure`.
+        guides: what is known of each photo, fitted to it; None if nothing is.
+    """
+    guides = guides or [Guide()] * len(photos)
+    segments = {i: Segments(_classes_of(guide.trimap)) for i, guide in enumerate(guides) if guide.trimap is not None}
+    others = [i for i in range(len(photos)) if i not in segments]
+    if others:
+        logits = passes.segment(_input([photos[i] for i in others], variant, input_size, GLOBAL))
+        segments |= {i: segments_of(each, variant) for i, each in zip(others, logits, strict=True)}
+    known = [segments[i]._replace(strokes=guide.corrections) for i, guide in enumerate(guides)]
+    return fill_unknown(passes, photos, known, variant, input_size)
 
 
 def segments_of(logits: np.ndarray, variant: Variant) -> Segments:
@@ -132,24 +156,51 @@ def fill_unknown(
     mattes = {i: np.full(photos[i].shape[:2], value, np.float32) for i, value in enumerate(plain) if value is not None}
     if others:
         x = _input([photos[i] for i in others], variant, input_size, LOCAL)
-        for i, alpha in zip(others, passes.local_alpha(x, _wanted(photos, segments, others, x)), strict=True):
-            classes, doubt = segments[i]
+        height, width = photos[others[0]].shape[:2]
+        coarse = network_size(height, width, variant, input_size, GLOBAL)
+        wanted = _wanted([photos[i] for i in others], [segments[i] for i in others], x, coarse)
+        for i, alpha in zip(others, passes.local_alpha(x, wanted), strict=True):
+            size, (classes, doubt, strokes) = photos[i].shape[:2], segments[i]
             if doubt is not None:
                 classes = reconsider(classes, doubt, alpha[0], SecondLook(*variant.second_look))
-            mattes[i] = fuse_passes(classes, alpha[0], *photos[i].shape[:2])
+            if strokes is not None:
+                classes = _with_strokes(enlarge_classes(classes, *size), strokes)
+            mattes[i] = fuse_passes(classes, alpha[0], *size)
+            if strokes is not None:
+                mattes[i] = paint(mattes[i], strokes)
     return [mattes[i] for i in range(len(photos))]
 
 
 def _wanted(
-    photos: Sequence[np.ndarray], segments: Sequence[Segments], others: list[int], x: np.ndarray
+    photos: Sequence[np.ndarray], segments: Sequence[Segments], x: np.ndarray, coarse: tuple[int, int]
 ) -> np.ndarray | None:
-    """Tell where the local alpha of some photos is needed, bool [N, h, w]; None where a map must shrink."""
-    for i in others:
-        for map_size in (segments[i].classes.shape, x.shape[2:]):
-            if any(side > photo_side for side, photo_side in zip(map_size, photos[i].shape, strict=False)):
+    """Tell where the local alpha is needed, bool [N, h, w] of the coarse size; None where a map must shrink."""
+    for photo, (classes, _, _) in zip(photos, segments, strict=True):
+        for map_size in (classes.shape, x.shape[2:]):
+            if any(side > photo_side for side, photo_side in zip(map_size, photo.shape, strict=False)):
                 return None
-    doubted = [classes if doubt is None else np.where(doubt, np.uint8(UNKNOWN), classes) for classes, doubt in segments]
-    return np.stack([undecided(doubted[i]) for i in others])
+    return np.stack([_wanted_in(each, coarse) for each in segments])
+
+
+def _wanted_in(segments: Segments, coarse: tuple[int, int]) -> np.ndarray:
+    classes, doubt, strokes = segments
+    if classes.shape == coarse:
+        wanted = undecided(classes if doubt is None else np.where(doubt, np.uint8(UNKNOWN), classes))
+    else:
+        wanted = shrink_area(classes == UNKNOWN, *coarse)
+    return wanted if strokes is None else wanted | shrink_area(strokes == DECIDE, *coarse)
+
+
+def _classes_of(trimap: np.ndarray) -> np.ndarray:
+    """Turn a trimap of a fitted guide into classes, uint8 [H, W]."""
+    return np.where(trimap == PERSON, FOREGROUND, np.where(trimap > 0, UNKNOWN, BACKGROUND)).astype(np.uint8)
+
+
+def _with_strokes(classes: np.ndarray, strokes: np.ndarray) -> np.ndarray:
+    """Write strokes into classes, uint8 [H, W]: what is kept is foreground, what is removed background."""
+    for stroke, known in ((KEEP, FOREGROUND), (REMOVE, BACKGROUND), (DECIDE, UNKNOWN)):
+        classes[strokes == stroke] = known
+    return classes
 
 
 def resize_whole(passes: Passes, photos: Sequence[np.ndarray], variant: Variant, input_size: int) -> list[np.ndarray]:
