@@ -117,6 +117,7 @@ def samples() -> list[Settings]:
             model_weight_file="/tmp/weights.pth",
             subject="box",
             box="10,20,300,400",
+            band="7.5",
             invert=True,
             feather=2.5,
             shift=-3,

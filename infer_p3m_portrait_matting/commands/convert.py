@@ -78,7 +78,8 @@ def convert(item: Item, pipeline: Pipeline, progress: Progress = lambda done, to
                 _video(item, pipeline, progress, report)
         else:
             read = _read(item, report)
-            result = pipeline.run(read.image, item.name)
+            guide = item.guides.read(pipeline.settings.mask_band())
+            result = pipeline.run(read.image, item.name, guide=guide)
             report.add(result)
             _write(item, result, read, pipeline.settings)
     return report
@@ -97,7 +98,8 @@ def convert_photos(items: Iterable[Item], pipeline: Pipeline) -> Iterator[tuple[
         with _reported(report):
             _make_folders(item)
             read = _read(item, report)
-            waiting.append(_Waiting(item, pipeline.prepare(read.image, item.name), read, report))
+            guide = item.guides.read(pipeline.settings.mask_band())
+            waiting.append(_Waiting(item, pipeline.prepare(read.image, item.name, guide=guide), read, report))
         if report.error:
             yield item, report
         elif len(waiting) == pipeline.batch_size or sum(each.photo.image[..., 0].size for each in waiting) > _PIXELS:
@@ -200,6 +202,7 @@ def _video(item: Item, pipeline: Pipeline, progress: Progress, report: Report) -
     assert item.source is not None, "a video comes from a file"
     writers: dict[str, Writer] = {}
     video, count, with_person = Video(), 0, 0
+    guides = item.guides.frames()
     try:
         with VideoReader(item.source) as reader:
             for name, path in item.targets.items():
@@ -211,7 +214,10 @@ def _video(item: Item, pipeline: Pipeline, progress: Progress, report: Report) -
                         writer.write_sound(piece)
                     continue
                 count += 1
-                result = pipeline.run(piece.image, f"frame {count} of {item.source}", video)
+                if guides is not None and count > len(guides):
+                    raise ValueError(f"the guide has pictures for {len(guides)} frames, but there are more: add them")
+                guide = None if guides is None else guides[count - 1].read(pipeline.settings.mask_band())
+                result = pipeline.run(piece.image, f"frame {count} of {item.source}", video, guide)
                 report.warnings += result.warnings
                 with_person += result.has_person
                 for name, writer in writers.items():

@@ -10,6 +10,7 @@ from ..p3m.files.formats import PHOTO_FORMATS, SUFFIXES
 from ..p3m.video.container import VIDEO_SUFFIXES
 from ..p3m.video.formats import FORMATS as VIDEO_FORMATS
 from ..p3m.video.numbered import is_sequence, numbered_files
+from .guides import GuideFiles
 
 #: The pictures that can be written.
 OUTPUTS = MATTE, CUTOUT, COMPOSITE = ("matte", "cutout", "composite")
@@ -59,6 +60,7 @@ class Item(NamedTuple):
         targets: output to file; "-" stands for standard output.
         is_video: whether it is a video.
         encoding: how the files are written.
+        guides: the files that guide the matte, or the folders of those for the frames of a video.
         origin: name, size and time of the source when it was looked at, None if it is no file.
         replaceable: results of an earlier run that lie in these places, each with its size and time.
     """
@@ -67,6 +69,7 @@ class Item(NamedTuple):
     targets: dict[str, Path]
     is_video: bool = False
     encoding: Encoding = Encoding()
+    guides: GuideFiles = GuideFiles()
     origin: tuple[str, int, int] | None = None
     replaceable: tuple[tuple[Path, tuple[int, int]], ...] = ()
 

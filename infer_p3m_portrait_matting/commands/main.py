@@ -108,7 +108,12 @@ def _one(request: Request, console: Console) -> int:
         # The file should not be there; any other error would return later.
         with suppress(FileNotFoundError):
             target.lstat()
-    (item,) = _checked(request, [item])
+    guides = request.guides
+    if any(place.is_dir() for place in guides.given().values()) and not is_video:
+        if path is None:
+            raise UsageError("a photo from standard input has no name: name the file that guides it, not a folder")
+        guides = guides.partners(Path(path.name), is_video)
+    (item,) = _checked(request, [item._replace(guides=guides)])
     planned = plan([item], request.settings, force=True)
     for _, stranger in planned.in_the_way:
         hint = ""
@@ -136,11 +141,12 @@ def _many(request: Request, console: Console) -> int:
             raise UsageError(f"{results} is named like a file: several results need a folder, such as results/")
     with nullcontext() if results is None else only_one_run(results):
         found, sources = _found(request, results)
-        items = _checked(request, many(sources, request.wanted))
+        items, failures = _guided(request, many(sources, request.wanted), sources, results)
+        items = _checked(request, items)
         planned = plan(items, request.settings, request.force)
         if planned.otherwise:
             say(f"warning: {planned.otherwise} made with other options: --force makes them again")
-        failures = found.failures | {item.name: f"{stranger}: {_IN_THE_WAY}" for item, stranger in planned.in_the_way}
+        failures |= found.failures | {item.name: f"{stranger}: {_IN_THE_WAY}" for item, stranger in planned.in_the_way}
         status = _make(planned.todo, request, console, len(planned.done), failures)
     if found.results:
         console.tell(f"passed over, results of p3m: {found.results}")
@@ -149,7 +155,7 @@ def _many(request: Request, console: Console) -> int:
     if found.others:
         more = f" and {len(found.others) - _NAMED} more" if len(found.others) > _NAMED else ""
         console.tell(f"passed over, neither photo nor video: {', '.join(map(str, found.others[:_NAMED]))}{more}")
-    if not items:
+    if not items and not failures:
         say(f"p3m: there is no photo and no video in {', '.join(request.inputs)}")
         return 1
     return status
@@ -172,7 +178,10 @@ def _found(request: Request, results: Path | None) -> tuple[Found, list[tuple[Pa
         # As with cp: one folder gives its content, several folders keep their names.
         place = results if len(request.inputs) == 1 else results / path.resolve().name
         found = find_media.find(path, leave_out=results)
+        guides = [folder.resolve() for folder in request.guides.given().values() if folder.is_dir()]
         for source, is_video in found.media:
+            if any(source.resolve().is_relative_to(folder) for folder in guides):
+                continue
             sources.setdefault(source, (source, is_video, place / source.parent.relative_to(path)))
         passed_over = Found(
             [],
@@ -182,6 +191,27 @@ def _found(request: Request, results: Path | None) -> tuple[Found, list[tuple[Pa
             passed_over.hidden + found.hidden,
         )
     return passed_over, list(sources.values())
+
+
+def _guided(
+    request: Request, items: list[Item], sources: list[tuple[Path, bool, Path]], results: Path | None
+) -> tuple[list[Item], dict[str, str]]:
+    """Give each photo and video the files that guide it; return those that have all, and why others have not."""
+    for name, place in request.guides.given().items():
+        if not place.is_dir():
+            raise UsageError(f"--{name} {place} is one file: for several photos, name a folder with a file for each")
+    # In the folder of guides, a photo has the place that its results have among the results.
+    places = {source: place.relative_to(results or source.parent) for source, _, place in sources}
+    guided, failures = [], {}
+    for item in items:
+        assert item.source is not None, "only a single photo comes from standard input"
+        try:
+            partners = request.guides.partners(places[item.source] / item.source.name, item.is_video)
+        except FileNotFoundError as error:
+            failures[item.name] = str(error)
+        else:
+            guided.append(item._replace(guides=partners))
+    return guided, failures
 
 
 def _make(
@@ -282,6 +312,8 @@ def _checked(request: Request, items: list[Item]) -> list[Item]:
                     raise UsageError(str(error).replace("crop", "--crop", 1)) from None
         if request.settings.temporal and not any(item.is_video for item in items):
             raise UsageError("--temporal has no effect without a video")
+    if request.settings.mask_band() is not None and not request.guides.mask:
+        raise UsageError("--band has no effect without --mask")
     suffixes = {path.suffix.lower() for item in items for path in item.files()}
     has_quality = any(form.has_quality() for suffix, form in PHOTO_FORMATS.items() if suffix in suffixes)
     if request.encoding.quality is not None and items and not has_quality:
@@ -300,5 +332,6 @@ def _checked(request: Request, items: list[Item]) -> list[Item]:
                     raise UsageError("a picture makes no sense on a terminal: name a file, or send it on by | or >")
             elif name == COMPOSITE and not request.wanted.is_opaque and not holds_alpha(path, item.is_video):
                 raise UsageError(f"{path}: {path.suffix} holds no alpha; choose another format or background")
-    refuse_overwriting(items, (request.settings.background_path(), request.settings.weights_path()))
+    guides = (path for item in items for path in item.guides.given().values())
+    refuse_overwriting(items, (request.settings.background_path(), request.settings.weights_path(), *guides))
     return [item._replace(encoding=request.encoding) for item in items]

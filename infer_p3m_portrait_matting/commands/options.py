@@ -6,13 +6,16 @@ import re
 from collections.abc import Sequence
 from dataclasses import replace
 from difflib import get_close_matches
+from pathlib import Path
 from typing import Any, NamedTuple, NoReturn
 
 from ..p3m.errors import shown
+from ..p3m.inference.names import check_guided
 from ..p3m.version import __version__
 from ..pipeline.parameters import Parameter
 from ..pipeline.settings import BOX, IMAGE, PARAMETERS, Settings
 from .destinations import OUTPUTS, PHOTO_NAMES, VIDEO_NAMES, Encoding, Wanted
+from .guides import GuideFiles
 
 _USAGE = "p3m INPUT [OUTPUT] [options]\n       p3m INPUT... [-o FOLDER] [options]"
 
@@ -58,6 +61,7 @@ class Request(NamedTuple):
         jobs: number of processes, or None for one.
         quiet: whether to print only errors.
         max_megapixels: how many megapixels a picture file may have, or None for the usual limit.
+        guides: the files, or the folders of them, that guide the photos.
         settings: the parameters.
     """
 
@@ -70,6 +74,7 @@ class Request(NamedTuple):
     jobs: int | None
     quiet: bool
     max_megapixels: float | None
+    guides: GuideFiles
     settings: Settings
 
 
@@ -137,6 +142,7 @@ def parse(arguments: list[str]) -> Request:
         parser.error(f"--max-megapixels must be a number above 0, got {given['max_megapixels']:g}")
     if given["keep_place"] and not given["keep_metadata"]:
         parser.error("--keep-place has no effect without --keep-metadata")
+    guides = _guides(parser, given, settings)
     inputs, output = _places(parser, given)
     if "model_name" not in values:
         settings = replace(settings, model_name=_model_here())
@@ -151,8 +157,25 @@ def parse(arguments: list[str]) -> Request:
         given["jobs"],
         given["quiet"],
         given["max_megapixels"],
+        guides,
         settings,
     )
+
+
+def _guides(parser: _Parser, given: dict[str, Any], settings: Settings) -> GuideFiles:
+    """Return the files that guide the photos, if they go together with each other and with the parameters."""
+    guides = GuideFiles(**{name: given[name] and Path(given[name]) for name in GuideFiles._fields})
+    for name, path in guides.given().items():
+        if not path.exists():
+            parser.error(f"--{name} {shown(path)} is not there: correct the path")
+    if guides.trimap and guides.mask:
+        parser.error("--trimap and --mask exclude each other: give one of them")
+    if guides.given():
+        try:
+            check_guided(settings.method)
+        except ValueError as error:
+            parser.error(f"--{error}")
+    return guides
 
 
 def _places(parser: _Parser, given: dict[str, Any]) -> tuple[list[str], str]:
@@ -301,6 +324,13 @@ def _parser(is_full: bool) -> _Parser:
         more="without orientation, thumbnail, maker notes and place",
     )
     add("--keep-place", action="store_true", text="... and where it was taken")
+    for name, text, more in (
+        ("mask", "a mask from elsewhere, whose edge to refine", "binary or soft"),
+        ("trimap", "black: background, white: person, grey: unknown", ""),
+        ("corrections", "strokes: green keeps, red removes, blue lets the network decide", "PNG, the rest transparent"),
+    ):
+        places = "for several photos or a video: a folder with a picture of each photo's name, or for each frame"
+        add(f"--{name}", metavar="FILE", text=text, more=f"{more}; {places}" if more else places)
     add("--force", action="store_true", text="make existing results again")
     add("--jobs", type=int, metavar="N", text="processes for several photos (default: 1)")
     add("--quiet", action="store_true", text="print only warnings and failures")

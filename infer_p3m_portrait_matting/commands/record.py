@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 from ..p3m.files.write import give_name
 from ..pipeline.settings import Settings
 from .destinations import Item
+from .guides import GuideFiles
 
 NAME = ".p3m.jsonl"
 #: Beginnings of the names of all hidden files that p3m makes in folders of results.
@@ -29,8 +30,8 @@ _ROUNDING = 2_000_000_000
 
 #: Parameters that change no result, or only its rounding.
 _WITHOUT_TRACE = ("cuda", "allow_fallback")
-#: Options that a finished result must have been made with, if the user asks for them.
-_PRIVATE = ("anonymize", "anonymize_strict")
+#: Options that a finished result must have been made with, if the user asks for them: privacy, and the same guides.
+_BINDING = ("anonymize", "anonymize_strict", *GuideFiles._fields)
 _APPEARED = "a file of this name appeared meanwhile and stays; the result was not kept"
 
 
@@ -186,16 +187,17 @@ def _made_as_a_whole(files: list[Path], record: Record) -> Made | None:
 
 
 def _suits(made: Made | None, origin: tuple[str, int, int], options: dict[str, str]) -> bool:
-    """Tell whether a result may stay: it was made from this very file, and hides what is to be hidden."""
+    """Tell whether a result may stay: it was made from these very files, and hides what is to be hidden."""
     if made is None or made.source != origin:
         return False
-    return all(made.options.get(name) == options[name] for name in _PRIVATE if name in options)
+    return all(made.options.get(name) == options[name] for name in _BINDING if name in options)
 
 
 def _options(item: Item, settings: Settings) -> dict[str, str]:
     defaults = Settings().to_strings()
     given = {name: text for name, text in settings.to_strings().items() if text != defaults[name]}
-    return {name: text for name, text in (given | item.encoding.to_strings()).items() if name not in _WITHOUT_TRACE}
+    given |= item.encoding.to_strings() | item.guides.to_strings()
+    return {name: text for name, text in given.items() if name not in _WITHOUT_TRACE}
 
 
 def _origin(item: Item) -> tuple[str, int, int] | None:

@@ -32,7 +32,7 @@ def choose_person(
     if settings.subject == ALL:
         return None
     if settings.subject == BOX:
-        box = settings.subject_box() or _only(drawn)
+        box = choose_box(settings, drawn)
     else:
         faces = [face for face in faces if face.score] if faces else find_faces(image, every_turn=False)
         if not faces:
@@ -43,6 +43,15 @@ def choose_person(
         box = body_box(max(faces, key=lambda face: face.area), faces)
     check_box(box, *image.shape[:2])
     return box
+
+
+def choose_box(settings: Settings, drawn: Sequence[Box]) -> Box:
+    """Return the box of the parameters, or else the one that is drawn.
+
+    Raises:
+        ValueError: there is none, or more than one is drawn.
+    """
+    return settings.subject_box() or _only(drawn)
 
 
 def _only(drawn: Sequence[Box]) -> Box:

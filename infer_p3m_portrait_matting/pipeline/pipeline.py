@@ -6,8 +6,9 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from ..p3m import Box, Face, has_person, matte_person
+from ..p3m import Box, Face, Guide, has_person, matte_person
 from ..p3m.arrays import on_white
+from ..p3m.inference.names import check_guided
 from .models import open_model
 from .out_of_memory import clear_memory_errors
 from .person import choose_person, without_person
@@ -28,6 +29,8 @@ class Prepared:
     #: The box around the person to cut out; None for everybody.
     box: Box | None
     warnings: tuple[str, ...]
+    #: What is known of the matte, fitted to the photo.
+    guide: Guide
 
 
 class Pipeline:
@@ -59,9 +62,9 @@ class Pipeline:
         # A single person's matte comes from a part of the photo.
         self.batch_size = self.model.batch_size if settings.subject == ALL else 1
 
-    def run(self, image: np.ndarray, name: str, video: Video | None = None) -> Result:
+    def run(self, image: np.ndarray, name: str, video: Video | None = None, guide: Guide | None = None) -> Result:
         """Make the pictures of one photo or frame: :meth:`prepare` and :meth:`make`."""
-        return self.make(self.prepare(image, name, video=video))
+        return self.make(self.prepare(image, name, video=video, guide=guide))
 
     def prepare(
         self,
@@ -71,6 +74,8 @@ class Pipeline:
         boxes: Sequence[Box] = (),
         background: np.ndarray | None = None,
         video: Video | None = None,
+        guide: Guide | None = None,
+        person: Box | None = None,
     ) -> Prepared:
         """Find the faces and the person, so that every fault of a photo is reported before its matte is estimated.
 
@@ -80,10 +85,13 @@ class Pipeline:
             boxes: drawn on it, for the subject "box".
             background: picture for the background "image", if ``background_file`` names none.
             video: the video that a frame belongs to; None for a photo.
+            guide: what is known of the matte; None for nothing.
+            person: the box around the person to cut out, if a segmentation has found it already.
 
         Raises:
+            TypeError: a map of the guide has another dtype.
             ValueError: a parameter needs a picture, a face or a box that is not there, or cannot apply to a
-                video; the message says what to do.
+                video; or the guide does not fit the photo or the method; the message says what to do.
             MissingPackageError: the face detector is needed but not installed.
             RuntimeError: there is too little memory; the message says what to lower.
         """
@@ -94,10 +102,13 @@ class Pipeline:
         with self._clear_memory_errors(image):
             if video is not None:
                 video.begin_frame(settings)
+            fitted = (guide or Guide()).fit(*image.shape[:2])
+            if fitted.maps():
+                check_guided(settings.method)
             faces = look_for_faces(image, settings, name, video.tracker if video else None)
-            box = choose_person(image, settings, boxes, name, faces)
+            box = person or choose_person(image, settings, boxes, name, faces)
         warnings = () if faces or settings.anonymize == "none" else (without_face(name),)
-        return Prepared(image, name, behind, video, faces, box, warnings)
+        return Prepared(image, name, behind, video, faces, box, warnings, fitted)
 
     def mattes(self, photos: Sequence[Prepared]) -> list[np.ndarray]:
         """Estimate the mattes of several photos, for the subject "all", in batches where the device gains by it.
@@ -108,7 +119,9 @@ class Pipeline:
         settings = self.settings
         # make_pictures multiplies by the photo's own alpha.
         images = [on_white(photo.image) for photo in photos]
-        return self.model.matte_batch(images, settings.method, settings.input_size)
+        return self.model.matte_batch(
+            images, settings.method, settings.input_size, guides=[photo.guide for photo in photos]
+        )
 
     def make(
         self, photo: Prepared, alpha: np.ndarray | None = None, after_pass: Callable[[], None] | None = None
@@ -126,12 +139,22 @@ class Pipeline:
         """
         settings, image = self.settings, photo.image
 
-        def matte(part: np.ndarray) -> np.ndarray:
-            return self.model.matte(on_white(part), settings.method, settings.input_size, after_pass)
+        def matte(
+            part: np.ndarray, trimap: np.ndarray | None = None, corrections: np.ndarray | None = None
+        ) -> np.ndarray:
+            return self.model.matte(
+                on_white(part),
+                settings.method,
+                settings.input_size,
+                after_pass,
+                trimap=trimap,
+                corrections=corrections,
+            )
 
         with self._clear_memory_errors(image):
             if alpha is None:
-                alpha = matte(image) if photo.box is None else matte_person(matte, image, photo.box)
+                maps = photo.guide.maps()
+                alpha = matte(image, **maps) if photo.box is None else matte_person(matte, image, photo.box, **maps)
             warnings = photo.warnings
             anybody = has_person(alpha)
             if not anybody and photo.video is None:

@@ -18,6 +18,10 @@ ALL, BOX, LARGEST = "all", "box", "largest"
 #: What the background of the composite may be besides a colour.
 TRANSPARENT, BLUR, IMAGE = BACKGROUNDS = ("transparent", "blur", "image")
 
+#: What ``band`` is when the mask's resolution decides.
+AUTO_BAND = "auto"
+_MAX_BAND = 1000
+
 #: What ``crop`` is when nothing is cropped.
 NO_CROP = "none"
 _MAX_MARGIN = 1000
@@ -30,6 +34,16 @@ def _box(text: str) -> str:
     if text:
         parse_box(text)
     return text
+
+
+def _band(text: str) -> str:
+    try:
+        band = decimal(text.removesuffix("px"))
+    except ValueError:
+        band = -1.0
+    if not 0 <= band <= _MAX_BAND:
+        raise ValueError(f"band must be auto, or a width between 0 and {_MAX_BAND} pixels, got {shown(text)!r}")
+    return f"{band:g}"
 
 
 def _margin(text: str) -> str:
@@ -156,6 +170,20 @@ class Settings:
             parse=_box,
             empty="the rectangle drawn on the photo",
             needs={"subject": (BOX,)},
+        )
+    )
+    band: str = _field(
+        Parameter(
+            AUTO_BAND,
+            "how far alpha is unknown on either side of a mask's edge",
+            "Mas&k's band",
+            ADVANCED,
+            choices={AUTO_BAND: "is a pixel of the mask, at least 1 % of the photo's long side"},
+            other="a width in pixels of the photo",
+            parse=_band,
+            low=0,
+            high=_MAX_BAND,
+            unit="pixels",
         )
     )
     invert: bool = _field(Parameter(False, "keep the background instead", "Keep the backgrou&nd instead", MATTE))
@@ -319,6 +347,10 @@ class Settings:
     def subject_box(self) -> Box | None:
         """Return the box that was given in numbers, or None."""
         return parse_box(self.box) if self.box else None
+
+    def mask_band(self) -> float | None:
+        """Return how far alpha is unknown on either side of a mask's edge, in pixels, or None."""
+        return None if self.band == AUTO_BAND else float(self.band)
 
     def crop_margin(self) -> float | None:
         """Return the margin to crop to, in percent of the person's size, or None."""

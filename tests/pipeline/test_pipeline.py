@@ -7,7 +7,7 @@ from contextlib import contextmanager
 import numpy as np
 import pytest
 
-from infer_p3m_portrait_matting.p3m import Box, Face, PortraitMatting, crop_to_fill, matte_person, to_uint8
+from infer_p3m_portrait_matting.p3m import Box, Face, Guide, PortraitMatting, crop_to_fill, matte_person, to_uint8
 from infer_p3m_portrait_matting.pipeline.pipeline import Pipeline
 from infer_p3m_portrait_matting.pipeline.settings import Settings
 from infer_p3m_portrait_matting.pipeline.video import Video
@@ -187,3 +187,41 @@ def test_what_an_editor_rubbed_out_is_in_no_picture(parameters, astronaut):
     assert alone.matte[:200].max() > 250
     # The half transparent part is multiplied, and once.
     assert 90 < alone.matte[200:].max() <= 102
+
+
+def test_a_guide_leads_the_matte_of_everybody_and_of_one(astronaut):
+    mask = np.zeros((64, 64), np.uint8)
+    mask[20:, 10:40] = 1
+    corrections = np.zeros((512, 512), np.uint8)
+    corrections[:30, 480:] = 1
+    guide = Guide(mask=mask, band=9, corrections=corrections)
+    fitted = guide.fit(512, 512).maps()
+    pipeline = pipeline_with()
+    photo = pipeline.prepare(astronaut, "a.jpg", guide=guide)
+    wanted = pipeline.model.matte(astronaut, input_size=64, **fitted)
+    np.testing.assert_array_equal(pipeline.make(photo).matte, to_uint8(wanted))
+    (matte,) = pipeline.mattes([photo])
+    np.testing.assert_array_equal(matte, wanted)
+    one = pipeline_with(subject="box", box="60,140,300,372")
+    found = one.make(one.prepare(astronaut, "a.jpg", guide=guide)).matte
+    alpha = matte_person(
+        lambda part, **maps: one.model.matte(part, input_size=64, **maps), astronaut, Box(60, 140, 300, 372), **fitted
+    )
+    np.testing.assert_array_equal(found, to_uint8(alpha))
+    assert found[:30, 480:].min() == 255
+
+
+def test_a_guide_that_does_not_fit_is_refused_before_the_matte(nobody):
+    with pytest.raises(ValueError, match="the mask is 50 x 50 px, the photo 160 x 128 px"):
+        pipeline_with().prepare(nobody, "a.jpg", guide=Guide(mask=np.ones((50, 50), bool)))
+    with pytest.raises(ValueError, match="method RESIZE takes no trimap"):
+        pipeline_with(method="RESIZE").prepare(nobody, "a.jpg", guide=Guide(mask=np.ones((64, 80), bool)))
+    assert pipeline_with(method="RESIZE").run(nobody, "a.jpg", guide=Guide()).matte.shape == nobody.shape[:2]
+
+
+def test_a_mask_a_frame_goes_with_steady_mattes(nobody):
+    pipeline, video = pipeline_with(temporal=True), Video()
+    masks = [np.full(nobody.shape[:2], value, np.uint8) for value in (255, 255, 0)]
+    mattes = [pipeline.run(nobody, "frame", video, Guide(mask=mask)).matte for mask in masks]
+    assert mattes[0].min() == mattes[1].min() == 255
+    assert mattes[2].max() < 255
