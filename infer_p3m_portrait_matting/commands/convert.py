@@ -2,9 +2,9 @@
 
 import logging
 import sys
-import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -19,7 +19,7 @@ from ..p3m.files.notes import Notes, read_notes
 from ..p3m.files.read import read_content
 from ..p3m.files.write import Unfinished, write_beside
 from ..p3m.video.numbered import is_sequence
-from ..p3m.video.reader import VideoReader
+from ..p3m.video.reader import Frame, VideoReader
 from ..p3m.video.sound import Sound
 from ..p3m.video.writers import Writer, open_writer
 from ..pipeline.pictures import Result
@@ -29,11 +29,18 @@ from ..pipeline.video import Video
 from .destinations import COMPOSITE, MATTE, STANDARD, Item
 from .locks import only_one_run
 from .record import publish
+from .stage import Stage
 
 #: The parent of the core's loggers.
 _CORE = logging.getLogger("infer_p3m_portrait_matting")
+#: The report on what this thread makes; the stages of a video share it.
+_REPORT: ContextVar["Report | None"] = ContextVar("report", default=None)
 #: A batch is complete with the photo that brings it above this number of pixels.
 _PIXELS = 50_000_000
+#: Number of frames that wait between two stages of a video.
+_BETWEEN = 2
+#: Largest number of pieces of sound that are handed on without a frame.
+_HEARD = 1000
 
 #: Called with the number of finished frames and their total, or 0 if that is unknown.
 Progress = Callable[[int, int], None]
@@ -201,28 +208,48 @@ def _write(item: Item, result: Result, read: _Read, settings: Settings) -> None:
 def _video(item: Item, pipeline: Pipeline, progress: Progress, report: Report) -> None:
     assert item.source is not None, "a video comes from a file"
     writers: dict[str, Writer] = {}
-    video, count, with_person = Video(), 0, 0
+    video, begun, done, with_person = Video(), 0, 0, 0
     guides = item.guides.frames()
+
+    def write(photo: Prepared, alpha: np.ndarray, frame: Frame) -> Result:
+        result = pipeline.make(photo, alpha)
+        for name, writer in writers.items():
+            writer.write(getattr(result, name), frame)
+        return result
+
+    def note(result: Result | None) -> None:
+        nonlocal done, with_person
+        if result is not None:
+            done += 1
+            with_person += result.has_person
+            report.warnings += result.warnings
+            progress(done, reader.frame_count)
+
     try:
-        with VideoReader(item.source) as reader:
+        # Decoding, the network, and pictures with their encoding work side by side.
+        with VideoReader(item.source) as reader, Stage() as reading, Stage() as writing:
             for name, path in item.targets.items():
                 writers[name] = open_writer(path, reader)
             progress(0, reader.frame_count)
-            for piece in reader.read():
-                if isinstance(piece, Sound):
-                    for writer in writers.values():
-                        writer.write_sound(piece)
-                    continue
-                count += 1
-                if guides is not None and count > len(guides):
-                    raise ValueError(f"the guide has pictures for {len(guides)} frames, but there are more: add them")
-                guide = None if guides is None else guides[count - 1].read(pipeline.settings.mask_band())
-                result = pipeline.run(piece.image, f"frame {count} of {item.source}", video, guide)
-                report.warnings += result.warnings
-                with_person += result.has_person
-                for name, writer in writers.items():
-                    writer.write(getattr(result, name), piece)
-                progress(count, reader.frame_count)
+            pieces = _with_sound(reader.read())
+            for _ in range(_BETWEEN):
+                reading.begin(next, pieces, None)
+            while (piece := reading.take()) is not None:
+                reading.begin(next, pieces, None)
+                heard, frame = piece
+                writing.begin(_write_sound, heard, writers)
+                if frame is not None:
+                    begun += 1
+                    if guides is not None and begun > len(guides):
+                        words = f"the guide has pictures for {len(guides)} frames, but there are more: add them"
+                        raise ValueError(words)
+                    guide = None if guides is None else guides[begun - 1].read(pipeline.settings.mask_band())
+                    photo = pipeline.prepare(frame.image, f"frame {begun} of {item.source}", video=video, guide=guide)
+                    writing.begin(write, photo, pipeline.matte(photo), frame)
+                while len(writing) > 2 * _BETWEEN:
+                    note(writing.take())
+            while len(writing):
+                note(writing.take())
             if reader.audio and any(is_sequence(path) for path in item.targets.values()):
                 report.warnings.append(f"{item.source}: its sound is left out, as pictures hold none")
         if not with_person:
@@ -234,6 +261,24 @@ def _video(item: Item, pipeline: Pipeline, progress: Progress, report: Report) -
             writer.abandon()
 
 
+def _with_sound(pieces: Iterable[Frame | Sound]) -> Iterator[tuple[list[Sound], Frame | None]]:
+    """Yield each frame with the sound before it; sound without a frame comes in groups."""
+    heard: list[Sound] = []
+    for piece in pieces:
+        if isinstance(piece, Sound):
+            heard.append(piece)
+        if not isinstance(piece, Sound) or len(heard) == _HEARD:
+            yield heard, None if isinstance(piece, Sound) else piece
+            heard = []
+    yield heard, None
+
+
+def _write_sound(heard: list[Sound], writers: dict[str, Writer]) -> None:
+    for sound in heard:
+        for writer in writers.values():
+            writer.write_sound(sound)
+
+
 def _write_out(content: bytes) -> None:
     # sys.stdout may have been redirected, so that no print() gets into the picture.
     assert sys.__stdout__ is not None, "the process has no standard output"
@@ -243,16 +288,16 @@ def _write_out(content: bytes) -> None:
 
 @contextmanager
 def _reported(report: Report) -> Iterator[None]:
-    """Collect what the core logs in this thread instead of printing it, and the error instead of raising it."""
-    thread = threading.get_ident()
+    """Collect what the core logs in this context instead of printing it, and the error instead of raising it."""
 
     class Collector(logging.Handler):
         def emit(self, record: logging.LogRecord) -> None:
-            if record.thread == thread:
+            if _REPORT.get() is report:
                 report.warnings.append(record.getMessage())
 
     handler = Collector(logging.WARNING)
     _CORE.addHandler(handler)
+    outer = _REPORT.set(report)
     try:
         yield
     except (ValueError, MissingPackageError) as failure:
@@ -264,4 +309,5 @@ def _reported(report: Report) -> Iterator[None]:
     except Exception as failure:  # one photo must not end the run of thousands
         report.error = str(failure) if isinstance(failure, RuntimeError) else f"{type(failure).__name__}: {failure}"
     finally:
+        _REPORT.reset(outer)
         _CORE.removeHandler(handler)

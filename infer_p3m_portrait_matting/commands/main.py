@@ -310,7 +310,7 @@ def _checked(request: Request, items: list[Item]) -> list[Item]:
                     check_video(request.settings)
                 except ValueError as error:
                     raise UsageError(str(error).replace("crop", "--crop", 1)) from None
-        if request.settings.temporal and not any(item.is_video for item in items):
+        if request.temporal and not any(item.is_video for item in items):
             raise UsageError("--temporal has no effect without a video")
     if request.settings.mask_band() is not None and not request.guides.mask:
         raise UsageError("--band has no effect without --mask")

@@ -34,6 +34,8 @@ p3m export FOLDER writes the model as ONNX files; p3m export --help has its opti
 p3m check-weights FILE tells which network a weights file is for, where it is from, and whether it can be used.
 Exit status: 0 when all is done, 1 when anything failed, 2 when the options are wrong, 130 after Ctrl-C."""
 
+#: The parameters, with the defaults of the command line.
+_PARAMETERS = {**PARAMETERS, "temporal": replace(PARAMETERS["temporal"], default=True)}
 #: What differs from the task, for the help.
 _HERE = {
     "model_name": "default: a published model whose weights are on this computer, else the bundled one",
@@ -62,6 +64,7 @@ class Request(NamedTuple):
         quiet: whether to print only errors.
         max_megapixels: how many megapixels a picture file may have, or None for the usual limit.
         guides: the files, or the folders of them, that guide the photos.
+        temporal: whether the user asked for ``temporal``; without a video it has no effect.
         settings: the parameters.
     """
 
@@ -75,6 +78,7 @@ class Request(NamedTuple):
     quiet: bool
     max_megapixels: float | None
     guides: GuideFiles
+    temporal: bool
     settings: Settings
 
 
@@ -125,7 +129,7 @@ def parse(arguments: list[str]) -> Request:
     if "box" in values:
         values.setdefault("subject", BOX)
     try:
-        settings = Settings.from_strings(values)
+        settings = Settings.from_strings({"temporal": True} | values)
     except ValueError as error:
         parser.error(_as_typed(parser, str(error), values))
     if settings.background == IMAGE and not settings.background_file:
@@ -158,6 +162,7 @@ def parse(arguments: list[str]) -> Request:
         given["quiet"],
         given["max_megapixels"],
         guides,
+        bool(given["temporal"]),
         settings,
     )
 
@@ -256,7 +261,7 @@ class _ShortHelp(argparse.RawDescriptionHelpFormatter):
     def _format_action_invocation(self, action: argparse.Action) -> str:
         flags = list(action.option_strings)
         if isinstance(action, argparse.BooleanOptionalAction):
-            flags = flags[1:] if PARAMETERS[action.dest].default else flags[:1]
+            flags = flags[1:] if _PARAMETERS[action.dest].default else flags[:1]
         elif action.dest in PARAMETERS:
             flags = flags[-1:]
         elif action.dest == "write":
@@ -340,7 +345,7 @@ def _parser(is_full: bool) -> _Parser:
     else:
         files.add_argument("--max-megapixels", type=float, help=argparse.SUPPRESS)
     group = parser.add_argument_group("parameters, as in the Ikomia task")
-    for name, parameter in PARAMETERS.items():
+    for name, parameter in _PARAMETERS.items():
         _add_parameter(group, name, parameter, is_full)
     return parser
 

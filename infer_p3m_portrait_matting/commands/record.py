@@ -30,6 +30,8 @@ _ROUNDING = 2_000_000_000
 
 #: Parameters that change no result, or only its rounding.
 _WITHOUT_TRACE = ("cuda", "allow_fallback")
+#: Parameters that change no photo.
+_OF_VIDEOS = ("temporal",)
 #: Options that a finished result must have been made with, if the user asks for them: privacy, and the same guides.
 _BINDING = ("anonymize", "anonymize_strict", *GuideFiles._fields)
 _APPEARED = "a file of this name appeared meanwhile and stays; the result was not kept"
@@ -197,7 +199,8 @@ def _options(item: Item, settings: Settings) -> dict[str, str]:
     defaults = Settings().to_strings()
     given = {name: text for name, text in settings.to_strings().items() if text != defaults[name]}
     given |= item.encoding.to_strings() | item.guides.to_strings()
-    return {name: text for name, text in given.items() if name not in _WITHOUT_TRACE}
+    without_trace = _WITHOUT_TRACE if item.is_video else (*_WITHOUT_TRACE, *_OF_VIDEOS)
+    return {name: text for name, text in given.items() if name not in without_trace}
 
 
 def _origin(item: Item) -> tuple[str, int, int] | None:

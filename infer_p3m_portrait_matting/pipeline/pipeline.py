@@ -123,21 +123,21 @@ class Pipeline:
             images, settings.method, settings.input_size, guides=[photo.guide for photo in photos]
         )
 
-    def make(
-        self, photo: Prepared, alpha: np.ndarray | None = None, after_pass: Callable[[], None] | None = None
-    ) -> Result:
-        """Make the pictures of a photo or frame.
+    def matte(self, photo: Prepared, after_pass: Callable[[], None] | None = None) -> np.ndarray:
+        """Estimate the matte of a photo or frame.
 
         Args:
             photo: from :meth:`prepare`.
-            alpha: its matte, if :meth:`mattes` has estimated it already.
             after_pass: called after each pass through the network; what it raises ends the run.
+
+        Returns:
+            float32 [H, W] in [0, 1]; give it to :meth:`make`.
 
         Raises:
             WeightsError: the weights make the network give values that are not finite.
             RuntimeError: there is too little memory; the message says what to lower.
         """
-        settings, image = self.settings, photo.image
+        settings = self.settings
 
         def matte(
             part: np.ndarray, trimap: np.ndarray | None = None, corrections: np.ndarray | None = None
@@ -151,10 +151,29 @@ class Pipeline:
                 corrections=corrections,
             )
 
+        with self._clear_memory_errors(photo.image):
+            maps = photo.guide.maps()
+            if photo.box is None:
+                return matte(photo.image, **maps)
+            return matte_person(matte, photo.image, photo.box, **maps)
+
+    def make(
+        self, photo: Prepared, alpha: np.ndarray | None = None, after_pass: Callable[[], None] | None = None
+    ) -> Result:
+        """Make the pictures of a photo or frame.
+
+        Args:
+            photo: from :meth:`prepare`; those of a video come here in their order.
+            alpha: its matte, if :meth:`matte` or :meth:`mattes` has estimated it already.
+            after_pass: as for :meth:`matte`.
+
+        Raises:
+            WeightsError, RuntimeError: as for :meth:`matte`.
+        """
+        settings, image = self.settings, photo.image
+        if alpha is None:
+            alpha = self.matte(photo, after_pass)
         with self._clear_memory_errors(image):
-            if alpha is None:
-                maps = photo.guide.maps()
-                alpha = matte(image, **maps) if photo.box is None else matte_person(matte, image, photo.box, **maps)
             warnings = photo.warnings
             anybody = has_person(alpha)
             if not anybody and photo.video is None:

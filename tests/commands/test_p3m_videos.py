@@ -69,7 +69,7 @@ def sounds_of(path) -> list[str]:
 @pytest.mark.parametrize(("name", "sound"), [("out.mov", "aac"), ("out.webm", "opus")])
 def test_a_video_with_alpha(clip, tmp_path, pipeline, name, sound):
     target = tmp_path / name
-    assert run(clip, target) == 0
+    assert run(clip, target, "--no-temporal") == 0
     got = rgba_of(target)
     source = frames_of(clip)
     assert [frame.shape for frame in got] == [(191, 255, 4)] * 10
@@ -84,7 +84,7 @@ def test_a_video_with_alpha(clip, tmp_path, pipeline, name, sound):
 @pytest.mark.slow
 def test_a_video_on_a_background(clip, tmp_path, pipeline):
     target = tmp_path / "out.mp4"
-    assert run(clip, target, "--background", "#0000ff") == 0
+    assert run(clip, target, "--background", "#0000ff", "--no-temporal") == 0
     got = frames_of(target)
     blue = replace(SETTINGS, background="#0000ff")
     pipeline = Pipeline(blue)
@@ -99,8 +99,8 @@ def test_a_video_on_a_background(clip, tmp_path, pipeline):
 
 @pytest.mark.slow
 def test_a_video_as_pictures(clip, tmp_path, pipeline):
-    assert run(clip, tmp_path / "frames" / "%04d.png") == 0
-    assert run(clip, tmp_path / "folder") == 0
+    assert run(clip, tmp_path / "frames" / "%04d.png", "--no-temporal") == 0
+    assert run(clip, tmp_path / "folder", "--no-temporal") == 0
     assert names(tmp_path / "frames") == [f"{i:04}.png" for i in range(1, 11)]
     assert names(tmp_path / "folder") == [f"{i:05}.png" for i in range(1, 11)]
     for i, frame in enumerate(frames_of(clip), 1):
@@ -127,8 +127,9 @@ def test_several_outputs_of_a_video_in_one_pass(clip, tmp_path, monkeypatch):
 
 
 @pytest.mark.slow
-def test_temporal_steadies_a_video(clip, tmp_path, pipeline):
-    assert run(clip, tmp_path / "f", "--temporal", "--output", "matte") == 0
+@pytest.mark.parametrize("option", [[], ["--temporal"]])
+def test_a_video_is_steadied_unless_told_otherwise(clip, tmp_path, pipeline, option):
+    assert run(clip, tmp_path / "f", *option, "--output", "matte") == 0
     steady = TemporalFilter()
     for i, frame in enumerate(frames_of(clip), 1):
         want = to_uint8(steady(frame.image, pipeline.model.matte(frame.image, "HYBRID", 128)))
@@ -220,19 +221,25 @@ def test_a_name_that_is_no_utf_8_is_a_photo_as_any(mixed):
     assert rb"br\xf6ken.jpg cannot be read" in done.stderr
 
 
-@pytest.mark.slow
-def test_a_killed_video_leaves_no_half_file_under_its_name(clip, tmp_path):
-    long = tmp_path / "long.mp4"
+@pytest.fixture(scope="module")
+def long_clip(clip, tmp_path_factory):
+    """The clip, forty times."""
     import av
 
+    long = tmp_path_factory.mktemp("long") / "long.mp4"
     with av.open(str(long), "w") as container:
         stream = container.add_stream("libx264", rate=25)
         stream.height, stream.width, stream.pix_fmt = 190, 254, "yuv420p"
         for frame in [f.image[:190, :254] for f in frames_of(clip)] * 40:
             container.mux(stream.encode(av.VideoFrame.from_ndarray(np.ascontiguousarray(frame), "rgb24")))
         container.mux(stream.encode(None))
+    return long
+
+
+@pytest.mark.slow
+def test_a_killed_video_leaves_no_half_file_under_its_name(clip, long_clip, tmp_path):
     for name in ("out.mov", "out.mp4", "%d.png"):
-        process = start(long, tmp_path / name)
+        process = start(long_clip, tmp_path / name)
         # H.264 reaches the disk in large pieces: there, that it has begun must do.
         least = 0 if name == "out.mp4" else 10000
         wait_for(lambda: any(size_of(part) >= least for part in tmp_path.glob(UNFINISHED)))  # noqa: B023
@@ -244,6 +251,19 @@ def test_a_killed_video_leaves_no_half_file_under_its_name(clip, tmp_path):
         # The next run clears up.
         assert run(clip, tmp_path / name) == 0
         assert list(tmp_path.glob(UNFINISHED)) == []
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGINT for one process")
+@pytest.mark.parametrize("name", ["out.mov", "out.mp4", "%d.png"])
+def test_a_stopped_video_leaves_nothing(long_clip, tmp_path, name):
+    process = start(long_clip, tmp_path / name)
+    wait_for(lambda: list(tmp_path.glob(UNFINISHED)))
+    process.send_signal(signal.SIGINT)
+    _, said = process.communicate(timeout=120)
+    assert process.returncode == 130
+    assert said.decode().strip().endswith("p3m: stopped")
+    assert [path.name for path in tmp_path.iterdir()] == []
 
 
 @pytest.mark.slow

@@ -112,6 +112,8 @@ class VideoReader:
         self.time_base = common_unit(unit, self.rate)
         self._unit, self._units = unit, round(unit / self.time_base)
         self._first: int | None = None
+        #: When all was read: the number of frames, that of damaged parts, and " of" how many if the end is missing.
+        self._read: tuple[int, int, str] | None = None
         self._damaged_sound = 0
         # When the pictures begin and end, and when the sound ends, in seconds by the file's clock.
         self._begun: Fraction | None = None
@@ -129,8 +131,13 @@ class VideoReader:
         self.close()
 
     def close(self) -> None:
-        """Close the file."""
+        """Close the file; a WARNING says how much of it was damaged, if it was read to its end."""
         self._container.close()
+        if self._read is not None:
+            (count, damaged, lacking), self._read = self._read, None
+            if damaged or self._damaged_sound or lacking:
+                sound = f", {self._damaged_sound} pieces of its sound could not" if self._damaged_sound else ""
+                logger.warning("%s is damaged: %d%s frames could be read%s", self.path, count, lacking, sound)
 
     def _estimated_count(self) -> int:
         if self._stream.duration is not None:
@@ -143,8 +150,8 @@ class VideoReader:
     def read(self) -> Iterator[Frame | Sound]:
         """Read to the end: yield frames in the order of their times, with the pieces of sound between them.
 
-        Damaged parts of the file are skipped, and a WARNING at the end says how many. Sound counts as far as it was
-        decoded before the end. Frames that change their size are scaled to that of the first, with a WARNING.
+        Damaged parts of the file are skipped, and :meth:`close` says how many. Sound counts as far as it was decoded
+        before. Frames that change their size are scaled to that of the first, with a WARNING.
 
         Raises:
             ValueError: the file holds no readable frame.
@@ -196,11 +203,9 @@ class VideoReader:
                 yield Frame(image, last, (frame.duration or 0) * self._units, self.time_base, aspect)
         if count == 0:
             raise ValueError(f"{self.path} holds no frame that can be read")
-        stated, is_cut = self._stream.frames, self._ends_early(count)
-        if damaged or self._damaged_sound or is_cut:
-            said = f" of {stated if stated > count else f'about {self.frame_count}'}" if is_cut else ""
-            sound = f", {self._damaged_sound} pieces of its sound could not" if self._damaged_sound else ""
-            logger.warning("%s is damaged: %d%s frames could be read%s", self.path, count, said, sound)
+        stated = self._stream.frames
+        expected = f" of {stated if stated > count else f'about {self.frame_count}'}"
+        self._read = count, damaged, expected if self._ends_early(count) else ""
 
     def _ends_early(self, count: int) -> bool:
         """Tell whether the pictures, of which there were ``count``, end long before the file says that they do."""
