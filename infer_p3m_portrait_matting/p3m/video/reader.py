@@ -204,8 +204,8 @@ class VideoReader:
         if count == 0:
             raise ValueError(f"{self.path} holds no frame that can be read")
         stated = self._stream.frames
-        expected = f" of {stated if stated > count else f'about {self.frame_count}'}"
-        self._read = count, damaged, expected if self._ends_early(count) else ""
+        all_of_them = f" of {stated if stated > count else f'about {self.frame_count}'}"
+        self._read = count, damaged, all_of_them if self._ends_early(count) else ""
 
     def _ends_early(self, count: int) -> bool:
         """Tell whether the pictures, of which there were ``count``, end long before the file says that they do."""
