@@ -75,9 +75,13 @@ let picture = null;
 /** The address of the API of p3m serve, if that is to compute. @type {string | null} */
 let server = null;
 
-/** @param {string} words */
-function say(words) {
+/**
+ * @param {string} words
+ * @param {boolean} [calm]  whether the words may be left out where there is little room
+ */
+function say(words, calm = false) {
   $("status").textContent = words;
+  $("status").classList.toggle("calm", calm);
 }
 
 // ---------------------------------------------------------------- photos
@@ -101,8 +105,17 @@ async function addFiles(files) {
   $("welcome").hidden = true;
   $("editor").hidden = false;
   $("add").hidden = false;
-  showStrip();
-  await select(first);
+  await Promise.all([select(first), drawThumbs()]);
+}
+
+/** Draw the thumbnails that are missing, one after the other, as each takes the memory of a whole photo. */
+async function drawThumbs() {
+  if (items.length < 2) return;
+  for (const item of items.filter(({ thumb }) => !thumb.className)) {
+    const { pixels } = await lookAt(item.file);
+    if (pixels && pixels > MOST * 1e6) item.thumb.className = "unreadable";
+    else await drawThumb(item);
+  }
 }
 
 /** @param {Item} item */
@@ -112,7 +125,9 @@ async function select(item) {
   item.size = null;
   clearComplaint();
   showResultReady(false);
+  part = null;
   stage.setPhoto(null, 1, 1);
+  $("editor").classList.remove("shows");
   showStrip();
   showHistory();
   $("stage").setAttribute("aria-label", TEXT.stage(item.name));
@@ -162,11 +177,14 @@ function showStrip() {
 }
 
 /**
+ * Draw a photo's thumbnail, or nothing where the browser cannot read the photo.
  * @param {Item} item
- * @param {ImageBitmap} bitmap
  */
-function drawThumb({ thumb }, bitmap) {
+async function drawThumb({ thumb, file }) {
   const side = 128;
+  const bitmap = await createImageBitmap(file, { resizeWidth: 2 * side, resizeQuality: "medium" }).catch(() => null);
+  thumb.className = bitmap ? "drawn" : "unreadable";
+  if (!bitmap) return;
   thumb.width = thumb.height = side;
   const scale = Math.max(side / bitmap.width, side / bitmap.height);
   const [w, h] = [bitmap.width * scale, bitmap.height * scale];
@@ -227,7 +245,11 @@ async function compute(item) {
   stage.setResult(bitmap);
   part = window;
   stage.setPart(stage.tool === "move" ? part : null);
-  if (!done && !found) complain(TEXT.errors.nobody, [], false);
+  if (!done && !found) {
+    complain(TEXT.errors.nobody, [], false);
+    // An empty result would look like a fault.
+    stage.setDivider(1);
+  }
   showResultReady(true);
   if (backdropKind() === "blur" && !busy.again) await showBackdrop();
 }
@@ -242,8 +264,10 @@ async function open(item) {
     const opened = await engine.call("open", { key: item.key, file: item.file, megapixels: item.megapixels, shown: SHOWN });
     const { width, height, bitmap } = opened;
     item.size = { width, height };
-    drawThumb(item, bitmap);
-    if (item === current) stage.setPhoto(bitmap, width, height);
+    if (item === current) {
+      stage.setPhoto(bitmap, width, height);
+      $("editor").classList.add("shows");
+    }
   } catch (error) {
     if (heic && error instanceof Trouble && error.kind === "notPhoto") throw new Trouble("heic");
     throw error;
@@ -685,7 +709,7 @@ serverHere().then((address) => {
   });
 });
 engine.start().then(
-  () => say(navigator.serviceWorker?.controller ? TEXT.ready : TEXT.readyOnline),
+  () => say(navigator.serviceWorker?.controller ? TEXT.ready : TEXT.readyOnline, true),
   (error) => {
     say(TEXT.errors.network);
     console.error(error);

@@ -8,8 +8,9 @@
 const CLOSEST = 16;
 /** Bitmaps of more pixels get a small copy for views from afar. */
 const LARGE = 3e6;
-/** Space around the photo when it fits, in CSS pixels. */
+/** Space around the photo when it fits, in CSS pixels, and below it, where the tools are. */
 const MARGIN = 24;
+const BELOW = 72;
 const TINTS = { keep: "rgb(38 166 91 / 55%)", remove: "rgb(224 62 62 / 55%)", decide: "rgb(52 120 246 / 55%)" };
 
 /** A bitmap with a small copy of itself. */
@@ -163,11 +164,12 @@ export class Stage {
     const { left, top, right, bottom } = this.#part;
     const [width, height] = [right - left, bottom - top];
     const margin = Math.min(MARGIN, clientWidth / 24);
-    const scale = Math.min((clientWidth - 2 * margin) / width, (clientHeight - 2 * margin) / height, this.#actualScale * 2);
+    const free = { width: clientWidth - 2 * margin, height: clientHeight - margin - BELOW };
+    const scale = Math.min(free.width / width, free.height / height, this.#actualScale * 2);
     this.#view = {
       scale,
       x: (clientWidth - width * scale) / 2 - left * scale,
-      y: (clientHeight - height * scale) / 2 - top * scale,
+      y: margin + (free.height - height * scale) / 2 - top * scale,
     };
     this.#fits = true;
     this.#viewed();

@@ -5,7 +5,7 @@ import { replaceHiddenColors } from "./core/alpha_bleeding.js";
 import { blurredBackground, cropToFill } from "./core/backgrounds.js";
 import { composite } from "./core/compositing.js";
 import { estimateForeground } from "./core/foreground.js";
-import { correct, DECIDE, drawCorrections, only } from "./core/guide.js";
+import { DECIDE, drawCorrections, paint } from "./core/guide.js";
 import { Matte, piece } from "./core/long_photos.js";
 import { loadNetwork } from "./core/network.js";
 import { onWhite, opacity } from "./core/preprocess.js";
@@ -24,7 +24,7 @@ import { encodePng } from "./png.js";
  *
  * A photo that is open.
  * @typedef {{file: Blob, photo: Photo, seen: Photo, own: Float32Array | null, matte: Matte,
- *   fromServer: Plane | null, decided: {strokes: string, alpha: Plane} | null,
+ *   fromServer: Plane | null, estimated: {made: string, alpha: Plane} | null,
  *   person: Photo | null, alpha: Plane | null, window: import("./core/types.js").Box | null}} Open
  */
 
@@ -103,7 +103,7 @@ async function open({ key, file, megapixels, shown }) {
   const own = seen === photo ? null : opacity(photo);
   const matte = new Matte(seen, passes, about);
   photos.delete(key);
-  photos.set(key, { file, photo, seen, own, matte, fromServer: null, decided: null, person: null, alpha: null, window: null });
+  photos.set(key, { file, photo, seen, own, matte, fromServer: null, estimated: null, person: null, alpha: null, window: null });
   let pixels = 0;
   for (const [name, { photo: { width, height } }] of [...photos].reverse()) {
     pixels += width * height;
@@ -140,10 +140,9 @@ async function render({ key, settings, shown }, progress) {
   const open = find(key);
   const { seen, own } = open;
   const corrections = drawCorrections(settings.strokes, seen.width, seen.height);
-  const decide = only(corrections, DECIDE);
-  let alpha = await estimate(open, decide, settings, progress);
-  const found = hasPerson(alpha) || settings.strokes.length > 0;
-  alpha = adjust(correct(alpha, corrections), settings.feather, settings.shift);
+  let alpha = await estimate(open, corrections, settings, progress);
+  const found = hasPerson(alpha);
+  alpha = adjust(alpha, settings.feather, settings.shift);
   if (own) alpha = { ...alpha, data: alpha.data.map((x, i) => x * own[i]) };
   open.alpha = alpha;
   open.person = estimateForeground(seen, alpha);
@@ -155,22 +154,37 @@ async function render({ key, settings, shown }, progress) {
 
 /**
  * @param {Open} open
- * @param {import("./core/types.js").Marks | null} decide
+ * @param {import("./core/types.js").Marks | null} corrections
  * @param {Settings} settings
  * @param {(share: number) => void} progress
  * @returns {Promise<Plane>}
  */
-async function estimate(open, decide, { server, strokes }, progress) {
-  if (!server) {
-    // The matte stays while the strokes that it depends on stay.
-    const drawn = JSON.stringify(decide ? strokes : []);
-    if (open.decided?.strokes !== drawn) open.decided = { strokes: drawn, alpha: await open.matte.matte(decide, progress) };
-    return open.decided.alpha;
+async function estimate(open, corrections, { server, strokes }, progress) {
+  // The matte stays while the strokes stay.
+  const made = JSON.stringify([server, strokes]);
+  if (open.estimated?.made !== made) {
+    const alpha = server
+      ? await withServer(open, server, corrections, progress)
+      : await open.matte.matte(corrections, progress);
+    open.estimated = { made, alpha };
   }
+  return open.estimated.alpha;
+}
+
+/**
+ * Take the server's matte; where a stroke decides, the local alpha that is computed here.
+ * @param {Open} open
+ * @param {string} server
+ * @param {import("./core/types.js").Marks | null} corrections
+ * @param {(share: number) => void} progress
+ */
+async function withServer(open, server, corrections, progress) {
   const whole = (open.fromServer ??= await askServer(open, server));
-  if (!decide) return whole;
-  const local = await open.matte.matte(decide, progress);
-  return { ...whole, data: whole.data.map((x, i) => (decide.data[i] ? local.data[i] : x)) };
+  if (!corrections) return whole;
+  if (!corrections.data.includes(DECIDE)) return paint(whole, corrections);
+  const local = await open.matte.matte(corrections, progress);
+  const data = whole.data.map((x, i) => (corrections.data[i] === DECIDE ? local.data[i] : x));
+  return paint({ ...whole, data }, corrections);
 }
 
 /**

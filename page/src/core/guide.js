@@ -1,11 +1,9 @@
-// Corrections by hand: keep, remove and decide, as p3m/inference/guide.py understands them.
+// Corrections by hand: keep, remove and decide, p3m/imaging/guide.py.
 
-import { gaussianBlur } from "./blur.js";
+import { dilate, SQUARE_3 } from "./morphology.js";
 
 /** What a pixel of corrections means; 0 is nothing. */
 export const [KEEP, REMOVE, DECIDE] = [1, 2, 3];
-/** Standard deviation in pixels of the rim with which kept and removed places end. */
-const RIM = 1;
 
 /**
  * A stroke of a brush: a line of round dots, in pixels of the photo.
@@ -65,18 +63,45 @@ export function only(corrections, kind) {
 }
 
 /**
- * Set alpha to 1 where corrections keep and to 0 where they remove, with a soft rim.
+ * Set alpha to 1 where a stroke keeps and to 0 where one removes, with a soft rim of two pixels outside that reaches into
+ * no other stroke.
  * @param {import("./types.js").Plane} alpha
  * @param {import("./types.js").Marks | null} corrections  of the same size
  * @returns {import("./types.js").Plane}  alpha itself where nothing changes
  */
-export function correct(alpha, corrections) {
+export function paint(alpha, corrections) {
   let { data } = alpha;
-  for (const [kind, value] of [[KEEP, 1], [REMOVE, 0]]) {
-    const marks = only(corrections, kind);
-    if (!marks) continue;
-    const share = gaussianBlur(Float32Array.from(marks.data), marks.width, RIM, "repeat");
-    data = data.map((x, i) => x + (value - x) * share[i]);
+  for (const stroke of [KEEP, REMOVE]) {
+    const marks = only(corrections, stroke);
+    if (!corrections || !marks) continue;
+    const rim = softRim(marks);
+    data = data.map((x, i) => {
+      const other = corrections.data[i] && !marks.data[i];
+      const share = marks.data[i] ? 1 : other ? 0 : rim[i];
+      return stroke === KEEP ? Math.max(x, share) : Math.min(x, 1 - share);
+    });
   }
   return { ...alpha, data };
+}
+
+/**
+ * Widen marks by a pixel, and take the mean of 3 x 3.
+ * @param {import("./types.js").Marks} marks
+ */
+function softRim({ data, width, height }) {
+  const wide = dilate(data, width, SQUARE_3);
+  const rim = new Float32Array(data.length);
+  for (let y = 0, i = 0; y < height; y++) {
+    for (let x = 0; x < width; x++, i++) {
+      let sum = 0;
+      for (let row = y - 1; row <= y + 1; row++) {
+        const start = Math.min(Math.max(row, 0), height - 1) * width;
+        for (let column = x - 1; column <= x + 1; column++) {
+          sum += wide[start + Math.min(Math.max(column, 0), width - 1)];
+        }
+      }
+      rim[i] = sum / 9;
+    }
+  }
+  return rim;
 }

@@ -35,19 +35,19 @@ export class Matte {
 
   /**
    * Estimate the matte; Hybrid.matte explains the arguments.
-   * @param {import("./types.js").Marks | null} [decide]
+   * @param {import("./types.js").Marks | null} [strokes]
    * @param {(share: number) => void} [progress]
    * @returns {Promise<import("./types.js").Plane>}
    */
-  async matte(decide = null, progress = () => {}) {
-    if (this.parts.length === 1) return this.parts[0].matte(decide, progress);
+  async matte(strokes = null, progress = () => {}) {
+    if (this.parts.length === 1) return this.parts[0].matte(strokes, progress);
     const { width, height } = this.size;
     const lying = width > height;
     const data = new Float32Array(width * height);
     const totals = new Float32Array(this.long);
     for (const [i, part] of this.parts.entries()) {
       const box = this.boxes[i];
-      const within = decide && piece(decide, box, 1);
+      const within = strokes && piece(strokes, box, 1);
       const alpha = await part.matte(within, (share) => progress((i + share) / this.parts.length));
       part.forget();
       const [start, end] = lying ? [box.left, box.right] : [box.top, box.bottom];

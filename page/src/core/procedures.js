@@ -1,9 +1,11 @@
 // HYBRID, the procedure of the published code: p3m/inference/procedures.py.
 
-import { fusePasses, undecided } from "./fusion.js";
+import { BACKGROUND, FOREGROUND, UNKNOWN } from "./classes.js";
+import { classify, enlargeClasses, fusePasses, shrinkArea, undecided } from "./fusion.js";
+import { DECIDE, KEEP, only, paint, REMOVE } from "./guide.js";
 import { passSize } from "./pass_sizes.js";
 import { networkInput } from "./preprocess.js";
-import { classify, doubtful, FOREGROUND, reconsider, UNKNOWN, withoutIslands } from "./second_look.js";
+import { doubtful, reconsider, withoutIslands } from "./second_look.js";
 import { cut, windowsAround } from "./windows.js";
 
 /**
@@ -20,6 +22,9 @@ import { cut, windowsAround } from "./windows.js";
 /** Which share of the work each part of a run takes, about. */
 const GLOBAL_SHARE = 0.08;
 const COARSE_SHARE = 0.5;
+
+/** What a stroke makes of the classes under it. */
+const MEANING = { [KEEP]: FOREGROUND, [REMOVE]: BACKGROUND, [DECIDE]: UNKNOWN };
 
 /** One photo's matte. The maps stay, so that a second call with other marks computes only what is new. */
 export class Hybrid {
@@ -49,29 +54,42 @@ export class Hybrid {
 
   /**
    * Estimate the matte.
-   * @param {import("./types.js").Marks | null} [decide]  0 or 1, laid over the photo: places that become unknown
+   * @param {import("./types.js").Marks | null} [strokes]  corrections of the photo's size, or null
    * @param {(share: number) => void} [progress]  told which share of the work is done
    * @returns {Promise<import("./types.js").Plane>}  of the photo's size
    */
-  async matte(decide = null, progress = () => {}) {
+  async matte(strokes = null, progress = () => {}) {
     const { height, width } = this.photo;
     const found = (this.#classes ??= await this.#segment());
     progress(GLOBAL_SHARE);
-    const asked = decide && anyWithin(decide, found);
-    if (!asked?.includes(1)) {
-      const [first] = found.data;
-      if (first !== UNKNOWN && found.data.every((kind) => kind === first)) {
-        return { data: new Float32Array(height * width).fill(first === FOREGROUND ? 1 : 0), width, height };
-      }
+    const [first] = found.data;
+    if (!strokes && first !== UNKNOWN && found.data.every((kind) => kind === first)) {
+      return { data: new Float32Array(height * width).fill(first === FOREGROUND ? 1 : 0), width, height };
     }
-    const shrinks = this.#local.height > height || this.#local.width > width;
-    const open = found.data.map((kind, i) => (this.#doubt[i] || asked?.[i] ? UNKNOWN : kind));
-    const wanted = shrinks ? open.fill(1) : undecided({ ...found, data: open });
+    const wanted = this.#wanted(found, only(strokes, DECIDE));
     await this.#computeLocal({ ...found, data: wanted.map((mark, i) => (mark && !this.#known[i] ? 1 : 0)) }, progress);
     wanted.forEach((mark, i) => (this.#known[i] ||= mark));
     let classes = reconsider(found, this.#doubt, this.#local, this.about.procedure.second_look);
-    if (asked) classes = { ...classes, data: classes.data.map((kind, i) => (asked[i] ? UNKNOWN : kind)) };
-    return fusePasses(classes, this.#local, height, width);
+    if (!strokes) return fusePasses(classes, this.#local, height, width);
+    classes = enlargeClasses(classes, height, width);
+    strokes.data.forEach((stroke, i) => {
+      if (stroke) classes.data[i] = MEANING[stroke];
+    });
+    return paint(fusePasses(classes, this.#local, height, width), strokes);
+  }
+
+  /**
+   * Tell where the local alpha is needed.
+   * @param {import("./types.js").Marks} classes
+   * @param {import("./types.js").Marks | null} decide
+   */
+  #wanted(classes, decide) {
+    const { height, width } = this.photo;
+    if (this.#local.height > height || this.#local.width > width) return new Uint8Array(classes.data.length).fill(1);
+    const open = classes.data.map((kind, i) => (this.#doubt[i] ? UNKNOWN : kind));
+    const wanted = undecided({ ...classes, data: open });
+    if (decide) shrinkArea(decide, classes).forEach((mark, i) => (wanted[i] |= mark));
+    return wanted;
   }
 
   /** Forget the maps, which take most of the memory; they are computed again when they are needed. */
@@ -127,21 +145,3 @@ export class Hybrid {
     }
   }
 }
-
-/**
- * Scale marks: a pixel is marked if any of the pixels under it is.
- * @param {import("./types.js").Marks} marks
- * @param {{width: number, height: number}} size
- * @returns {Uint8Array}
- */
-function anyWithin(marks, { width, height }) {
-  const out = new Uint8Array(width * height);
-  for (let y = 0, i = 0; y < marks.height; y++) {
-    const row = Math.floor((y * height) / marks.height) * width;
-    for (let x = 0; x < marks.width; x++, i++) {
-      if (marks.data[i]) out[row + Math.floor((x * width) / marks.width)] = 1;
-    }
-  }
-  return out;
-}
-

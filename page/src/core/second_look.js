@@ -1,32 +1,11 @@
 // Small mistakes of the global pass, which the local alpha corrects: p3m/inference/second_look.py.
 
+import { BACKGROUND, FOREGROUND, UNKNOWN } from "./classes.js";
 import { connectedAreas, dilate, ELLIPSE_7, erode, SQUARE_3 } from "./morphology.js";
 import { area, resample } from "./resample.js";
 
-export const [BACKGROUND, UNKNOWN, FOREGROUND] = [0, 1, 2];
-
 /** From these probabilities on, background and foreground are beyond doubt. */
 const CERTAIN = { [BACKGROUND]: 0.9, [FOREGROUND]: 0.8 };
-
-/**
- * Choose the class of each pixel.
- * @param {Float32Array} logits  [3, height, width] of the global pass
- * @param {number} height
- * @param {number} width
- * @param {number | null} unknownAbove  the probability from which on a pixel is unknown; null takes the likeliest class
- * @returns {import("./types.js").Marks}
- */
-export function classify(logits, height, width, unknownAbove) {
-  const pixels = height * width;
-  const data = new Uint8Array(pixels);
-  for (let i = 0; i < pixels; i++) {
-    const [b, u, f] = [logits[i], logits[pixels + i], logits[2 * pixels + i]];
-    if (unknownAbove === null) data[i] = u > b && u >= f ? UNKNOWN : f > b ? FOREGROUND : BACKGROUND;
-    else if (1 / (1 + Math.exp(b - u) + Math.exp(f - u)) > unknownAbove) data[i] = UNKNOWN;
-    else data[i] = f > b ? FOREGROUND : BACKGROUND;
-  }
-  return { data, width, height };
-}
 
 /**
  * Find the places where reconsider needs the local alpha: doubtful areas at least 7 pixels thick.
