@@ -110,7 +110,7 @@ def _one(
     }
     ratio = median["published"] / median["ours"]
     # The network alone: both passes, from inputs on the GPU to outputs on the GPU.
-    with torch.inference_mode(), computing_settings(ours.device):
+    with torch.inference_mode(), computing_settings(torch.device(device)):
         height, width = image.shape[:2]
         sizes = [network_size(height, width, ours.variant, size, each) for each in (GLOBAL, LOCAL)]
         inputs = [torch.from_numpy(network_input([image], *each)).to(device) for each in sizes]

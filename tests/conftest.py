@@ -100,8 +100,8 @@ def matting(checkpoints, golden) -> Callable[[str], PortraitMatting]:
 
 @pytest.fixture(scope="session")
 def mobile() -> PortraitMatting:
-    """The bundled model, in the precision that gives the same numbers on every machine."""
-    return PortraitMatting("mobile", "cpu", precision="float32")
+    """The bundled model in PyTorch, in the precision that gives the same numbers on every machine."""
+    return PortraitMatting("mobile", "cpu", precision="float32", runtime="torch")
 
 
 @pytest.fixture(scope="session")

@@ -1,6 +1,7 @@
 """Write the SHA-256 of weights files into the registry of models, where loading compares it.
 
-``python tools/pin_weights.py`` pins the bundled files. Run it after you replaced one.
+``python tools/pin_weights.py`` pins the bundled files. Run it after you replaced one. It also writes the graphs with
+which ONNX Runtime reads them, and needs the library with its extras ``torch`` and ``onnx``.
 ``python tools/pin_weights.py --published FOLDER`` pins the published files that lie in FOLDER.
 """
 
@@ -42,6 +43,13 @@ def main() -> int:
         parser.error(f"{folder} holds none of the {kind} weights files")
     REGISTRY.write_text(text, encoding="utf-8")
     print("\n".join(lines))
+    if kind == "bundled":
+        sys.path.insert(0, str(PACKAGE.parent))
+        from infer_p3m_portrait_matting.p3m.onnx.bundled import graphs
+
+        for path, content in graphs().items():
+            path.write_bytes(content)
+            print(path.name)
     return 0
 
 

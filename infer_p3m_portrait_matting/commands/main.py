@@ -34,6 +34,8 @@ if TYPE_CHECKING:
 SUBCOMMANDS = {"export": "export", "check-weights": "check_weights"}
 #: Number of files to name among those that are not photos.
 _NAMED = 10
+#: So many photos are done before PyTorch, where it is the faster runtime, makes up for its start.
+_FEW = 10
 _IN_THE_WAY = (
     "there already, and p3m did not make it, or it was changed since: it is never replaced; move it, or name another "
     "place for the results"
@@ -232,13 +234,16 @@ def _make(
         from ..pipeline.pipeline import Pipeline
 
         try:
-            pipeline = Pipeline(request.settings, to_lower="--jobs" if request.jobs else "")
+            few = len(items) <= _FEW and not any(item.is_video for item in items)
+            pipeline = Pipeline(request.settings, to_lower="--jobs" if request.jobs else "", few=few)
         except (OSError, ValueError, RuntimeError) as error:
             say(f"p3m: error: {error}")
             return 1
         for substitute in pipeline.substitutes.values():
             if substitute.warning:
                 say(f"warning: {substitute.text}")
+        if request.verbose:
+            say(pipeline.model.about())
         jobs = min(request.jobs or 1, len(items))
         if jobs > 1:
             from .pool import convert_all

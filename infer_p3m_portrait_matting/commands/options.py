@@ -62,6 +62,7 @@ class Request(NamedTuple):
         force: whether to make finished files again.
         jobs: number of processes, or None for one.
         quiet: whether to print only errors.
+        verbose: whether to say what computes.
         max_megapixels: how many megapixels a picture file may have, or None for the usual limit.
         guides: the files, or the folders of them, that guide the photos.
         temporal: whether the user asked for ``temporal``; without a video it has no effect.
@@ -76,6 +77,7 @@ class Request(NamedTuple):
     force: bool
     jobs: int | None
     quiet: bool
+    verbose: bool
     max_megapixels: float | None
     guides: GuideFiles
     temporal: bool
@@ -160,6 +162,7 @@ def parse(arguments: list[str]) -> Request:
         given["force"],
         given["jobs"],
         given["quiet"],
+        given["verbose"],
         given["max_megapixels"],
         guides,
         bool(given["temporal"]),
@@ -339,6 +342,7 @@ def _parser(is_full: bool) -> _Parser:
     add("--force", action="store_true", text="make existing results again")
     add("--jobs", type=int, metavar="N", text="processes for several photos (default: 1)")
     add("--quiet", action="store_true", text="print only warnings and failures")
+    add("-v", "--verbose", action="store_true", text="say which model runs, and what computes it")
     if is_full:
         limit = "megapixels that a picture file may have (default: 100, or the environment variable P3M_MAX_MEGAPIXELS)"
         add("--max-megapixels", type=float, metavar="X", text=limit)

@@ -72,9 +72,8 @@ def _start_worker(settings: Settings, jobs: int) -> None:
     # The parent handles Ctrl-C; if it is killed, its workers end too.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, daemon=True).start()
-    import torch
-
-    torch.set_num_threads(max((os.cpu_count() or 1) // jobs, 1))
+    # PyTorch and ONNX Runtime load with the pipeline.
+    os.environ["OMP_NUM_THREADS"] = str(max((os.cpu_count() or 1) // jobs, 1))
     _pipeline = Pipeline(settings, to_lower="--jobs")
 
 

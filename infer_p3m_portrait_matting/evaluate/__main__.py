@@ -235,7 +235,7 @@ def main(arguments: list[str] | None = None) -> int:
             "method": args.method,
             "input_size": args.input_size,
             "precision": session.precision,
-            "device": session.device.type,
+            "device": str(session.device).partition(":")[0],
         }
         run = Run(args.output, settings, pairs)
         failures = evaluate(session, pairs, run, args.method, args.input_size)

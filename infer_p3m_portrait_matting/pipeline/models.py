@@ -5,13 +5,12 @@ from pathlib import Path
 from typing import NamedTuple
 from weakref import WeakValueDictionary
 
-import torch
-
-from ..p3m import DownloadError, PortraitMatting, fetch_weights, find_weights
+from ..p3m import DownloadError, PortraitMatting, find_weights
 from ..p3m.checkpoints.places import CACHE_VARIABLE, expected_weights
 from ..p3m.errors import shown
 from ..p3m.files.paths import trouble_with, version_of
-from ..p3m.inference.precision import trouble_with_gpu
+from ..p3m.inference.runtimes import choose_runtime, trouble_with_cuda
+from ..p3m.model.registry import get_variant
 from .settings import Settings
 
 #: What runs when the weights of another model are missing: its own ship with the plugin.
@@ -49,8 +48,8 @@ class Opened(NamedTuple):
     substitutes: dict[str, Substitute]
 
 
-def open_model(settings: Settings, base_url: str | None = None) -> Opened:
-    """Get the loaded model for some settings: loaded once per (model, weights file, device, precision) while in use.
+def open_model(settings: Settings, base_url: str | None = None, few: bool = False) -> Opened:
+    """Get the loaded model for some settings: loaded once for each (model, weights file, device, precision, runtime).
 
     Weights are looked for in this order: ``model_weight_file``, the cache folder, ``base_url``, the bundled ones. What
     is missing is replaced: a GPU by the CPU, published weights by the bundled model (unless ``allow_fallback`` is off).
@@ -59,19 +58,17 @@ def open_model(settings: Settings, base_url: str | None = None) -> Opened:
     Args:
         settings: what is wanted.
         base_url: address of the folder of published checkpoints; None downloads nothing.
+        few: whether only a few photos follow, so that a fast start counts more than speed.
 
     Raises:
+        MissingPackageError: the model needs PyTorch, which is not installed.
         FileNotFoundError: ``model_weight_file`` does not exist, or weights are missing and nothing may replace them.
         WeightsError: the weights cannot be used.
     """
     substitutes: dict[str, Substitute] = {}
     device = "cpu"
     if settings.cuda != "False":
-        trouble = "PyTorch finds no NVIDIA GPU here"
-        if torch.cuda.is_available():
-            reason = trouble_with_gpu(torch.device("cuda"))
-            trouble = f"PyTorch cannot compute on this GPU ({reason})" if reason else ""
-        if trouble:
+        if trouble := trouble_with_cuda():
             text = f'cuda is "{settings.cuda}" but {trouble}: running on the CPU'
             substitutes["cuda"] = Substitute(text, text if settings.cuda == "True" else "")
         else:
@@ -80,11 +77,12 @@ def open_model(settings: Settings, base_url: str | None = None) -> Opened:
     if missing:
         short = f"{model_name} runs: the published weights of {settings.model_name} are not here; see {GUIDE}"
         substitutes[f"weights of {settings.model_name}"] = Substitute(missing, short)
-    key = (model_name, *version_of(weights), device, settings.precision)
+    runtime = choose_runtime(get_variant(model_name), device, weights, settings.precision, few)
+    key = (model_name, *version_of(weights), device, settings.precision, runtime)
     with _lock:
         model = _loaded.get(key)
         if model is None:
-            model = _loaded[key] = PortraitMatting(model_name, device, weights, precision=settings.precision)
+            model = _loaded[key] = PortraitMatting(model_name, device, weights, settings.precision, runtime)
     return Opened(model, substitutes)
 
 
@@ -103,6 +101,8 @@ def _weights(settings: Settings, base_url: str | None) -> tuple[str, Path, str]:
             return name, found, ""
         place = str(expected_weights(name))
         if base_url is not None and name != FALLBACK_MODEL:
+            from ..p3m import fetch_weights
+
             return name, fetch_weights(name, base_url), ""
     except DownloadError as error:
         trouble = f" ({error})"

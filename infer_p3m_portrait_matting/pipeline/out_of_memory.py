@@ -4,12 +4,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import cv2
-import torch
+
+from ..p3m.errors import is_out_of_gpu_memory
 
 
 @contextmanager
 def clear_memory_errors(height: int, width: int, input_size: int, others: str = "") -> Iterator[None]:
-    """Turn the out-of-memory errors of PyTorch, numpy and OpenCV into a RuntimeError that says what to lower.
+    """Turn the out-of-memory errors of all libraries into a RuntimeError that says what to lower.
 
     Args:
         height: of the photo, in pixels.
@@ -22,11 +23,11 @@ def clear_memory_errors(height: int, width: int, input_size: int, others: str = 
     """
     try:
         yield
-    except torch.OutOfMemoryError as error:
-        raise RuntimeError(
-            f'the GPU has too little memory for input_size {input_size}: lower input_size, or set cuda to "False"'
-        ) from error
-    except (MemoryError, RuntimeError, cv2.error) as error:
+    except Exception as error:
+        if is_out_of_gpu_memory(error):
+            raise RuntimeError(
+                f'the GPU has too little memory for input_size {input_size}: lower input_size, or set cuda to "False"'
+            ) from error
         if not _is_memory(error):
             raise
         raise RuntimeError(
@@ -38,6 +39,7 @@ def clear_memory_errors(height: int, width: int, input_size: int, others: str = 
 def _is_memory(error: Exception) -> bool:
     if isinstance(error, cv2.error):
         return error.code == cv2.Error.StsNoMem
-    # When the CPU runs out of memory, PyTorch raises a plain RuntimeError with these words, on Linux and on Windows.
-    words = ("can't allocate memory", "not enough memory")
+    # When the CPU runs out of memory, PyTorch raises a plain RuntimeError with the first words on Linux and the second
+    # on Windows, and ONNX Runtime an error of its own.
+    words = ("can't allocate memory", "not enough memory", "Failed to allocate memory", "bad alloc", "bad_alloc")
     return isinstance(error, MemoryError) or any(part in str(error) for part in words)

@@ -40,6 +40,7 @@ class Pipeline:
         settings: the parameters.
         base_url: address of the folder of published checkpoints; None downloads nothing.
         to_lower: what else the message about too little memory advises to lower, or "".
+        few: whether only a few photos follow, so that a fast start counts more than speed.
 
     Attributes:
         settings: the parameters.
@@ -53,12 +54,12 @@ class Pipeline:
         ValueError: the background picture cannot be read.
     """
 
-    def __init__(self, settings: Settings, base_url: str | None = None, to_lower: str = "") -> None:
+    def __init__(self, settings: Settings, base_url: str | None = None, to_lower: str = "", few: bool = False) -> None:
         self.settings = settings
         self._to_lower = to_lower
         path = settings.background_path()
         self._background = None if path is None or settings.background != IMAGE else read_background(path)
-        self.model, self.substitutes = open_model(settings, base_url)
+        self.model, self.substitutes = open_model(settings, base_url, few)
         # A single person's matte comes from a part of the photo.
         self.batch_size = self.model.batch_size if settings.subject == ALL else 1
 

@@ -2,14 +2,13 @@
 
 from importlib.util import find_spec
 
-import torch
-
 from infer_p3m_portrait_matting.p3m import find_weights
 from infer_p3m_portrait_matting.p3m.checkpoints.places import CACHE_VARIABLE, cache_folder
 from infer_p3m_portrait_matting.p3m.errors import shown
 from infer_p3m_portrait_matting.p3m.faces.detect import INSTALL
 from infer_p3m_portrait_matting.p3m.files.paths import trouble_with
 from infer_p3m_portrait_matting.p3m.inference.pass_sizes import floor_to_stride
+from infer_p3m_portrait_matting.p3m.inference.runtimes import trouble_with_cuda
 from infer_p3m_portrait_matting.p3m.model.registry import get_variant
 from infer_p3m_portrait_matting.pipeline.models import FALLBACK_MODEL
 from infer_p3m_portrait_matting.pipeline.settings import LARGEST, PARAMETERS, Settings
@@ -39,7 +38,7 @@ def hints(settings: Settings) -> dict[str, str]:
     bound = get_variant(settings.model_name).global_bound
     if settings.method == "RESIZE" and bound is not None and bound < size // 2:
         found["method"] = f"RESIZE with {settings.model_name} makes one pass at {bound} px at most."
-    if settings.cuda == "True" and not torch.cuda.is_available():
+    if settings.cuda == "True" and trouble_with_cuda():
         found["cuda"] = "PyTorch finds no NVIDIA GPU on this computer: the processor computes."
     if not settings.model_weight_file:
         try:

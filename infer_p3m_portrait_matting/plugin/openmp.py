@@ -10,15 +10,17 @@ import ctypes
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
+from importlib.util import find_spec
 from pathlib import Path
-
-import torch
 
 
 @cache
 def _runtime() -> ctypes.CDLL | None:
-    """Return the OpenMP runtime that torch has loaded, or None if torch comes without one."""
-    for path in sorted(Path(torch.__file__).parent.glob("lib/*omp*")):
+    """Return the OpenMP runtime that torch loads, or None if torch is not installed or comes without one."""
+    torch = find_spec("torch")
+    if torch is None or torch.origin is None:
+        return None
+    for path in sorted(Path(torch.origin).parent.glob("lib/*omp*")):
         # Opening a library that is already loaded returns the loaded one.
         try:
             library = ctypes.CDLL(str(path))

@@ -20,9 +20,10 @@ from PIL import Image
 from infer_p3m_portrait_matting.commands import export as command
 from infer_p3m_portrait_matting.commands.main import main
 from infer_p3m_portrait_matting.p3m import PortraitMatting
+from infer_p3m_portrait_matting.p3m.inference.onnx_network import WINDOW_MARGIN
 from infer_p3m_portrait_matting.p3m.model.registry import get_variant
 from infer_p3m_portrait_matting.p3m.onnx import export as exporting
-from infer_p3m_portrait_matting.p3m.onnx.graphs import GRAPHS, WINDOW_MARGIN
+from infer_p3m_portrait_matting.p3m.onnx.graphs import GRAPHS
 
 pytestmark = pytest.mark.slow
 
@@ -133,7 +134,7 @@ def test_the_code_of_the_readme_gives_the_matte_of_the_library(exported, astrona
     done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stderr
     variant = replace(get_variant("mobile"), second_look=(0.0, 0.0))
-    expected = PortraitMatting(variant, "cpu", exporting.load_network()[1], "float32").matte(photo)
+    expected = PortraitMatting(variant, "cpu", exporting.load_network()[1], "float32", "torch").matte(photo)
     off = np.abs(read(tmp_path / "matte.png") / 255 - expected)
     assert 0.1 < expected.mean() < 0.9
     assert np.mean(off > 1 / 255) < 0.001

@@ -17,7 +17,8 @@ import torch
 from filelock import FileLock
 
 from infer_p3m_portrait_matting.p3m import DownloadError, PortraitMatting, WeightsError, fetch_weights, load_weights
-from infer_p3m_portrait_matting.p3m.checkpoints.download import download, expected_digest
+from infer_p3m_portrait_matting.p3m.checkpoints.content import expected_digest
+from infer_p3m_portrait_matting.p3m.checkpoints.download import download
 from infer_p3m_portrait_matting.p3m.model.registry import create_model
 
 download_module = sys.modules[download.__module__]

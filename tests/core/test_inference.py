@@ -313,7 +313,7 @@ def test_the_person_is_told_from_the_background(method, mobile, astronaut):
 
 def test_the_bound_of_the_global_pass_may_be_given(mobile, astronaut, monkeypatch):
     assert mobile.variant.global_bound == 384
-    bounded, seen = PortraitMatting(replace(mobile.variant, global_bound=128)), []
+    bounded, seen = PortraitMatting(replace(mobile.variant, global_bound=128), runtime="torch"), []
     segment = bounded.model.segment
     monkeypatch.setattr(bounded.model, "segment", lambda x: (seen.append(tuple(x.shape[2:])), segment(x))[1])
     bounded.matte(astronaut, "HYBRID", 512)
@@ -336,7 +336,7 @@ def test_photos_of_mixed_sizes_together_give_what_they_give_alone(batch_size, me
 
 
 def test_the_local_alpha_alone_is_guarded_as_the_matte_is(photo):
-    matting = PortraitMatting("mobile", "cpu", precision="float32")
+    matting = PortraitMatting("mobile", "cpu", precision="float32", runtime="torch")
     long = np.tile(photo, (1, 8, 1))
     sizes = []
     network = matting.model.local_alpha
@@ -357,7 +357,7 @@ def test_the_local_alpha_alone_is_guarded_as_the_matte_is(photo):
 def test_without_arguments_the_bundled_model_is_loaded_for_the_best_device():
     matting = PortraitMatting()
     assert matting.model_name == "mobile"
-    assert matting.device.type == ("cuda" if torch.cuda.is_available() else "cpu")
+    assert str(matting.device) == ("cuda" if torch.cuda.is_available() else "cpu")
 
 
 @pytest.mark.parametrize(("trouble", "device"), [("", "cuda"), ("no kernel image", "cpu")])
@@ -376,7 +376,7 @@ def test_a_copy_is_loaded_anew_and_computes_the_same(copied, photo, tmp_path, mo
     variant = replace(get_variant("mobile"), global_bound=64)
     shutil.copy(PortraitMatting("mobile", "cpu").weights, tmp_path / "own.safetensors")
     monkeypatch.chdir(tmp_path)
-    matting = PortraitMatting(variant, "cpu", "own.safetensors", "float32")
+    matting = PortraitMatting(variant, "cpu", "own.safetensors", "float32", "torch")
     matting.batch_size = 3
     assert len(pickle.dumps(matting)) < 10_000
     monkeypatch.chdir("/")
@@ -425,7 +425,7 @@ def test_the_image_of_a_batch_that_is_refused_is_named(mobile, photo):
 
 def test_weights_that_leave_the_range_of_float16_run_in_bfloat16(photo, caplog, monkeypatch):
     expected = PortraitMatting("mobile", "cpu", precision="bfloat16").matte(photo, input_size=128)
-    matting = PortraitMatting("mobile", "cpu", precision="float32")
+    matting = PortraitMatting("mobile", "cpu", precision="float32", runtime="torch")
     matting.model.dtype = torch.float16  # as on a GPU
     matting.model.segment = lambda x: torch.full((len(x), 3, *x.shape[2:]), float("inf"))
     monkeypatch.setattr(torch.cuda, "get_device_capability", lambda device: (8, 0))

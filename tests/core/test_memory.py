@@ -15,7 +15,7 @@ from benchmarks.measure import photo, resident_bytes
 from infer_p3m_portrait_matting.p3m import PortraitMatting
 
 name, weights, precision = sys.argv[1:]
-matting = PortraitMatting(name, "cpu", weights=weights or None, precision=precision)
+matting = PortraitMatting(name, "cpu", weights=weights or None, precision=precision, runtime="torch")
 matting.matte(np.zeros((64, 64, 3), np.uint8))
 before = resident_bytes()[0]
 matting.matte(photo())

@@ -153,7 +153,7 @@ def hybrid(monkeypatch, **options):
         seen.append(wanted[0, 0])
         return 0.75 * F.interpolate(wanted.float(), x.shape[2:])
 
-    session = PortraitMatting(replace(get_variant("mobile"), **options), "cpu")
+    session = PortraitMatting(replace(get_variant("mobile"), **options), "cpu", runtime="torch")
     monkeypatch.setattr(session.model, "segment", lambda x: logits)
     monkeypatch.setattr(session.model, "local_alpha", local_alpha)
     return session.matte(np.zeros((128, 192, 3), np.uint8), input_size=192), seen[0]

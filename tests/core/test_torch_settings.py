@@ -33,7 +33,7 @@ def wanted(mobile, photo):
 
 
 def loaded(like):
-    return PortraitMatting("mobile", "cpu", precision=like.precision)
+    return PortraitMatting("mobile", "cpu", precision=like.precision, runtime="torch")
 
 
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
@@ -164,7 +164,7 @@ def test_convolutions_on_a_gpu_are_full_and_repeatable_whatever_the_caller_has_s
 
 @pytest.mark.parametrize("method", ["HYBRID", "RESIZE"])
 def test_a_matte_that_is_not_finite_is_an_error(method, photo):
-    matting = PortraitMatting("mobile", "cpu")
+    matting = PortraitMatting("mobile", "cpu", runtime="torch")
     last = [p for p in matting.model.segmentation.parameters() if p.ndim == 1][-1]
     other = [p for p in matting.model.matting.parameters() if p.ndim == 1][-1]
     with torch.no_grad():
@@ -179,7 +179,7 @@ import os, sys
 import numpy as np, torch
 torch.set_num_threads(2)
 from infer_p3m_portrait_matting.p3m import PortraitMatting
-matting = PortraitMatting("mobile", "cpu")
+matting = PortraitMatting("mobile", "cpu", runtime="torch")
 assert torch.get_num_threads() == 2
 if os.fork():
     sys.exit(os.waitstatus_to_exitcode(os.wait()[1]))

@@ -4,7 +4,6 @@ import hashlib
 import os
 import re
 import resource
-import sys
 import zipfile
 from pathlib import Path
 
@@ -21,7 +20,7 @@ from infer_p3m_portrait_matting.p3m import (
     load_weights,
     save_weights,
 )
-from infer_p3m_portrait_matting.p3m.checkpoints import places
+from infer_p3m_portrait_matting.p3m.checkpoints import content, places
 from infer_p3m_portrait_matting.p3m.checkpoints.places import cache_folder, expected_weights
 from infer_p3m_portrait_matting.p3m.checkpoints.weights import read_weights
 from infer_p3m_portrait_matting.p3m.model.registry import known_digests
@@ -220,7 +219,7 @@ def test_a_damaged_bundled_file_is_refused(change, tmp_path, monkeypatch):
 def test_a_published_file_is_held_to_its_pin(tmp_path, monkeypatch, checkpoints):
     monkeypatch.setenv("P3M_WEIGHTS_DIR", str(tmp_path))
     (tmp_path / NAMES["resnet34"]).symlink_to(checkpoints["resnet34"])
-    monkeypatch.setattr(sys.modules[load_weights.__module__], "known_digests", lambda: {NAMES["resnet34"]: "0" * 64})
+    monkeypatch.setattr(content, "known_digests", lambda: {NAMES["resnet34"]: "0" * 64})
     with pytest.raises(WeightsError, match="damaged"):
         PortraitMatting("resnet34")
 

@@ -157,7 +157,7 @@ def test_none_is_no_file_of_that_name(photo):
 def test_a_gpu_on_which_pytorch_cannot_compute_is_replaced_by_the_cpu(cuda, photo, caplog, monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     reason = "no kernel image is available for execution on the device"
-    monkeypatch.setattr("infer_p3m_portrait_matting.pipeline.models.trouble_with_gpu", lambda device: reason)
+    monkeypatch.setattr("infer_p3m_portrait_matting.p3m.inference.precision.trouble_with_gpu", lambda device: reason)
     caplog.set_level(logging.INFO)
     wf, task = workflow_with(cuda=cuda, input_size=128)
     wf.run_on(array=photo)

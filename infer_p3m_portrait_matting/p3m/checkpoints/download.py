@@ -16,6 +16,7 @@ from tqdm import tqdm
 from ..errors import DownloadError, WeightsError, shown
 from ..files.paths import trouble_with
 from ..files.write import Unfinished, remove_abandoned, write_whole
+from .content import digest_file
 
 #: Seconds to wait for a connection, and for the next piece of the response.
 CONNECT_TIMEOUT, STALL_TIMEOUT = 5.0, 20.0
@@ -80,22 +81,7 @@ def download(url: str, target: Path, check: Callable[[Path], None]) -> Path:
 
 def write_digest(target: Path, digest: str) -> None:
     """Write a file's SHA-256 beside it, in the format of ``sha256sum``."""
-    write_whole(_digest_file(target), f"{digest}  {target.name}\n".encode())
-
-
-def expected_digest(path: Path) -> str | None:
-    """Return the SHA-256 that is written beside a file, or None: a file that a user placed there need not have one.
-
-    ``sha256sum FILE > FILE.sha256`` writes it.
-    """
-    try:
-        return (_digest_file(path).read_text(encoding="utf-8", errors="replace").split() or [""])[0].lower()
-    except OSError:
-        return None
-
-
-def _digest_file(path: Path) -> Path:
-    return path.with_name(f"{path.name}.sha256")
+    write_whole(digest_file(target), f"{digest}  {target.name}\n".encode())
 
 
 class _Session(requests.Session):

@@ -1,6 +1,5 @@
 """Fetch, load and save weights files."""
 
-import hashlib
 import io
 import re
 import zipfile
@@ -15,16 +14,13 @@ from safetensors.torch import load, save
 from torch import Tensor
 
 from ..errors import WeightsError, shown
-from ..files.paths import trouble_with
 from ..files.write import write_whole
 from ..model.network import P3MNet
-from ..model.registry import create_model, get_variant, known_digests
+from ..model.registry import create_model, get_variant
 from . import places
-from .download import download, expected_digest
+from .content import read_content, refuse_other_digest
+from .download import download
 from .published import layout_digest, rename_published
-
-#: Largest size of a weights file in bytes; the largest published one has about 160 MB.
-_LARGEST = 2**31
 
 
 class Checkpoint(NamedTuple):
@@ -67,7 +63,7 @@ def fetch_weights(name: str, base_url: str) -> Path:
 
     def check(path: Path) -> None:
         content = path.read_bytes()
-        _refuse_other_digest(content, target)
+        refuse_other_digest(content, target)
         published = _checkpoint(content, target)
         fill(create_model(name), rename_published(published, target), target)
         # fill() ignores repeated and unused tensors; the published file has all of them, in float32.
@@ -117,7 +113,7 @@ def read_checkpoint(path: str | PathLike[str]) -> Checkpoint:
         FileNotFoundError, WeightsError: as :func:`load_weights`.
     """
     path = Path(path)
-    content, digest = _read(path)
+    content, digest = read_content(path)
     if path.suffix.lower() != ".safetensors":
         published = _checkpoint(content, path)
         return Checkpoint(digest, layout_digest(published), rename_published(published, path))
@@ -126,58 +122,6 @@ def read_checkpoint(path: str | PathLike[str]) -> Checkpoint:
     except (SafetensorError, OSError, ValueError, KeyError) as error:
         raise WeightsError(f"weights file {path} cannot be read; it may be truncated: {_first_line(error)}") from error
     return Checkpoint(digest, layout_digest(tensors), tensors)
-
-
-def _read(path: Path) -> tuple[bytes, str]:
-    """Read a whole weights file and check its SHA-256; the checked bytes are those loaded, even if the file changes.
-
-    Returns:
-        The content and its SHA-256.
-
-    Raises:
-        FileNotFoundError, WeightsError: as :func:`load_weights`.
-    """
-    trouble = trouble_with(path)
-    if trouble == "does not exist":
-        raise FileNotFoundError(f"weights file {shown(path)} does not exist")
-    if trouble:
-        raise WeightsError(f"weights file {shown(path)} {trouble}")
-    size = path.stat().st_size
-    if size > _LARGEST:
-        raise WeightsError(
-            f"weights file {path} has {size:,} bytes, far more than any of these networks: choose another"
-        )
-    content = path.read_bytes()
-    digest = _refuse_other_digest(content, path)
-    beside = expected_digest(path)
-    if beside not in (None, digest):
-        raise WeightsError(
-            f"weights file {path} is not what was downloaded (its SHA-256 is not the one in {path.name}.sha256): "
-            "delete both files to fetch it again"
-        )
-    return content, digest
-
-
-def _refuse_other_digest(content: bytes, path: Path) -> str:
-    """Return the content's SHA-256; raise a WeightsError if it differs from the one pinned for a file of that name."""
-    digest = hashlib.sha256(content).hexdigest()
-    pinned = known_digests().get(path.name) if _is_known_place(path) else None
-    if pinned is not None and digest != pinned:
-        remedy = "reinstall the plugin" if path.parent.resolve() == places.BUNDLED else "fetch it again"
-        raise WeightsError(
-            f"weights file {path} is damaged: its SHA-256 is {digest[:12]}... instead of {pinned[:12]}...: {remedy}"
-        )
-    return digest
-
-
-def _is_known_place(path: Path) -> bool:
-    """Tell whether a file lies with the bundled or the published files; elsewhere its name does not identify it."""
-    folder = path.parent.resolve()
-    try:
-        return folder in (places.BUNDLED, places.cache_folder().resolve())
-    except (ValueError, OSError):
-        # The cache folder cannot exist, so no published file lies in it.
-        return folder == places.BUNDLED
 
 
 def _checkpoint(content: bytes, path: Path) -> dict[str, Tensor]:

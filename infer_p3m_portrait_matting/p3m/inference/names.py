@@ -1,4 +1,4 @@
-"""Names of procedures and number formats; they load without torch."""
+"""Names of procedures, number formats and runtimes; they load without torch."""
 
 #: HYBRID: trimap from a global pass at half the photo's size, alpha from a local pass at its size.
 #: RESIZE: one pass at half the photo's size, whose fused alpha is enlarged. The input size bounds each pass.
@@ -6,6 +6,10 @@ METHODS = ("HYBRID", "RESIZE")
 
 #: Number formats of the network; "auto" lets :func:`~.precision.choose_dtype` choose.
 PRECISIONS = ("auto", "float32", "bfloat16", "float16")
+
+#: What computes the network: PyTorch, or ONNX Runtime for the bundled model. "auto" lets
+#: :func:`~.runtimes.choose_runtime` choose.
+RUNTIMES = ("auto", "torch", "onnxruntime")
 
 
 def check_guided(method: str) -> None:

@@ -18,7 +18,9 @@ from ..model.channels import STRIDE
 from ..model.registry import Variant, get_variant
 from .long_photos import is_long, matte_in_pieces
 from .names import METHODS, check_guided
+from .onnx_network import OnnxNetwork
 from .procedures import GLOBAL, LOCAL, PROCEDURES, Passes, Procedure, hybrid, local_only, network_size
+from .runtimes import open_network
 
 if TYPE_CHECKING:
     import torch
@@ -45,23 +47,29 @@ class PortraitMatting:
     Args:
         model_name: one of :func:`~..model.registry.list_models`, in any case; or a :class:`~..model.registry.Variant`:
             ``dataclasses.replace(get_variant("mobile"), global_bound=512)`` is one with another rule of inference.
-        device: "cpu", "cuda", "cuda:1" or a torch.device; "auto" is an NVIDIA GPU that computes, or else the CPU.
+        device: "auto" is an NVIDIA GPU on which PyTorch computes, or else the CPU. PyTorch takes "cpu", "cuda",
+            "cuda:1", "mps" or a torch.device, ONNX Runtime the names in :data:`~.onnx_network.PROVIDERS`.
         weights: a published .pth file or a .safetensors file of :func:`~..checkpoints.weights.save_weights`; None takes
             the bundled file ("mobile") or the published file from the cache folder ("resnet34", "vitae-s").
         precision: number format of the network, one of :data:`~.names.PRECISIONS`: "auto" takes half precision
             where the device computes it natively. Steps that are sensitive to rounding always run in float32: the
             encoder's first layers, whose maxima decide where unpooling puts its values, the segmentation's head, the
-            sigmoid, resizing and fusion.
+            sigmoid, resizing and fusion. ONNX Runtime computes everything in float32.
+        runtime: what computes the network, one of :data:`~.names.RUNTIMES`. "torch" is PyTorch. "onnxruntime" runs the
+            bundled model, without PyTorch. "auto" takes PyTorch where it is installed and faster (on a GPU, and where
+            the CPU computes bfloat16 natively) or needed (for the published networks), and else ONNX Runtime.
 
     Attributes:
         variant: the network's entry in the registry.
         model_name: its name, in lower case.
-        device: the torch.device in use.
+        runtime: the runtime in use, "torch" or "onnxruntime".
+        device: the device in use: a torch.device, or ONNX Runtime's by its name, such as "cpu".
         weights: the weights file in use.
         batch_size: how many photos :meth:`matte_batch` takes through the network at once: 8 on a GPU, 1 on a CPU.
 
     Raises:
-        ValueError: the model, the device or the precision is unknown, or the device cannot compute in it.
+        ValueError: the model, the device, the precision or the runtime is unknown, or they do not go together.
+        MissingPackageError: the runtime is not installed.
         FileNotFoundError: the weights are missing; the message says where to put them.
         WeightsError: the weights cannot be used.
     """
@@ -72,29 +80,35 @@ class PortraitMatting:
         device: "str | torch.device" = "auto",
         weights: str | PathLike[str] | None = None,
         precision: str = "auto",
+        runtime: str = "auto",
     ) -> None:
-        from .torch_network import TorchNetwork
-
         self.variant = model_name if isinstance(model_name, Variant) else get_variant(model_name)
         self.model_name = self.variant.name
-        self._given = self.variant, device, None if weights is None else Path(weights).absolute(), precision
+        self._given = self.variant, device, None if weights is None else Path(weights).absolute(), precision, runtime
         self.weights = _require_weights(self.model_name) if weights is None else Path(weights)
-        self._network = TorchNetwork(self.variant, device, self.weights, precision)
+        self._network = open_network(runtime, self.variant, device, self.weights, precision)
+        self.runtime = "onnxruntime" if isinstance(self._network, OnnxNetwork) else "torch"
         self.device = self._network.device
-        self.batch_size = _BATCH_ON_GPU if self.device.type == "cuda" else 1
+        self.batch_size = _BATCH_ON_GPU if str(self.device).startswith("cuda") and self.runtime == "torch" else 1
 
     def __reduce__(self) -> tuple:
         return type(self), self._given, {"batch_size": self.batch_size}
 
     @property
     def model(self) -> "P3MNet":
-        """The prepared network."""
+        """The prepared network, which only the runtime torch has."""
+        if isinstance(self._network, OnnxNetwork):
+            raise AttributeError('ONNX Runtime has no P3MNet: load the network by runtime="torch"')
         return self._network.model
 
     @property
     def precision(self) -> str:
         """The number format in use: "float32", "bfloat16" or "float16"."""
         return self._network.precision
+
+    def about(self) -> str:
+        """Say what computes, in one line: "mobile on cpu in float32, computed by onnxruntime"."""
+        return f"{self.model_name} on {self.device} in {self.precision}, computed by {self.runtime}"
 
     def matte(
         self,

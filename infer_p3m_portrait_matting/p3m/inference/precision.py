@@ -1,10 +1,10 @@
 """Choose the number format of a network: one that its device multiplies natively."""
 
 from functools import cache
-from pathlib import Path
 
 import torch
 
+from .hardware import cpu_lists_bfloat16
 from .names import PRECISIONS
 
 _DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
@@ -67,9 +67,4 @@ def bfloat16_is_native() -> bool:
     if hasattr(torch.cpu, "get_capabilities"):
         capabilities = torch.cpu.get_capabilities()
         return bool(capabilities.get("avx512_bf16") or capabilities.get("amx_bf16"))
-    try:
-        text = Path("/proc/cpuinfo").read_text()
-    except OSError:
-        return False
-    flags = next((line.split() for line in text.splitlines() if line.startswith("flags")), [])
-    return "avx512_bf16" in flags or "amx_bf16" in flags
+    return cpu_lists_bfloat16()

@@ -118,8 +118,12 @@ def choose_device(device: str | torch.device) -> torch.device:
         found = torch.device(device)
     except (RuntimeError, TypeError):
         found = None
-    if found is None or found.type not in ("cpu", "cuda"):
-        raise ValueError(f'unknown device {device!r}: choose "auto", "cpu", "cuda", or one GPU of several, "cuda:1"')
+    if found is None or found.type not in ("cpu", "cuda", "mps"):
+        raise ValueError(
+            f'unknown device {device!r}: choose "auto", "cpu", "cuda", one GPU of several, "cuda:1", or "mps" on a Mac'
+        )
+    if found.type == "mps" and not torch.backends.mps.is_available():
+        raise ValueError(f'PyTorch finds no GPU of Apple for device {device!r}: choose "cpu"')
     if found.type == "cuda":
         if (found.index or 0) >= torch.cuda.device_count():
             raise ValueError(f'PyTorch finds no NVIDIA GPU for device {device!r}: choose "cpu"')

@@ -4,6 +4,7 @@ Each class takes and returns the same tensors as its base class and has the same
 puts it in the base class's place in a prepared network.
 """
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -75,11 +76,12 @@ class MattingDecoderInWindows(MattingDecoder):
 
     def forward(self, features: Features, pyramid: Pyramid, wanted: Tensor | None = None) -> Tensor:
         """Predict the local alpha, float32 [N, 1, H, W]; outside ``wanted`` it may be 0 instead."""
+        places = None if wanted is None else wanted[:, 0].numpy()
         x = self.down_to_level_1(features, pyramid)
-        x = self._level_0_in_windows(pyramid[3], x, features, wanted)
-        return self._finish_in_windows(x, features, wanted)
+        x = self._level_0_in_windows(pyramid[3], x, features, places)
+        return self._finish_in_windows(x, features, places)
 
-    def _level_0_in_windows(self, d1: Tensor, x: Tensor, f: Features, wanted: Tensor | None) -> Tensor:
+    def _level_0_in_windows(self, d1: Tensor, x: Tensor, f: Features, wanted: np.ndarray | None) -> Tensor:
         """Compute :meth:`level_0`, at H/2, where the wanted parts need it; elsewhere the values are undefined."""
         encoder = f.e0p, f.pool_e0(2)
         n, _, height, width = f.e0p.shape
@@ -95,7 +97,7 @@ class MattingDecoderInWindows(MattingDecoder):
             cut(out, needed).copy_(cut(y, within_both(needed, seen)))
         return out
 
-    def _finish_in_windows(self, x: Tensor, f: Features, wanted: Tensor | None) -> Tensor:
+    def _finish_in_windows(self, x: Tensor, f: Features, wanted: np.ndarray | None) -> Tensor:
         """Compute the wanted parts of the local alpha at full resolution."""
         n, _, h, w = x.shape
         height, width = 2 * h, 2 * w

@@ -14,14 +14,17 @@ from ..checkpoints.places import expected_weights, find_weights
 from ..checkpoints.weights import fill, read_weights
 from ..errors import MissingPackageError, shown
 from ..files.write import Unfinished
+from ..inference.onnx_network import WINDOW_MARGIN, WINDOW_STRIDE
 from ..inference.pass_sizes import MIN_SIDE
 from ..model.channels import IMAGENET_MEAN, IMAGENET_STD, STRIDE
 from ..model.network import P3MNet
 from ..model.registry import create_model, get_variant
 from ..version import __version__
-from .graphs import GRAPHS, WINDOW_MARGIN, WINDOW_STRIDE, Graph
+from .graphs import GRAPHS, Graph
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from onnx import ModelProto
 
 #: Version of the ONNX operators; every runtime of the last years supports it.
@@ -124,18 +127,27 @@ def refuse_occupied(folder: Path) -> None:
 
 def _graphs(network: P3MNet, half: bool) -> dict[str, bytes]:
     """Return the content of each ONNX file."""
-    image = torch.zeros(1, 3, 2 * STRIDE, 3 * STRIDE)
-    with torch.no_grad():
-        maps = GRAPHS["coarse"](network)(image)
     contents: dict[str, bytes] = {}
-    for name, kind in GRAPHS.items():
-        model = _traced(kind(network), maps if name == "tail" else (image,))
+    for name, model in traced(network, *GRAPHS):
         if half:
-            _halve(model)
+            halve(model)
         if contents:
             _share(model, contents[f"{WHOLE}.onnx"])
         contents[f"{name}.onnx"] = model.SerializeToString()
     return contents
+
+
+def traced(network: P3MNet, *names: str) -> "Iterator[tuple[str, ModelProto]]":
+    """Trace some of :data:`~.graphs.GRAPHS`, with float32 weights.
+
+    Raises:
+        MissingPackageError: the package onnx is not installed.
+    """
+    image = torch.zeros(1, 3, 2 * STRIDE, 3 * STRIDE)
+    with torch.no_grad():
+        maps = GRAPHS["coarse"](network)(image)
+    for name in names:
+        yield name, _traced(GRAPHS[name](network), maps if name == "tail" else (image,))
 
 
 def _traced(graph: Graph, inputs: tuple[torch.Tensor, ...]) -> "ModelProto":
@@ -164,7 +176,7 @@ def _traced(graph: Graph, inputs: tuple[torch.Tensor, ...]) -> "ModelProto":
     return model
 
 
-def _halve(model: "ModelProto") -> None:
+def halve(model: "ModelProto") -> None:
     """Store all tensors except vectors in half precision, as weights files do, each followed by a cast to float32."""
     (onnx,) = import_packages("onnx")
     casts = []

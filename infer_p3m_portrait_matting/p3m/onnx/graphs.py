@@ -13,13 +13,6 @@ from ..model.encoders.features import Features
 from ..model.integration import upsample
 from ..model.network import P3MNet
 
-#: Windows of the coarse maps lie on multiples of this, in pixels of the local pass: the coarsest map has a quarter of
-#: its size.
-WINDOW_STRIDE = 4
-#: Pixels around a window that the tail needs. Its layers reach 3 pixels at the local pass's size, 5 at half that size
-#: and 1 at a quarter: 17 pixels in all.
-WINDOW_MARGIN = 32
-
 
 class Graph(nn.Module):
     """A part of the network, which computes float32 from float32.
@@ -37,7 +30,10 @@ class Graph(nn.Module):
         super().__init__()
         # Exporting changes a module's weights.
         self.network = deepcopy(network).eval().requires_grad_(False)
-        fix_padding(self.network)
+        for module in self.network.modules():
+            if isinstance(module, Conv2dSame):
+                # The same parameters under the same names: only the method changes.
+                module.__class__ = FixedPadding
 
 
 class Global(Graph):
@@ -119,21 +115,17 @@ def _tail(network: P3MNet, segmentation_d1: Tensor, matting_d1: Tensor, e0p: Ten
 GRAPHS: dict[str, type[Graph]] = {"matte": Matte, "global": Global, "coarse": Coarse, "tail": Tail}
 
 
-def fix_padding(module: nn.Module) -> None:
-    """Replace timm's "same" convolutions, in place: tracing would fix their padding for a single size.
+class FixedPadding(Conv2dSame):
+    """A "same" convolution of timm whose padding does not depend on the size: tracing would fix it for one size.
 
     The sizes of all maps are even where the stride is 2, so the padding is the same for every picture.
     """
-    for name, child in list(module.named_children()):
-        if not isinstance(child, Conv2dSame):
-            fix_padding(child)
-            continue
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Convolve float [N, C, H, W]."""
         # The padding is the kernel's size minus the stride, the smaller half first.
-        (kernel, _), (stride, _) = child.kernel_size, child.stride
+        (kernel, _), (stride, _) = self.kernel_size, self.stride
         before = (kernel - stride) // 2
         after = kernel - stride - before
-        plain = nn.Conv2d(
-            child.in_channels, child.out_channels, kernel, stride, groups=child.groups, bias=child.bias is not None
-        )
-        plain.weight, plain.bias = child.weight, child.bias
-        setattr(module, name, nn.Sequential(nn.ZeroPad2d((before, after, before, after)), plain))
+        x = F.pad(x, (before, after, before, after))
+        return F.conv2d(x, self.weight, self.bias, self.stride, groups=self.groups)

@@ -1,9 +1,15 @@
 """Windows: strips of a map, cut to the columns where a result is wanted; and arithmetic on parts of a map."""
 
 from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
-from torch import Tensor
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+#: A map [N, C, H, W].
+_Map = TypeVar("_Map", np.ndarray, "Tensor")
 
 #: The rows and the columns of a window, each with a start and a stop.
 Window = tuple[slice, slice]
@@ -14,19 +20,19 @@ _STEP = 16
 _GAP = 64
 
 
-def windows(strips: Sequence[slice], width: int, wanted: Tensor | None = None) -> Iterator[Window]:
+def windows(strips: Sequence[slice], width: int, wanted: np.ndarray | None = None) -> Iterator[Window]:
     """Cut the strips of a map to the columns that are wanted.
 
     Args:
         strips: all strips of the map, from :func:`~...arrays.strips`.
         width: width of the map in pixels.
-        wanted: bool [N, 1, h, w] of any size, laid over the whole map: where the result is wanted. A pixel that one
+        wanted: bool [N, h, w] of any size, laid over the whole map: where the result is wanted. A pixel that one
             picture wants is computed for all. None wants everything.
 
     Yields:
         Windows that do not overlap and that hold every wanted pixel.
     """
-    places = np.ones((1, 1), bool) if wanted is None else wanted.any(0)[0].cpu().numpy()
+    places = np.ones((1, 1), bool) if wanted is None else np.any(wanted, axis=0)
     h, height = places.shape[0], strips[-1].stop
     for rows in strips:
         in_strip = np.any(places[rows.start * h // height : -(-rows.stop * h // height)], axis=0, keepdims=True)[0]
@@ -34,7 +40,7 @@ def windows(strips: Sequence[slice], width: int, wanted: Tensor | None = None) -
             yield rows, slice(start, end)
 
 
-def cut(x: Tensor, window: Window) -> Tensor:
+def cut(x: _Map, window: Window) -> _Map:
     """Return the part of a map [N, C, H, W] that lies in a window, as a view."""
     return x[:, :, window[0], window[1]]
 
