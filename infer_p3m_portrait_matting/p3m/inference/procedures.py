@@ -184,7 +184,7 @@ def _wanted(
 
 def _wanted_in(segments: Segments, coarse: tuple[int, int]) -> np.ndarray:
     classes, doubt, strokes = segments
-    if classes.shape == coarse:
+    if classes.size <= coarse[0] * coarse[1]:
         wanted = undecided(classes if doubt is None else np.where(doubt, np.uint8(UNKNOWN), classes))
     else:
         wanted = shrink_area(classes == UNKNOWN, *coarse)
