@@ -12,7 +12,7 @@ NAME = "infer_p3m_portrait_matting"
 ROOT = Path(__file__).resolve().parent.parent
 
 #: What the plugin consists of; anything else in its folder is left out.
-SUFFIXES = {".py", ".md", ".txt", ".png", ".safetensors"}
+SUFFIXES = {".py", ".md", ".txt", ".png", ".safetensors", ".onnx"}
 NAMES = {"LICENSE"}
 
 

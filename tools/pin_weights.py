@@ -44,7 +44,6 @@ def main() -> int:
     REGISTRY.write_text(text, encoding="utf-8")
     print("\n".join(lines))
     if kind == "bundled":
-        sys.path.insert(0, str(PACKAGE.parent))
         from infer_p3m_portrait_matting.p3m.onnx.bundled import graphs
 
         for path, content in graphs().items():

@@ -129,7 +129,7 @@ def test_only_the_person_in_the_box_is_cut_out(photo, tmp_path, monkeypatch):
     pair = np.hstack([photo, photo[:, ::-1]])
     Image.fromarray(pair).save(tmp_path / "pair.png")
     assert run(tmp_path / "pair.png", "--output", "matte", "--box", "0,0,256,192") == 0
-    model = PortraitMatting("mobile", "cpu")
+    model = PortraitMatting("mobile", "cpu", runtime="onnxruntime")
     alpha = matte_person(lambda part: model.matte(part, input_size=128), pair, Box(0, 0, 256, 192))
     np.testing.assert_array_equal(read(tmp_path / "pair_matte.png"), to_uint8(alpha))
     assert alpha[:, 270:].max() == 0 < alpha[:, :256].max()

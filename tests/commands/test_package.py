@@ -16,6 +16,7 @@ from package_plugin import build
 from packaging.requirements import Requirement
 
 from infer_p3m_portrait_matting.p3m import PortraitMatting, __version__, to_uint8
+from infer_p3m_portrait_matting.p3m.inference.onnx_network import PARTS
 from infer_p3m_portrait_matting.pipeline.settings import Settings
 
 pytestmark = pytest.mark.slow
@@ -41,10 +42,12 @@ def test_the_zip_holds_the_plugin_and_nothing_else(archive):
         assert name in names
     assert "weights/p3m_mobile.safetensors" in names
     assert "weights/MODEL_CARD.md" in names
+    assert {f"weights/p3m_mobile_{part}.onnx" for part in PARTS} <= names
+    assert archive.stat().st_size < 15e6
     for name, content in contents.items():
         assert content == (ROOT / NAME / name).read_bytes()
     assert contents["LICENSE"] == (ROOT / "LICENSE").read_bytes()
-    allowed = (".py", ".md", ".txt", ".png", ".safetensors", "LICENSE")
+    allowed = (".py", ".md", ".txt", ".png", ".safetensors", ".onnx", "LICENSE")
     assert [n for n in names if not n.endswith(allowed) or "__pycache__" in n or n.startswith(("/", ".."))] == []
     # Ikomia, loading a plugin again, drops all modules whose name contains that of a folder with an __init__.py.
     assert {n for n in names if n.endswith("__init__.py")} == {"__init__.py", "p3m/__init__.py"}
