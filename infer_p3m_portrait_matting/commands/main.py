@@ -249,7 +249,7 @@ def _make(
             from .pool import convert_all
 
             del pipeline
-            reports = convert_all(items, request.settings, jobs)
+            reports = convert_all(items, request.settings, jobs, few)
         else:
             reports = _one_by_one(items, pipeline, console)
         with console.bar(len(items), "file", disable=not many_items) as bar:

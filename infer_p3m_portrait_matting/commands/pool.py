@@ -20,7 +20,7 @@ _DIED = "the process that worked on it died, twice; perhaps the computer has too
 _pipeline: Pipeline | None = None
 
 
-def convert_all(items: Iterable[Item], settings: Settings, jobs: int) -> Iterator[tuple[Item, Report]]:
+def convert_all(items: Iterable[Item], settings: Settings, jobs: int, few: bool) -> Iterator[tuple[Item, Report]]:
     """Make the files of many photos and videos in separate processes, and report each as it is done.
 
     If a process dies, its photo gets a second try by itself; if the process dies again, the photo has failed.
@@ -29,23 +29,24 @@ def convert_all(items: Iterable[Item], settings: Settings, jobs: int) -> Iterato
         items: the photos and videos.
         settings: the parameters.
         jobs: number of processes.
+        few: as for :class:`Pipeline`.
     """
     waiting = deque(items)
     while waiting:
-        suspects = yield from _until_one_dies(waiting, settings, jobs)
+        suspects = yield from _until_one_dies(waiting, settings, jobs, few)
         for item in suspects:
-            died = yield from _until_one_dies(deque([item]), settings, 1)
+            died = yield from _until_one_dies(deque([item]), settings, 1, few)
             if died:
                 yield item, Report(error=_DIED)
 
 
 def _until_one_dies(
-    waiting: deque[Item], settings: Settings, jobs: int
+    waiting: deque[Item], settings: Settings, jobs: int, few: bool
 ) -> Generator[tuple[Item, Report], None, list[Item]]:
     """Work until nothing waits or a process dies; return the items that were in progress then."""
     # Spawn, do not fork: OpenMP's threads do not survive a fork.
     context = multiprocessing.get_context("spawn")
-    pool = ProcessPoolExecutor(jobs, context, _start_worker, (settings, jobs))
+    pool = ProcessPoolExecutor(jobs, context, _start_worker, (settings, jobs, few))
     running: dict[Future, Item] = {}
     try:
         while waiting or running:
@@ -67,14 +68,14 @@ def _until_one_dies(
     return []
 
 
-def _start_worker(settings: Settings, jobs: int) -> None:
+def _start_worker(settings: Settings, jobs: int, few: bool) -> None:
     global _pipeline
     # The parent handles Ctrl-C; if it is killed, its workers end too.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, daemon=True).start()
     # PyTorch and ONNX Runtime load with the pipeline.
     os.environ["OMP_NUM_THREADS"] = str(max((os.cpu_count() or 1) // jobs, 1))
-    _pipeline = Pipeline(settings, to_lower="--jobs")
+    _pipeline = Pipeline(settings, to_lower="--jobs", few=few)
 
 
 def _end_with_parent() -> None:

@@ -15,7 +15,7 @@ def photo(astronaut):
 
 @pytest.fixture(scope="module")
 def pipeline():
-    return Pipeline(SETTINGS)
+    return Pipeline(SETTINGS, few=True)
 
 
 @pytest.fixture

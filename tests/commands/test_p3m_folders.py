@@ -397,7 +397,7 @@ def test_a_photo_that_is_offered_to_dying_workers_is_made_all_the_same(photo, tm
     for name in ("a", "b", "c", "d"):
         Image.fromarray(photo).save(tmp_path / f"{name}.png")
         items.append(Item(tmp_path / f"{name}.png", {"matte": tmp_path / f"{name}_matte.png"}))
-    reports = convert_all(items, Settings(model_name="mobile", input_size=64), 2)
+    reports = convert_all(items, Settings(model_name="mobile", input_size=64), 2, few=True)
     made = [next(reports)]
     for child in children_of(os.getpid()):
         if b"spawn_main" in Path(f"/proc/{child}/cmdline").read_bytes():
