@@ -8,13 +8,14 @@ from contextlib import suppress
 import numpy as np
 from ikomia import core, dataprocess, utils
 
-from infer_p3m_portrait_matting.p3m import Box, PortraitMatting, __version__
+from infer_p3m_portrait_matting.p3m import PortraitMatting, __version__
 from infer_p3m_portrait_matting.p3m.arrays import check_image
 from infer_p3m_portrait_matting.pipeline.out_of_memory import clear_memory_errors
 from infer_p3m_portrait_matting.pipeline.pipeline import Pipeline
 from infer_p3m_portrait_matting.pipeline.settings import IMAGE, Settings
 from infer_p3m_portrait_matting.pipeline.video import Video
 from infer_p3m_portrait_matting.plugin import ikomia_frames
+from infer_p3m_portrait_matting.plugin.guide_ports import read_ports
 from infer_p3m_portrait_matting.plugin.openmp import all_threads
 from infer_p3m_portrait_matting.plugin.outputs import (
     DESCRIPTIONS,
@@ -29,7 +30,7 @@ logger = logging.getLogger("infer_p3m_portrait_matting")
 NAME = "infer_p3m_portrait_matting"
 
 #: Input ports.
-PHOTO, GRAPHICS, BACKGROUND = 0, 1, 2
+PHOTO, BACKGROUND = 0, 2
 
 
 class InferP3mPortraitMattingParam(core.CWorkflowTaskParam):
@@ -73,7 +74,8 @@ class _Stopped(Exception):
 class InferP3mPortraitMatting(dataprocess.C2dImageTask):
     """Matte a portrait: take an image, give a composite, a matte and a cut-out.
 
-    Inputs: 0 the photo; 1 graphics, read for the subject "box"; 2 an image, read for the background "image". Outputs: 0
+    Inputs: 0 the photo; 1 graphics: the box for the subject "box", and strokes; 2 an image, read for the background
+    "image"; 3 a mask or a trimap; 4 an instance segmentation; 5 a semantic segmentation. Outputs: 0
     "composite" (RGB uint8 [H, W, 3], the person on the background), 1 "matte" (uint8 [H, W], 0 to 255), 2 "cutout"
     (RGBA uint8 [H, W, 4], straight alpha).
     """
@@ -84,6 +86,14 @@ class InferP3mPortraitMatting(dataprocess.C2dImageTask):
         background = dataprocess.CImageIO(core.IODataType.IMAGE, "background")
         background.description = 'Image behind the person, for the background "image"'
         self.add_input(background)
+        # An input of the type IMAGE would get the photo: Ikomia connects what fits by itself.
+        guide = dataprocess.CImageIO(core.IODataType.IMAGE_BINARY, "guide")
+        guide.description = "Mask of the person, or trimap: 0 background, 255 person, another value unknown"
+        instances, classes = dataprocess.CInstanceSegmentationIO(), dataprocess.CSemanticSegmentationIO()
+        instances.name, instances.description = "instances", "Instance segmentation; its persons are taken as a mask"
+        classes.name, classes.description = "classes", "Semantic segmentation; its persons are taken as a mask"
+        for port in (guide, instances, classes):
+            self.add_input(port)
         self._results = Results()
         for output in self._new_outputs():
             self.add_output(output)
@@ -160,8 +170,15 @@ class InferP3mPortraitMatting(dataprocess.C2dImageTask):
         with clear_memory_errors(height, width, self._settings().input_size):
             pipeline = self._open()
         # Raise every known failure here: after begin_task_run, Ikomia makes the message of an error unreadable.
+        found = read_ports([self.get_input(i) for i in range(6)], height, width, self._settings())
         photo = pipeline.prepare(
-            image, self._name(source), boxes=self._drawn(), background=background, video=self._current_video()
+            image,
+            self._name(source),
+            boxes=found.boxes,
+            background=background,
+            video=self._current_video(),
+            guide=found.guide,
+            person=found.person,
         )
         self._restore_outputs()
         if self._is_moving():
@@ -172,7 +189,7 @@ class InferP3mPortraitMatting(dataprocess.C2dImageTask):
             # Make all pictures first, so that a failure leaves every output as it was.
             with all_threads():
                 result = pipeline.make(photo, after_pass=self._after_pass)
-            for warning in result.warnings:
+            for warning in found.warnings + result.warnings:
                 _warn(warning)
             for index, picture in enumerate((result.composite, result.matte, result.cutout)):
                 output = self.get_output(index)
@@ -254,12 +271,6 @@ class InferP3mPortraitMatting(dataprocess.C2dImageTask):
         if np.array_equal(background, image):
             raise ValueError(f'background is "image", but input {BACKGROUND} (background) gets the photo itself: {how}')
         return background
-
-    def _drawn(self) -> list[Box]:
-        """Return the closed shapes on the graphics input as boxes."""
-        closed = core.GraphicsItem.RECTANGLE, core.GraphicsItem.ELLIPSE, core.GraphicsItem.POLYGON
-        items = self.get_input(GRAPHICS).get_items()
-        return [Box(*item.get_bounding_rect()) for item in items if item.get_type() in closed]
 
     def _is_moving(self) -> bool:
         return self.get_input(PHOTO).data_type in (core.IODataType.VIDEO, core.IODataType.LIVE_STREAM)

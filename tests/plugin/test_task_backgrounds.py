@@ -83,7 +83,7 @@ def two_inputs(photo, beach, **parameters):
 
 def test_the_second_image_port_has_its_name():
     _, task = workflow_with()
-    assert (task.get_input_count(), task.get_input(2).name) == (3, "background")
+    assert (task.get_input_count(), task.get_input(2).name) == (6, "background")
 
 
 def test_a_picture_from_the_second_port(photo, alpha, beach):
