@@ -16,7 +16,7 @@ from ..arrays import MAX_PIXELS, as_rgb, on_white, to_uint8
 from ..errors import printable
 from . import colors, heif, jpeg, png, tiff
 from .formats import begins_as_known, name_of_unreadable, readable
-from .limits import RefusedError, check_bytes, check_size, too_large
+from .limits import RefusedError, TooLargeError, check_bytes, check_size, too_large
 from .pil_images import BROKEN, from_pillow
 
 logger = logging.getLogger(__name__)
@@ -70,7 +70,7 @@ def decode(content: bytes, name: str, as_data: bool = False) -> Decoded:
             raise RefusedError(f"{name} is {called}, which cannot be read: save it as PNG or JPEG first") from error
         raise RefusedError(f"{name} cannot be read as an image") from error
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
-        raise RefusedError(too_large(name)) from error
+        raise TooLargeError(too_large(name)) from error
     except MemoryError as error:
         raise RefusedError(f"{name} needs more memory than there is: make it smaller first") from error
     except (*BROKEN, ValueError, KeyError, AssertionError) as error:

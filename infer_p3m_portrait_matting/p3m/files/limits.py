@@ -18,6 +18,10 @@ class RefusedError(ValueError):
     """A picture is refused; the message is complete, unlike those of Pillow and OpenCV."""
 
 
+class TooLargeError(RefusedError):
+    """A picture has too many pixels, or its file too many bytes; the message says how to raise the limit."""
+
+
 def max_pixels() -> int:
     """Return how many pixels the picture in a file may have: 100 million, or what ``P3M_MAX_MEGAPIXELS`` says.
 
@@ -46,20 +50,20 @@ def check_size(width: int, height: int, name: str) -> None:
     """Refuse a picture that has more pixels than :func:`max_pixels`, before it is decoded.
 
     Raises:
-        RefusedError: the message says how to raise the limit.
+        TooLargeError: the message says how to raise the limit.
     """
     if width * height > max_pixels():
-        raise RefusedError(too_large(name, f"is {width} x {height} px,"))
+        raise TooLargeError(too_large(name, f"is {width} x {height} px,"))
 
 
 def check_bytes(count: int, name: str) -> None:
     """Refuse a file of more bytes than :func:`max_bytes`, before it is read or decoded.
 
     Raises:
-        RefusedError: the message says how to raise the limit.
+        TooLargeError: the message says how to raise the limit.
     """
     if count > max_bytes():
-        raise RefusedError(f"{name} has more than the {max_bytes() // 10**6} megabytes that are read: {_remedy()}")
+        raise TooLargeError(f"{name} has more than the {max_bytes() // 10**6} megabytes that are read: {_remedy()}")
 
 
 def too_large(name: str, has: str = "has") -> str:
