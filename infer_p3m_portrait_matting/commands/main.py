@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from .convert import Report
 
 #: Subcommands and their modules. Where a file or folder of that name exists, it is matted all the same.
-SUBCOMMANDS = {"export": "export", "check-weights": "check_weights"}
+SUBCOMMANDS = {"export": "export", "check-weights": "check_weights", "serve": "serve"}
 #: Number of files to name among those that are not photos.
 _NAMED = 10
 #: So many photos are done before PyTorch, where it is the faster runtime, makes up for its start.

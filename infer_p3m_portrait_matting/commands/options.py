@@ -31,6 +31,7 @@ examples:
 
 _STATUS = """\
 p3m export FOLDER writes the model as ONNX files; p3m export --help has its options.
+p3m serve offers a page and an API on this computer; p3m serve --help has its options.
 p3m check-weights FILE tells which network a weights file is for, where it is from, and whether it can be used.
 Exit status: 0 when all is done, 1 when anything failed, 2 when the options are wrong, 130 after Ctrl-C."""
 
@@ -151,7 +152,7 @@ def parse(arguments: list[str]) -> Request:
     guides = _guides(parser, given, settings)
     inputs, output = _places(parser, given)
     if "model_name" not in values:
-        settings = replace(settings, model_name=_model_here())
+        settings = replace(settings, model_name=model_here())
     photo, video = _formats(parser, given["format"])
     return Request(
         inputs,
@@ -210,7 +211,7 @@ def _as_typed(parser: _Parser, message: str, values: dict[str, Any]) -> str:
     return parser.flag(name) + space + rest + (f": did you mean {near[0]}?" if near else "")
 
 
-def _model_here() -> str:
+def model_here() -> str:
     """Choose the default model: a published one whose weights are on this computer, else the bundled one."""
     from ..p3m import find_weights, list_models
     from ..p3m.model.registry import get_variant
