@@ -120,7 +120,6 @@ async function drawThumbs() {
 
 /** @param {Item} item */
 async function select(item) {
-  if (busy.cancellable) await cancelWork();
   current = item;
   item.size = null;
   clearComplaint();
@@ -138,6 +137,7 @@ async function select(item) {
 async function remove(item) {
   const at = items.indexOf(item);
   items.splice(at, 1);
+  if (engine.ready) engine.call("forget", { key: item.key });
   const next = items[Math.min(at, items.length - 1)];
   if (item !== current) return showStrip();
   if (next) return select(next);
@@ -196,31 +196,33 @@ async function drawThumb({ thumb, file }) {
 
 // ---------------------------------------------------------------- computing
 
-/** What is running: at most one round at a time, and the newest wish after it. */
-const busy = { running: false, again: false, cancellable: false };
+/** The round that is running, and whether another one is wanted after it. */
+const busy = { running: /** @type {Promise<void> | null} */ (null), again: false };
+/** The pause that runs, or 0. */
 let timer = 0;
 
 /** Bring the result up to date with the controls. */
-async function update() {
+function update() {
   clearTimeout(timer);
-  if (busy.running) {
-    busy.again = true;
-    return;
+  timer = 0;
+  busy.again = true;
+  busy.running ??= work().finally(() => (busy.running = null));
+  return busy.running;
+}
+
+async function work() {
+  while (busy.again) {
+    busy.again = false;
+    const item = current;
+    if (!item) break;
+    try {
+      await compute(item);
+    } catch (error) {
+      if (item === current) explain(item, error);
+    }
   }
-  busy.running = true;
-  try {
-    do {
-      busy.again = false;
-      const item = current;
-      if (item) await compute(item);
-    } while (busy.again);
-  } catch (error) {
-    explain(error);
-  } finally {
-    busy.running = busy.cancellable = false;
-    stage.dropPending();
-    showBusy(null);
-  }
+  stage.dropPending();
+  showBusy(null);
 }
 
 /** Update after a pause in a row of changes. */
@@ -292,10 +294,15 @@ function settingsOf(item) {
 }
 
 async function cancelWork() {
+  loseWorker();
+  await busy.running;
+}
+
+/** Stop the worker: nothing that was open is left in it. */
+function loseWorker() {
   engine.cancel();
-  // Nothing that was open is left in the worker.
   for (const item of items) item.size = null;
-  while (busy.running) await new Promise((resolve) => setTimeout(resolve, 10));
+  showResultReady(false);
 }
 
 /**
@@ -304,7 +311,6 @@ async function cancelWork() {
  */
 function showBusy(words, share = null) {
   $("busy").hidden = words === null;
-  busy.cancellable = words !== null;
   $("busy-words").textContent = words;
   const bar = /** @type {HTMLProgressElement} */ ($("busy-bar"));
   bar.hidden = share === null;
@@ -329,7 +335,8 @@ function showResultReady(ready) {
  * @param {boolean} [isError]
  */
 function complain(words, actions = [], isError = true) {
-  if ($("editor").hidden) return say(words);
+  $("welcome-words").textContent = words;
+  if ($("editor").hidden) return;
   $("notice-words").textContent = words;
   $("notice").classList.toggle("error", isError);
   $("notice-actions").replaceChildren(
@@ -348,24 +355,27 @@ function complain(words, actions = [], isError = true) {
 }
 
 function clearComplaint() {
+  $("welcome-words").textContent = "";
   $("notice").hidden = true;
 }
 
-/** @param {unknown} error */
-function explain(error) {
+/**
+ * @param {Item} item
+ * @param {unknown} error
+ */
+function explain(item, error) {
   const { errors } = TEXT;
   const kind = error instanceof Trouble ? error.kind : "unknown";
   const words = error instanceof Error ? error.message : String(error);
-  const item = current;
-  if (!item) return;
+  const has = item.size ? (item.size.width * item.size.height) / 1e6 : Infinity;
   const smaller = () => {
     item.megapixels = SMALLER;
+    item.key += " smaller";
     item.size = null;
     update();
   };
   /** @type {[string, () => void]} */
   const again = [TEXT.again, update];
-  const has = item.size ? (item.size.width * item.size.height) / 1e6 : Infinity;
   switch (kind) {
     case "cancelled":
       return complain(TEXT.cancelled, [again], false);
@@ -374,13 +384,12 @@ function explain(error) {
     case "heic":
       return complain(errors.heic(item.name));
     case "picture":
-      return complain(errors.picture(picture?.name ?? ""));
+      return complain(errors.picture(picture?.name ?? TEXT.picture));
     case "tooLarge":
       return complain(errors.tooLarge(item.name, Number(words), MOST), [[errors.smaller(SMALLER), smaller]]);
     case "memory":
       // The worker's memory may be in pieces: a new one begins with all of it.
-      engine.cancel();
-      for (const other of items) other.size = null;
+      loseWorker();
       return complain(errors.memory, has > SMALLER ? [[errors.smaller(SMALLER), smaller]] : [again]);
     case "server":
       return complain(errors.server, [[errors.useBrowser, () => input("use-server").click()], again]);
@@ -411,7 +420,7 @@ async function showBackdrop() {
     if (!picture) return input("picture-input").click();
     const bitmap = await createImageBitmap(picture).catch(() => null);
     if (bitmap) stage.setBackdrop({ kind: "bitmap", bitmap, cover: true });
-    else explain(new Trouble("picture"));
+    else complain(TEXT.errors.picture(picture.name));
   } else if (done && current) {
     const bitmap = await engine.call("blurred", { key: current.key, blur: input("blur").valueAsNumber / 100 });
     if (backdropKind() === "blur") stage.setBackdrop({ kind: "bitmap", bitmap, cover: false });
@@ -511,13 +520,15 @@ function chooseTool(tool) {
 async function save(kind) {
   const item = current;
   if (!item || !done) return;
-  await update();
+  if (timer) update();
+  await busy.running;
+  if (item !== current || !done) return;
   showBusy(TEXT.saving);
   try {
     const { blob } = await engine.call("encode", { key: item.key, kind, background: backgroundToWrite() });
     download(blob, item, kind);
   } catch (error) {
-    explain(error);
+    explain(item, error);
   } finally {
     showBusy(null);
   }

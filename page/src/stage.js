@@ -36,6 +36,12 @@ class Picture {
     );
   }
 
+  /** Free the memory. */
+  close() {
+    this.bitmap.close();
+    this.small?.close();
+  }
+
   /**
    * The copy to draw at a width in pixels of the screen.
    * @param {number} width
@@ -103,6 +109,7 @@ export class Stage {
    * @param {number} height
    */
   setPhoto(bitmap, width, height) {
+    for (const picture of [this.#photo, this.#person]) picture?.close();
     this.#photo = bitmap && new Picture(bitmap, () => this.redraw());
     this.#person = null;
     this.#pending = [];
@@ -117,7 +124,7 @@ export class Stage {
    */
   setResult(bitmap) {
     const first = !this.#person;
-    this.#person?.bitmap.close();
+    this.#person?.close();
     this.#person = new Picture(bitmap, () => this.redraw());
     this.#pending = [];
     this.redraw();

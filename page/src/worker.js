@@ -94,24 +94,36 @@ async function load({ files, threads }) {
  * @returns {Promise<{width: number, height: number, bitmap: ImageBitmap}>}
  */
 async function open({ key, file, megapixels, shown }) {
+  const opened = photos.get(key) ?? (await read(file, megapixels));
+  photos.delete(key);
+  photos.set(key, opened);
+  let pixels = 0;
+  for (const [name, { photo }] of [...photos].reverse()) {
+    pixels += photo.width * photo.height;
+    if (name === key) continue;
+    if (pixels > KEPT) photos.delete(name);
+    else release(name);
+  }
+  const { data, width, height } = opened.photo;
+  const picture = new ImageData(/** @type {Uint8ClampedArray<ArrayBuffer>} */ (data), width, height);
+  return { width, height, bitmap: await toShow(picture, shown) };
+}
+
+/**
+ * @param {Blob} file
+ * @param {number | null} megapixels
+ * @returns {Promise<Open>}
+ */
+async function read(file, megapixels) {
   let bitmap = await decode(file, "notPhoto");
   const scale = megapixels && Math.sqrt((megapixels * 1e6) / (bitmap.width * bitmap.height));
   if (scale && scale < 1) bitmap = await createImageBitmap(bitmap, smaller(bitmap, scale));
   const photo = pixelsOf(bitmap);
   const seen = onWhite(photo);
-  const { passes, about } = await loaded();
   const own = seen === photo ? null : opacity(photo);
+  const { passes, about } = await loaded();
   const matte = new Matte(seen, passes, about);
-  photos.delete(key);
-  photos.set(key, { file, photo, seen, own, matte, fromServer: null, estimated: null, person: null, alpha: null, window: null });
-  let pixels = 0;
-  for (const [name, { photo: { width, height } }] of [...photos].reverse()) {
-    pixels += width * height;
-    if (name === key) continue;
-    if (pixels > KEPT) photos.delete(name);
-    else release(name);
-  }
-  return { width: photo.width, height: photo.height, bitmap: await toShow(bitmap, shown) };
+  return { file, photo, seen, own, matte, fromServer: null, estimated: null, person: null, alpha: null, window: null };
 }
 
 /** @param {{key: string}} argument */
@@ -304,6 +316,7 @@ function pixelsOf(bitmap) {
     context.drawImage(bitmap, 0, top, width, count, 0, 0, width, count);
     data.set(context.getImageData(0, 0, width, count).data, top * width * 4);
   }
+  bitmap.close();
   return { data, width, height };
 }
 

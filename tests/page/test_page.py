@@ -206,7 +206,7 @@ def test_photos_that_cannot_be_used_are_named_with_the_reason(page: Page, tmp_pa
     (tmp_path / "huge.png").write_bytes(png)
     page.open()
     page.add(tmp_path / "notes.txt")
-    page.wait("document.getElementById('status').textContent.includes('no photo')")
+    page.wait("document.getElementById('welcome-words').textContent.includes('no photo')")
     for name, words in (
         ("flat.png", "Nobody was found"),
         ("broken.jpg", "broken.jpg is no photo that this browser can read"),
