@@ -57,9 +57,7 @@ bench: $(VENV)/ready
 	@mkdir -p .home
 	@$(OWN_HOME) $(RUN) -m benchmarks.vs_published
 
-page: $(VENV)/ready
-	rm -rf page/graphs
-	$(RUN) -m infer_p3m_portrait_matting export page/graphs --half
+page:
 	cd page && npm ci && npm run build
 
 package:

@@ -1,13 +1,15 @@
-// Build the page into dist/: copy its files, ONNX Runtime and the graphs, and list them for the service worker.
+// Build the page into dist/: copy its files, ONNX Runtime and the bundled model, and list them for the service worker.
 
 import { createHash } from "node:crypto";
 import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { dirname, join, relative, sep } from "node:path";
 import { fileURLToPath } from "node:url";
+import { GRAPHS, graphFile, WEIGHTS } from "./src/core/registry.js";
 
 const here = dirname(fileURLToPath(import.meta.url));
 const dist = join(here, "dist");
 const runtime = join(here, "node_modules", "onnxruntime-web");
+const weights = join(here, "..", "infer_p3m_portrait_matting", "weights");
 
 /** From where each file or folder of the page comes. */
 const SOURCES = {
@@ -19,18 +21,11 @@ const SOURCES = {
   "src": join(here, "src"),
   "vendor/ort.wasm.bundle.min.mjs": join(runtime, "dist", "ort.wasm.bundle.min.mjs"),
   "vendor/ort-wasm-simd-threaded.wasm": join(runtime, "dist", "ort-wasm-simd-threaded.wasm"),
-  ...Object.fromEntries(
-    ["matte.onnx", "global.onnx", "coarse.onnx", "tail.onnx", "model.json"].map((name) => [
-      `graphs/${name}`,
-      join(here, "graphs", name),
-    ]),
-  ),
+  ...Object.fromEntries([WEIGHTS, ...GRAPHS.map(graphFile)].map((name) => [`weights/${name}`, join(weights, name)])),
 };
 
 for (const [target, source] of Object.entries(SOURCES)) {
-  if (existsSync(source)) continue;
-  const remedy = target.startsWith("graphs/") ? "p3m export page/graphs --half" : "npm ci";
-  throw new Error(`${source} is missing: run ${remedy}`);
+  if (!existsSync(source)) throw new Error(`${source}, for ${target}, is missing: run npm ci`);
 }
 rmSync(dist, { recursive: true, force: true });
 for (const [target, source] of Object.entries(SOURCES)) {

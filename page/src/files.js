@@ -1,6 +1,6 @@
 // Get the graphs and ONNX Runtime, by way of the service worker where there is one, so that they come only once.
 
-import { FILES, RUNTIME } from "./core/graphs.js";
+import { GRAPHS, graphFile, RUNTIME, WEIGHTS } from "./core/registry.js";
 
 /**
  * @param {(share: number) => void} progress
@@ -9,7 +9,8 @@ import { FILES, RUNTIME } from "./core/graphs.js";
 export async function loadFiles(progress) {
   // Without a service worker, the page works while the connection lasts.
   await controlled(progress).catch(() => {});
-  const addresses = [...FILES.map((name) => [name, `../graphs/${name}`]), [RUNTIME, `../vendor/${RUNTIME}`]];
+  const names = [WEIGHTS, ...GRAPHS.map(graphFile)];
+  const addresses = [...names.map((name) => [name, `../weights/${name}`]), [RUNTIME, `../vendor/${RUNTIME}`]];
   const contents = addresses.map(async ([name, address]) => {
     const answer = await fetch(new URL(address, import.meta.url));
     if (!answer.ok) throw new Error(`${name}: ${answer.status}`);

@@ -9,6 +9,7 @@ import { DECIDE, drawCorrections, paint } from "./core/guide.js";
 import { Matte, piece } from "./core/long_photos.js";
 import { loadNetwork } from "./core/network.js";
 import { onWhite, opacity } from "./core/preprocess.js";
+import { ABOUT } from "./core/registry.js";
 import { hasPerson, personWindow } from "./core/subject.js";
 import { encodePng } from "./png.js";
 
@@ -121,8 +122,8 @@ async function read(file, megapixels) {
   const photo = pixelsOf(bitmap);
   const seen = onWhite(photo);
   const own = seen === photo ? null : opacity(photo);
-  const { passes, about } = await loaded();
-  const matte = new Matte(seen, passes, about);
+  const passes = await loaded();
+  const matte = new Matte(seen, passes, ABOUT);
   return { file, photo, seen, own, matte, fromServer: null, estimated: null, person: null, alpha: null, window: null };
 }
 

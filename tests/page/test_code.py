@@ -8,6 +8,12 @@ from pathlib import Path
 
 import pytest
 
+from infer_p3m_portrait_matting.p3m.inference.onnx_network import WINDOW_MARGIN, WINDOW_STRIDE
+from infer_p3m_portrait_matting.p3m.inference.pass_sizes import MIN_SIDE
+from infer_p3m_portrait_matting.p3m.inference.preprocess import IMAGENET_MEAN, IMAGENET_STD
+from infer_p3m_portrait_matting.p3m.model.registry import get_variant
+from infer_p3m_portrait_matting.pipeline.settings import Settings
+
 PAGE = Path(__file__).resolve().parents[2] / "page"
 SOURCES = [*PAGE.glob("src/**/*.js"), *(PAGE / name for name in ("index.html", "style.css", "service-worker.js"))]
 
@@ -18,6 +24,28 @@ def test_types_are_right():
         pytest.skip("node or TypeScript is not installed: run `make page` once")
     run = subprocess.run([compiler, "-p", PAGE], capture_output=True, text=True, check=False)
     assert run.returncode == 0, run.stdout
+
+
+def test_rules_are_those_of_the_library():
+    if shutil.which("node") is None:
+        pytest.skip("node is not installed")
+    script = (
+        "const { ABOUT, WEIGHTS } = await import('./src/core/registry.js');"
+        "console.log(JSON.stringify([ABOUT, WEIGHTS]))"
+    )
+    run = subprocess.run(["node", "--input-type=module", "-e", script], cwd=PAGE, capture_output=True, check=True)
+    about, weights = json.loads(run.stdout)
+    variant = get_variant("mobile")
+    assert weights == variant.bundled_file
+    assert about["image"] == {"mean": list(IMAGENET_MEAN), "std": list(IMAGENET_STD)}
+    assert about["windows"] == {"multiple_of": WINDOW_STRIDE, "margin": WINDOW_MARGIN}
+    assert about["procedure"] == {
+        "input_size": Settings().input_size,
+        "global_bound": variant.global_bound,
+        "min_side": MIN_SIDE,
+        "unknown_above": variant.unknown_above,
+        "second_look": list(variant.second_look),
+    }
 
 
 def test_no_file_names_another_site():

@@ -53,7 +53,7 @@ def draw_picture(seed: int, person: np.ndarray, height: int, width: int) -> np.n
 
 @pytest.fixture(scope="module")
 def matting() -> PortraitMatting:
-    return PortraitMatting(device="cpu", precision="float32")
+    return PortraitMatting(device="cpu", runtime="onnxruntime")
 
 
 @pytest.fixture(scope="module")

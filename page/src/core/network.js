@@ -1,55 +1,47 @@
-// The exported graphs in ONNX Runtime: the passes that procedures.js calls.
+// The bundled graphs in ONNX Runtime, the passes that procedures.js calls: p3m/inference/onnx_network.py.
 
 import * as ort from "../../vendor/ort.wasm.bundle.min.mjs";
-import { GRAPHS, RUNTIME, WEIGHTS } from "./graphs.js";
+import { GRAPHS, graphFile, RUNTIME, WEIGHTS } from "./registry.js";
 
 /**
  * Load the graphs.
- * @param {Record<string, ArrayBuffer>} files  the content of FILES and of RUNTIME
+ * @param {Record<string, ArrayBuffer>} files  content of the weights, of each graph, and of ONNX Runtime, by name
  * @param {number} threads
- * @returns {Promise<{passes: import("./procedures.js").Passes, about: import("./types.js").About}>}
+ * @returns {Promise<import("./procedures.js").Passes>}
  */
 export async function loadNetwork(files, threads) {
   ort.env.wasm.numThreads = threads;
   ort.env.wasm.wasmBinary = files[RUNTIME];
-  const about = JSON.parse(new TextDecoder().decode(files["model.json"]));
   /** @type {Record<string, ort.InferenceSession>} */
   const sessions = {};
   for (const name of GRAPHS) {
-    sessions[name] = await ort.InferenceSession.create(new Uint8Array(files[`${name}.onnx`]), {
+    sessions[name] = await ort.InferenceSession.create(new Uint8Array(files[graphFile(name)]), {
       executionProviders: ["wasm"],
       externalData: [{ path: WEIGHTS, data: new Uint8Array(files[WEIGHTS]) }],
     });
   }
-  return { about, passes: makePasses(sessions, about.files) };
-}
-
-/**
- * @param {Record<string, ort.InferenceSession>} sessions
- * @param {Record<string, {inputs: Record<string, number>, outputs: Record<string, number>}>} files
- * @returns {import("./procedures.js").Passes}
- */
-function makePasses(sessions, files) {
-  const maps = Object.entries(files["coarse.onnx"].outputs);
-  /** @type {(name: string, feeds: Record<string, ort.Tensor>) => Promise<Record<string, ort.Tensor>>} */
-  const run = (name, feeds) => sessions[name].run(feeds);
-  const picture = (/** @type {Float32Array} */ x, /** @type {number} */ height, /** @type {number} */ width) => ({
-    image: new ort.Tensor("float32", x, [1, 3, height, width]),
-  });
+  const { global, coarse, tail } = sessions;
+  const [logits] = global.outputNames;
+  const [local] = tail.outputNames;
+  /** @type {(session: ort.InferenceSession, x: Float32Array, height: number, width: number) => Promise<Record<string, ort.Tensor>>} */
+  const run = (session, x, height, width) =>
+    session.run({ [session.inputNames[0]]: new ort.Tensor("float32", x, [1, 3, height, width]) });
   return {
     async segment(x, height, width) {
-      return values((await run("global", picture(x, height, width))).logits);
+      return values((await run(global, x, height, width))[logits]);
     },
     async coarse(x, height, width) {
-      const found = await run("coarse", picture(x, height, width));
-      return maps.map(([name, by]) => ({ data: values(found[name]), channels: found[name].dims[1], by }));
-    },
-    async tail(parts, height, width) {
-      const feeds = maps.map(([name], i) => {
-        const { data, channels, by } = parts[i];
-        return [name, new ort.Tensor("float32", data, [1, channels, height / by, width / by])];
+      const found = await run(coarse, x, height, width);
+      return coarse.outputNames.map((name) => {
+        const [, channels, rows] = found[name].dims;
+        return { data: values(found[name]), channels, by: height / rows };
       });
-      return values((await run("tail", Object.fromEntries(feeds))).local_alpha);
+    },
+    async tail(maps, height, width) {
+      const feeds = maps.map(({ data, channels, by }, i) => {
+        return [tail.inputNames[i], new ort.Tensor("float32", data, [1, channels, height / by, width / by])];
+      });
+      return values((await tail.run(Object.fromEntries(feeds)))[local]);
     },
   };
 }
