@@ -1,7 +1,8 @@
 """Install this project into the Python that runs this: what the demo needs, or with ``--all`` what development needs.
 
-If there is no NVIDIA GPU and the package index offers CPU builds of torch and torchvision, the program installs these,
-which are several gigabytes smaller. Otherwise it installs the ordinary builds, which also work without a GPU.
+The demo needs no torch. Development does: if there is no NVIDIA GPU and the package index offers CPU builds of torch and
+torchvision, the program installs these, which are several gigabytes smaller. Otherwise it installs the ordinary builds,
+which also work without a GPU.
 """
 
 import argparse
@@ -53,10 +54,12 @@ def cpu_pair(torch: list[str], torchvision: list[str]) -> tuple[str, str] | None
     return None
 
 
-def install(requirements: list[str]) -> int:
-    """Install requirements, with CPU builds where they suffice; return pip's exit status."""
+def install(requirements: list[str], with_torch: bool) -> int:
+    """Install requirements, with CPU builds of torch where they suffice; return pip's exit status."""
     command = [*PIP, "install", "--quiet", *requirements]
-    pair = None if has_nvidia_gpu() else cpu_pair(offered_versions("torch"), offered_versions("torchvision"))
+    pair = None
+    if with_torch and not has_nvidia_gpu():
+        pair = cpu_pair(offered_versions("torch"), offered_versions("torchvision"))
     if pair is not None:
         print(f"no NVIDIA GPU found: installing torch {pair[0]} and torchvision {pair[1]}", flush=True)
         with tempfile.TemporaryDirectory() as folder:
@@ -72,7 +75,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--all", action="store_true", help="also what tests, checks and training need")
     args = parser.parse_args()
-    return install(["--editable", f".[{'dev,train' if args.all else 'demo'}]"])
+    return install(["--editable", f".[{'dev,train' if args.all else 'demo'}]"], with_torch=args.all)
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 from ..p3m.errors import printable, shown, words_of
 from ..p3m.files.paths import trouble_with
+from ..p3m.inference.hardware import INSTALL_TORCH, missing_for_torch
 from .console import Console, say, standard_output_free
 from .subcommand import Parser, path
 
@@ -33,6 +34,9 @@ def main(arguments: list[str]) -> int:
     # Torch takes seconds to load: only once there is a file.
     if trouble := trouble_with(file):
         say(f"p3m: error: weights file {shown(file)} {trouble}")
+        return 1
+    if missing := missing_for_torch():
+        say(f"p3m: error: checking weights needs the package {missing}: {INSTALL_TORCH}")
         return 1
     with standard_output_free() as out:
         return _check(file, Console(out, quiet=False))

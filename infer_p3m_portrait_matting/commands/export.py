@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from ..p3m.files.paths import trouble_with
+from ..p3m.inference.hardware import INSTALL_TORCH, missing_for_torch
 from .console import Console, say, standard_output_free
 from .subcommand import Parser, path
 
@@ -36,6 +37,9 @@ def main(arguments: list[str]) -> int:
 
 
 def _export(folder: Path, model: str, own: Path | None, half: bool, check: bool, console: Console) -> int:
+    if missing := missing_for_torch():
+        say(f"p3m: error: exporting needs the package {missing}: {INSTALL_TORCH}")
+        return 1
     # Torch takes seconds to load: only once the options are right.
     from ..p3m.onnx.export import export, import_packages, largest_differences, load_network, refuse_occupied
 

@@ -9,6 +9,7 @@ from ..p3m import DownloadError, PortraitMatting, find_weights
 from ..p3m.checkpoints.places import CACHE_VARIABLE, expected_weights
 from ..p3m.errors import shown
 from ..p3m.files.paths import trouble_with, version_of
+from ..p3m.inference.hardware import missing_for_torch
 from ..p3m.inference.runtimes import choose_runtime, trouble_with_cuda
 from ..p3m.model.registry import get_variant
 from .settings import Settings
@@ -100,7 +101,7 @@ def _weights(settings: Settings, base_url: str | None) -> tuple[str, Path, str]:
         if found is not None:
             return name, found, ""
         place = str(expected_weights(name))
-        if base_url is not None and name != FALLBACK_MODEL:
+        if base_url is not None and name != FALLBACK_MODEL and not missing_for_torch():
             from ..p3m import fetch_weights
 
             return name, fetch_weights(name, base_url), ""

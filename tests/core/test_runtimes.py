@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from infer_p3m_portrait_matting.p3m import MissingPackageError, PortraitMatting, WeightsError
-from infer_p3m_portrait_matting.p3m.inference import runtimes
+from infer_p3m_portrait_matting.p3m.inference import hardware, runtimes
 from infer_p3m_portrait_matting.p3m.inference.onnx_network import PARTS, OnnxNetwork, graph_file
 from infer_p3m_portrait_matting.p3m.inference.runtimes import choose_runtime
 from infer_p3m_portrait_matting.p3m.model.registry import get_variant
@@ -30,8 +30,8 @@ def without(monkeypatch):
     """Let packages seem not to be installed."""
 
     def remove(*names):
-        found = runtimes.find_spec
-        monkeypatch.setattr(runtimes, "find_spec", lambda name: None if name in names else found(name))
+        found = hardware.find_spec
+        monkeypatch.setattr(hardware, "find_spec", lambda name: None if name in names else found(name))
 
     return remove
 

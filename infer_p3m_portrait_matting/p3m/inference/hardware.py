@@ -1,9 +1,24 @@
-"""Look at this computer without loading PyTorch, which takes seconds."""
+"""Look at this computer: what is installed, and what it computes. Nothing heavy is loaded."""
 
 import ctypes
 import sys
 from functools import cache
+from importlib.util import find_spec
 from pathlib import Path
+
+#: The packages that PyTorch's networks need, and how errors say so.
+_TORCH = ("torch", "torchvision", "timm")
+INSTALL_TORCH = f"pip install {' '.join(_TORCH)}"
+
+
+def is_installed(package: str) -> bool:
+    """Check whether a package can be imported, without importing it."""
+    return find_spec(package) is not None
+
+
+def missing_for_torch() -> str:
+    """Return a package that PyTorch's networks need and that is not installed, or ""."""
+    return next((name for name in _TORCH if not is_installed(name)), "")
 
 
 @cache

@@ -13,6 +13,7 @@ from ..errors import MissingPackageError, WeightsError
 from ..model.channels import FOREGROUND, UNKNOWN
 from ..model.kernels.windows import Window, cut, widen_both, windows, within_both
 from ..model.registry import Variant
+from .hardware import INSTALL_TORCH
 
 #: The graphs: the global pass; the local pass down to a quarter of its size; its two finest levels, in windows.
 PARTS = ("global", "coarse", "tail")
@@ -25,8 +26,6 @@ WINDOW_MARGIN = 32
 #: Pixels of a strip that is cut into windows. Taller windows repeat fewer borders, but take more memory.
 _CUT = 2**17
 
-#: How errors say that PyTorch is installed.
-INSTALL_TORCH = "pip install torch torchvision timm"
 _NEEDS_TORCH = f"needs PyTorch ({INSTALL_TORCH})"
 _INSTALL = 'pip install "onnxruntime>=1.20,<2"'
 

@@ -1,23 +1,19 @@
 """Choose what computes the network, and load it there."""
 
 import sys
-from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..errors import MissingPackageError
 from ..model.registry import Variant
-from .hardware import cpu_lists_bfloat16, has_gpu_driver
+from .hardware import INSTALL_TORCH, cpu_lists_bfloat16, has_gpu_driver, is_installed, missing_for_torch
 from .names import RUNTIMES
-from .onnx_network import INSTALL_TORCH, PROVIDERS, OnnxNetwork, is_laid_out_as_bundled
+from .onnx_network import PROVIDERS, OnnxNetwork, is_laid_out_as_bundled
 
 if TYPE_CHECKING:
     import torch
 
     from .torch_network import TorchNetwork
-
-#: The packages that PyTorch's networks need.
-_TORCH = ("torch", "torchvision", "timm")
 
 
 def choose_runtime(
@@ -40,7 +36,7 @@ def choose_runtime(
     """
     if missing_for_torch():
         return "onnxruntime"
-    if find_spec("onnxruntime") is None or not _has_graphs(variant, weights):
+    if not is_installed("onnxruntime") or not _has_graphs(variant, weights):
         return "torch"
     kind = str(device).partition(":")[0]
     if kind in PROVIDERS.keys() - {"cpu", "cuda"}:
@@ -71,11 +67,6 @@ def open_network(
     from .torch_network import TorchNetwork
 
     return TorchNetwork(variant, device, weights, precision)
-
-
-def missing_for_torch() -> str:
-    """Return a package that PyTorch's networks need and that is not installed, or ""."""
-    return next((name for name in _TORCH if find_spec(name) is None), "")
 
 
 def trouble_with_cuda() -> str:

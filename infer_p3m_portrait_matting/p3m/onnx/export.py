@@ -38,7 +38,7 @@ _WORTH_SHARING = 1024
 _SIZES = ((96, 160), (256, 192), (320, 448))
 #: Logits of two classes that are closer may change their order.
 _TIE = 1e-3
-_INSTALL = 'pip install "onnx>=1.17,<2" "onnxruntime>=1.20,<2"'
+_INSTALL = 'pip install "onnx>=1.17,<2"'
 _BESIDE = Path(__file__).with_name("exported.md")
 _LICENCE = Path(__file__).resolve().parents[2] / "LICENSE"
 
