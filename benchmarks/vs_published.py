@@ -8,6 +8,7 @@ long as our mobile. If ours run in half precision, the line before it has the sa
 
 import argparse
 import json
+import os
 import statistics
 import sys
 import tempfile
@@ -24,6 +25,8 @@ from infer_p3m_portrait_matting.p3m import PortraitMatting, find_weights
 WARM_UPS, MIN_ROUNDS = 1, 5
 #: What the ratios of the last line must reach, in half precision and in float32.
 BARS = {"auto": {"resnet34": 5.0, "mobile": 4.5, "vitae-s": 3.0}, "float32": {"resnet34": 3.0}}
+#: Most that mobile may take in ONNX Runtime, in seconds of PyTorch in float32.
+MOST_IN_ONNX_RUNTIME = 1.4
 
 
 def open_side(side: str, folder: Path) -> Matte:
@@ -33,7 +36,9 @@ def open_side(side: str, folder: Path) -> Matte:
     if way == "published":
         return PublishedProcedure(model_name, made).matte
     weights = find_weights("mobile") if model_name == "mobile" else made
-    return PortraitMatting(model_name, "cpu", weights, precision=way).matte
+    if way == "onnxruntime":
+        return PortraitMatting(model_name, "cpu", weights, runtime="onnxruntime").matte
+    return PortraitMatting(model_name, "cpu", weights, precision=way, runtime="torch").matte
 
 
 def measure_seconds(mattes: dict[str, Matte], rounds: int) -> dict[str, list[float]]:
@@ -104,6 +109,7 @@ def main() -> int:
     if args.device == "cuda" and args.precision != "auto":
         parser.error("--precision is for the CPU: on a GPU, ours runs as shipped")
     torch.set_num_threads(args.threads)
+    os.environ["OMP_NUM_THREADS"] = str(args.threads)
     if args.memory_of:
         print(json.dumps(measure_memory(open_side(args.memory_of, args.weights))))
         return 0
@@ -133,13 +139,14 @@ def _in_words(ratios: dict[str, float]) -> str:
 
 
 def _compare(folder: Path, threads: int, rounds: int, precision: str) -> int:
-    chosen = PortraitMatting("mobile", "cpu", precision=precision).precision
+    chosen = PortraitMatting("mobile", "cpu", precision=precision, runtime="torch").precision
     print(f"photo {WIDTH} x {HEIGHT}, HYBRID at {INPUT_SIZE}, cpu, {threads} threads, median of {rounds} rounds")
     print(f"precision {precision}: {chosen} on this CPU")
     ways = ("float32",) if chosen == "float32" else ("float32", precision)
     sides = [f"{name} published" for name in ("resnet34", "vitae-s")] + [
         f"{name} {way}" for name in MODELS for way in ways
     ]
+    sides.append("mobile onnxruntime")
     shared = ("--weights", str(folder), "--threads", str(threads))
     memory = {side: in_fresh_process(__file__, "--memory-of", side, *shared) for side in sides}
     print(describe_agreement(folder / "resnet34.safetensors"), flush=True)
@@ -161,10 +168,14 @@ def _compare(folder: Path, threads: int, rounds: int, precision: str) -> int:
             )
     for way in ways[:-1]:
         print(f"ours in {way}: {_in_words(_ratios(median, way))}")
+    slower = median["mobile onnxruntime"] / median["mobile float32"]
+    print(f"mobile in ONNX Runtime takes {slower:.2f} times as long as in PyTorch in float32")
     ratios = _ratios(median, ways[-1])
     print(f"ratio {_in_words(ratios)}", flush=True)
     bars = BARS["float32" if chosen == "float32" else "auto"]
     missed = [f"{name}: {ratios[name]:.2f} is below {bar}" for name, bar in bars.items() if ratios[name] < bar]
+    if slower > MOST_IN_ONNX_RUNTIME:
+        missed.append(f"mobile in ONNX Runtime: {slower:.2f} is above {MOST_IN_ONNX_RUNTIME}")
     for line in missed:
         print(line, file=sys.stderr)
     return 1 if missed else 0

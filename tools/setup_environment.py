@@ -1,8 +1,8 @@
 """Install this project into the Python that runs this: what the demo needs, or with ``--all`` what development needs.
 
-The demo needs no torch. Development does: if there is no NVIDIA GPU and the package index offers CPU builds of torch and
-torchvision, the program installs these, which are several gigabytes smaller. Otherwise it installs the ordinary builds,
-which also work without a GPU.
+The demo needs no torch. Development does: if there is no NVIDIA GPU and the package index offers CPU builds of torch
+and torchvision, the program installs these, which are several gigabytes smaller. Otherwise it installs the ordinary
+builds, which also work without a GPU.
 """
 
 import argparse

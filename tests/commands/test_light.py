@@ -95,7 +95,7 @@ def test_a_folder_is_matted_by_several_processes(environment, p3m, astronaut):
     ]
 
 
-def test_a_video_is_matted(environment, p3m, photo, astronaut):
+def test_a_video_is_matted(environment, p3m):
     done = run(environment / "venv" / "bin" / "pip", "install", "--quiet", "av>=17.1,<19", folder=environment)
     if done.returncode:
         pytest.skip(f"PyAV cannot be installed here: {done.stderr.strip().splitlines()[-1]}")
