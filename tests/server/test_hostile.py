@@ -119,8 +119,6 @@ def raw(server, sent: bytes) -> int | None:
 
 def test_a_thousand_hostile_requests(server, photo, bodies):
     expected = server.matte(photo, "input_size=64").body
-    requests = [(lambda body=body: server.matte(body, "input_size=64").status) for body in bodies]
-    requests += [(lambda head=head: raw(server, head)) for head in heads() * 6]
     odd = ["feather=1e999", "box=0,0,1e9,1e9", "box=-1,-1,-1,-1", "crop=1e400", "shift=99999999999999999999999", "%"]
     odd += [
         "background=" + "%F0%9F" * 500,
@@ -128,8 +126,15 @@ def test_a_thousand_hostile_requests(server, photo, bodies):
         "input_size=64&" * 3000,
         "background=rgb(9e99,0,0)",
     ]
-    odd += ["feather=500", "shift=200", "despeckle=1", "crop=1000", "anonymize=pixelate", "subject=largest"]
-    requests += [(lambda query=query: server.matte(photo, f"input_size=64&{query}").status) for query in odd * 10]
+    extreme = ["feather=500", "shift=200", "despeckle=1", "crop=1000", "anonymize=pixelate", "subject=largest"]
+    for query in extreme:
+        # What is loaded once, at its first use, is no leak.
+        assert server.matte(photo, f"input_size=64&{query}").status == 200
+    requests = [(lambda body=body: server.matte(body, "input_size=64").status) for body in bodies]
+    requests += [(lambda head=head: raw(server, head)) for head in heads() * 6]
+    requests += [
+        (lambda query=query: server.matte(photo, f"input_size=64&{query}").status) for query in (odd + extreme) * 10
+    ]
     requests += [lambda: server.matte(photo, "input_size=64").status] * 100
     requests += [lambda: server.matte(photo, headers={"Host": "evil.example"}).status] * 50
     requests += [lambda: server.matte(photo, headers={"Content-Type": "multipart/form-data"}).status] * 50
