@@ -105,7 +105,8 @@ def _serve(given: Namespace, settings: Settings) -> int:
         from .server.worker import Worker
 
         try:
-            pipeline = Pipeline(settings)
+            # As for one photo: the same runtime as p3m takes then.
+            pipeline = Pipeline(settings, few=True)
         except (OSError, ValueError, RuntimeError) as error:
             say(f"p3m: error: {words_of(error) if isinstance(error, OSError) else error}")
             return 1

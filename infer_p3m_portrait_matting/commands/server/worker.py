@@ -50,7 +50,7 @@ class Worker:
     """Computes pictures as ``p3m`` does, one at a time: the network uses all cores for one photo.
 
     Args:
-        pipeline: the model that runs by default.
+        pipeline: the model that runs by default, loaded as for few photos.
 
     Attributes:
         models: the models whose weights are on this computer; the default is the first.
@@ -138,7 +138,7 @@ class Worker:
         start = time.monotonic()
         image, warnings = decode(content, _NAME)
         notes = read_notes(content)
-        pipeline = Pipeline(asked.settings)
+        pipeline = Pipeline(asked.settings, few=True)
         self._pipelines.setdefault(asked.settings.model_name, pipeline)
         photo = pipeline.prepare(photo_of(image), _NAME)
         check()
