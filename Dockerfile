@@ -2,7 +2,6 @@
 FROM python:3.13-slim AS build
 RUN python -m venv /app
 ENV PATH=/app/bin:$PATH PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1
-RUN pip install torch torchvision --index-url https://download.pytorch.org/whl/cpu
 WORKDIR /source
 COPY pyproject.toml LICENSE ./
 COPY infer_p3m_portrait_matting infer_p3m_portrait_matting

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 from p3m_server import ROOT, Server
@@ -27,6 +28,13 @@ def test_a_signal_stops_it_after_the_running_matte(number, status, tmp_path, lar
     assert server.printed == (["p3m: stopped\n"] if number == signal.SIGINT else [])
     with pytest.raises(ConnectionRefusedError):
         server.get("/")
+
+
+def test_the_bundled_model_runs_without_torch(server, photo):
+    assert server.matte(photo).status == 200
+    libraries = Path(f"/proc/{server.process.pid}/maps").read_text()
+    assert "libtorch" not in libraries
+    assert "onnxruntime" in libraries
 
 
 @pytest.mark.parametrize(
