@@ -15,6 +15,10 @@ from ..model.kernels.windows import Window, cut, widen_both, windows, within_bot
 from ..model.registry import Variant
 from .hardware import INSTALL_TORCH
 
+# Unless this is set when it loads, ONNX Runtime (1.29 and newer) sends data on its use to its maker, and keeps a number
+# of the computer in the user's cache.
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
+
 #: The graphs: the global pass; the local pass down to a quarter of its size; its two finest levels, in windows.
 PARTS = ("global", "coarse", "tail")
 #: Windows of the tail lie on multiples of this, in pixels of the local pass: its coarsest map
