@@ -2,7 +2,7 @@
 
 import shutil
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -30,11 +30,23 @@ def server(built_page: Path) -> Iterator[Server]:
 
 
 @pytest.fixture
-def page(server: Server, tmp_path: Path) -> Iterator[Page]:
-    """The page in a fresh browser, not opened yet."""
+def browse(tmp_path: Path) -> Iterator[Callable[..., Page]]:
+    """Start a browser that opens an address; the arguments are those of :class:`Page`, without the folder."""
     pytest.importorskip("selenium", reason="selenium is not installed: pip install selenium")
     if shutil.which("chromedriver") is None or chromium() is None:
         pytest.skip("Chromium or chromedriver is not installed: apt-get install chromium chromium-driver")
-    page = Page(server, tmp_path)
-    yield page
-    page.driver.quit()
+    started: list[Page] = []
+
+    def start(address: str, proxy: str | None = None) -> Page:
+        started.append(Page(address, tmp_path, proxy))
+        return started[-1]
+
+    yield start
+    for page in started:
+        page.driver.quit()
+
+
+@pytest.fixture
+def page(server: Server, browse: Callable[..., Page]) -> Page:
+    """The page in a fresh browser, not opened yet."""
+    return browse(server.address, server.host)

@@ -79,7 +79,7 @@ class Page:
         downloads: the folder to which the page saves.
     """
 
-    def __init__(self, server: Server, folder: Path) -> None:
+    def __init__(self, address: str, folder: Path, proxy: str | None = None) -> None:
         from selenium import webdriver
 
         options = webdriver.ChromeOptions()
@@ -93,7 +93,7 @@ class Page:
             "--disable-component-update",
             "--hide-scrollbars",
             "--window-size=1280,800",
-            f"--proxy-server=http://{server.host}",
+            *([f"--proxy-server=http://{proxy}"] if proxy else []),
             "--proxy-bypass-list=<-loopback>",
             f"--user-data-dir={folder / 'profile'}",
         ):
@@ -104,7 +104,7 @@ class Page:
         self.downloads.mkdir()
         where = {"behavior": "allow", "downloadPath": str(self.downloads)}
         self.driver.execute_cdp_cmd("Browser.setDownloadBehavior", where)
-        self.address = server.address
+        self.address = address
 
     def open(self) -> None:
         """Open the page, and wait until the network is loaded."""

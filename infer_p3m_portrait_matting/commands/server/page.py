@@ -55,5 +55,7 @@ def page_routes(folder: Path | None) -> list[BaseRoute]:
 
     routes: list[BaseRoute] = [Route("/", index), Route("/index.html", index)]
     if folder is not None:
+        # In a wheel the page has no copy of the bundled weights.
+        routes.append(Mount("/weights", StaticFiles(directory=_PACKAGE / "weights")))
         routes.append(Mount("/", StaticFiles(directory=folder)))
     return routes
