@@ -1,4 +1,4 @@
-"""Put the page into the wheel, if it is built (``make page``); everything else about the package is in pyproject.toml."""
+"""Put the page into the wheel, if it is built (``make page``); pyproject.toml says all else about the package."""
 
 from pathlib import Path
 from shutil import copytree, ignore_patterns

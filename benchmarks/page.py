@@ -88,7 +88,7 @@ def main() -> int:
     server = ThreadingHTTPServer(("127.0.0.1", 0), partial(_Handler, directory=folder))
     threading.Thread(target=server.serve_forever, daemon=True).start()
     options = webdriver.ChromeOptions()
-    options.binary_location = shutil.which("chromium") or shutil.which("google-chrome")
+    options.binary_location = shutil.which("chromium") or shutil.which("google-chrome") or ""
     with tempfile.TemporaryDirectory() as profile:
         for argument in ("--headless=new", "--no-sandbox", "--disable-gpu", f"--user-data-dir={Path(profile)}"):
             options.add_argument(argument)
