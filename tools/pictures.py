@@ -26,6 +26,8 @@ ROOT = Path(__file__).resolve().parent.parent
 PHOTO = ROOT / "examples" / "portrait.jpg"
 #: Where the photo's hair is: left, top, right, bottom in pixels.
 HAIR = (40, 6, 222, 122)
+#: How many pixels of the picture a pixel of the mask covers that leads the matting.
+COARSE = 8
 MARGIN, GAP, TEXT = 32, 20, 22
 INK, PAPER, FRAME = "#1f2328", "#ffffff", "#d0d7de"
 COLOR = (38, 84, 124)
@@ -86,6 +88,30 @@ def adjusted(photo: np.ndarray, alpha: np.ndarray) -> dict[str, np.ndarray]:
     }
 
 
+def guided(colors: np.ndarray, alpha: np.ndarray, net: PortraitMatting) -> dict[str, np.ndarray]:
+    """Put a person in front of their mirror image, and let a coarse mask ask for one of both: caption -> picture."""
+    height, width = alpha.shape
+    person = Image.fromarray(cutout(colors, alpha))
+    behind = person.transpose(Image.Transpose.FLIP_LEFT_RIGHT).resize((width * 9 // 10, height * 9 // 10))
+    picture = Image.new("RGBA", (width * 17 // 10, height), "#8a9a8e")
+    picture.alpha_composite(behind, (width * 8 // 10, height - behind.height))
+    front = Image.new("RGBA", picture.size)
+    front.paste(person)
+    picture.alpha_composite(front)
+    two = np.asarray(picture.convert("RGB"))
+    small = front.getchannel("A").resize([-(-side // COARSE) for side in front.size], Image.Resampling.BOX)
+    mask = np.asarray(small) >= 128
+    everybody, found = net.matte(two), net.matte(two, mask=mask)
+    return {
+        "photo": two,
+        "matting alone": cutout(estimate_foreground(two, everybody), everybody),
+        "mask of a segmentation": to_uint8(mask.repeat(COARSE, 0).repeat(COARSE, 1).astype(np.float32))[
+            :height, : two.shape[1]
+        ],
+        "segmentation, then matting": cutout(estimate_foreground(two, found), found),
+    }
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--photo", type=Path, default=PHOTO, help="the photo (default: examples/portrait.jpg)")
@@ -93,7 +119,8 @@ def main() -> None:
     parser.add_argument("--output", type=Path, default=ROOT / "docs", help="folder for the pictures (default: docs)")
     args = parser.parse_args()
     photo = load_photo(args.photo)
-    alpha = PortraitMatting("mobile").matte(photo)
+    net = PortraitMatting("mobile")
+    alpha = net.matte(photo)
     colors = estimate_foreground(photo, alpha)
     on_color = composite(colors, alpha, COLOR)
     left, top, right, bottom = args.hair
@@ -109,6 +136,7 @@ def main() -> None:
     args.output.mkdir(parents=True, exist_ok=True)
     sheet(results, 5, 1600).save(args.output / "results.jpg", quality=85, optimize=True)
     sheet(closer, 3, 1600).save(args.output / "hair.jpg", quality=88, optimize=True)
+    sheet(guided(colors, alpha, net), 4, 1280).save(args.output / "guided.jpg", quality=85, optimize=True)
     sheet(adjusted(photo, alpha), 4, 1280).save(args.output / "adjusted.jpg", quality=82, optimize=True)
 
 
