@@ -1,5 +1,6 @@
 """Run the bundled network with ONNX Runtime, without PyTorch."""
 
+import json
 import os
 from pathlib import Path
 from typing import Any
@@ -87,13 +88,16 @@ class OnnxNetwork:
         for part in PARTS:
             options = onnxruntime.SessionOptions()
             # OMP_NUM_THREADS limits PyTorch, too; 0 takes all cores.
-            options.intra_op_num_threads = int(os.environ.get("OMP_NUM_THREADS", 0))
+            options.intra_op_num_threads = int(os.environ.get("OMP_NUM_THREADS", "").partition(",")[0] or 0)
             # Threads of one session that spin while they wait would slow down the others.
             options.add_session_config_entry("session.intra_op.allow_spinning", "0")
             # The arena keeps what the largest photo took.
             options.enable_cpu_mem_arena = False
-            options.add_external_initializers_from_files_in_memory([variant.bundled_file], [content], [len(content)])
             graph = graph_file(variant.bundled_file, part).read_bytes()
+            values = {
+                name: onnxruntime.OrtValue.ortvalue_from_numpy(x) for name, x in _initializers(graph, content).items()
+            }
+            options.add_external_initializers(list(values), list(values.values()))
             self._sessions[part] = onnxruntime.InferenceSession(graph, options, providers=[provider])
 
     def segment(self, x: np.ndarray) -> np.ndarray:
@@ -143,6 +147,23 @@ def is_laid_out_as_bundled(weights: Path, bundled_file: str) -> bool:
         size = file.read(8)
         header = size + file.read(int.from_bytes(size, "little"))
         return other.read(len(header)) == header and weights.stat().st_size == bundled.stat().st_size
+
+
+def _initializers(graph: bytes, content: bytes) -> dict[str, np.ndarray]:
+    """Return the tensors of a weights file that a graph uses, by their names in it."""
+    start = 8 + int.from_bytes(content[:8], "little")
+    found = {}
+    for key, tensor in json.loads(content[8:start]).items():
+        dtype = {"F16": np.float16, "F32": np.float32}.get(tensor.get("dtype"))
+        if dtype is None:
+            continue
+        name = f"network.{key}" + ("_half" if dtype == np.float16 else "")
+        # In an ONNX file a tensor's name is field 8 of its message, a string with its length before it.
+        if bytes([0x42, len(name)]) + name.encode() in graph:
+            first, last = tensor["data_offsets"]
+            x = np.frombuffer(content[start + first : start + last], dtype)
+            found[name] = x.reshape(tensor["shape"])
+    return found
 
 
 def _shrunk(window: Window, by: int) -> Window:
