@@ -178,7 +178,7 @@ class Settings:
             "how far alpha is unknown on either side of a mask's edge",
             "Mas&k's band",
             ADVANCED,
-            choices={AUTO_BAND: "is a pixel of the mask, at least 1 % of the photo's long side"},
+            choices={AUTO_BAND: "is a pixel of the mask, at least half a percent of the photo's long side"},
             other="a width in pixels of the photo",
             parse=_band,
             low=0,

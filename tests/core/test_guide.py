@@ -43,11 +43,11 @@ def test_the_band_is_as_wide_as_the_mask_is_coarse():
         return np.count_nonzero(trimap[height // 2, : photo_width // 2] == 128)
 
     whole = square()
-    assert width(whole) == 2  # 1 % of 90 px is less than a pixel of the mask
+    assert width(whole) == 2  # half a percent of 90 px is less than a pixel of the mask
     small = cv2.resize(whole.astype(np.uint8), (15, 10), interpolation=cv2.INTER_AREA)
     assert 12 <= width(small) <= 14
     large = cv2.resize(whole.astype(np.uint8), (1800, 1200), interpolation=cv2.INTER_NEAREST)
-    assert width(large, 1200, 1800) == 2 * 18
+    assert width(large, 1200, 1800) == 2 * 9
 
 
 def test_a_band_of_nothing_leaves_the_mask():

@@ -14,7 +14,7 @@ BACKGROUND, UNKNOWN, PERSON = 0, 128, 255
 NOTHING, KEEP, REMOVE, DECIDE = 0, 1, 2, 3
 
 #: Smallest default of the band, as a share of the photo's long side; benchmarks/guided.py has the figures.
-_BAND = 0.01
+_BAND = 0.005
 #: A soft mask below and above these values is sure.
 _SURE = 0.05, 0.95
 #: How much of what is drawn may have a colour that means nothing.
@@ -39,7 +39,7 @@ class Guide:
         mask: [h, w] or [h, w, 1], bool, uint8, uint16 or float in [0, 1], binary or soft, from any other program; uint8
             and uint16 whose largest value is 1 count as bool. It becomes a trimap.
         band: how far the trimap's unknown area reaches from the mask's edge on either side, in pixels of the photo;
-            None takes a pixel of the mask, but at least 1 % of the photo's long side.
+            None takes a pixel of the mask, but at least half a percent of the photo's long side.
         corrections: uint8 [h, w]: 0 nothing, 1 keep (alpha is 1), 2 remove (alpha is 0), 3 decide (alpha is unknown,
             and the local alpha fills it).
     """
