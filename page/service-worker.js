@@ -45,8 +45,9 @@ async function fillCache() {
           controller.enqueue(part);
         },
       });
-      const { status, headers } = found;
-      await cache.put(keyOf(path), new Response(found.body.pipeThrough(counted), { status, headers }));
+      // Not the other headers: the body is no longer compressed.
+      const headers = { "Content-Type": found.headers.get("Content-Type") ?? "" };
+      await cache.put(keyOf(path), new Response(found.body.pipeThrough(counted), { headers }));
     }),
   );
   channel.close();
