@@ -180,7 +180,7 @@ class Pipeline:
             if not anybody and photo.video is None:
                 warnings += (without_person(image, photo.name, photo.faces),)
             if photo.video is not None and settings.temporal:
-                alpha = photo.video.steady(image, alpha)
+                alpha = photo.video.steadied(image, alpha, photo.guide)
             result = make_pictures(image, alpha, settings, photo.background, photo.faces)
         return replace(result, warnings=warnings + result.warnings, has_person=anybody)
 

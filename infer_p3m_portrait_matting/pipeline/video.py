@@ -1,6 +1,13 @@
 """Hold what the frames of one video share."""
 
+from typing import TYPE_CHECKING
+
 from .settings import Settings
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from ..p3m import Guide
 
 
 def check_video(settings: Settings) -> None:
@@ -23,6 +30,23 @@ class Video:
 
         self.steady = TemporalFilter()
         self.tracker = FaceTracker()
+
+    def steadied(self, image: "np.ndarray", alpha: "np.ndarray", guide: "Guide") -> "np.ndarray":
+        """Steady the matte of the next frame, except where the frame's guide says what is there.
+
+        Args:
+            image: the frame, as for :class:`~..p3m.TemporalFilter`.
+            alpha: its matte, float [H, W] in [0, 1].
+            guide: what is known of it, fitted to the frame.
+
+        Returns:
+            float32 [H, W] in [0, 1], a new array.
+        """
+        steadied = self.steady(image, alpha)
+        known = guide.known()
+        if known is not None:
+            steadied[known] = alpha[known]
+        return steadied
 
     def begin_frame(self, settings: Settings) -> None:
         """Forget what the parameters have switched off since the frame before.

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from infer_p3m_portrait_matting.p3m import Guide, trimap_of_mask
-from infer_p3m_portrait_matting.p3m.imaging.guide import DECIDE, KEEP, REMOVE, corrections_of, paint
+from infer_p3m_portrait_matting.p3m.imaging.guide import DECIDE, KEEP, NOTHING, REMOVE, corrections_of, paint
 
 
 def square(height: int = 60, width: int = 90) -> np.ndarray:
@@ -185,3 +185,12 @@ def test_strokes_in_other_colours_are_refused():
     strokes[:2] = 255
     with pytest.raises(ValueError, match="the picture of strokes has strokes in other colours: draw green to keep"):
         corrections_of(strokes)
+
+
+def test_known_is_what_a_trimap_and_strokes_say():
+    trimap = np.array([[0, 128, 255, 0, 128, 255]], np.uint8)
+    corrections = np.array([[NOTHING, NOTHING, NOTHING, DECIDE, KEEP, REMOVE]], np.uint8)
+    assert Guide().known() is None
+    assert Guide(trimap=trimap).known().tolist() == [[True, False, True, True, False, True]]
+    assert Guide(corrections=corrections).known().tolist() == [[False, False, False, False, True, True]]
+    assert Guide(trimap=trimap, corrections=corrections).known().tolist() == [[True, False, True, False, True, True]]

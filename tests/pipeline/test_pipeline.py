@@ -225,3 +225,5 @@ def test_a_mask_a_frame_goes_with_steady_mattes(nobody):
     mattes = [pipeline.run(nobody, "frame", video, Guide(mask=mask)).matte for mask in masks]
     assert mattes[0].min() == mattes[1].min() == 255
     assert mattes[2].max() < 255
+    # No frame before it outvotes what is said of this one.
+    assert mattes[2].max() == 0

@@ -78,6 +78,14 @@ class Guide:
         both = {"trimap": self.trimap, "corrections": self.corrections}
         return {name: found for name, found in both.items() if found is not None}
 
+    def known(self) -> np.ndarray | None:
+        """Tell where a fitted guide says that there is the person or background: bool [H, W]; None without any map."""
+        known = None if self.trimap is None else self.trimap != UNKNOWN
+        if self.corrections is None:
+            return known
+        drawn = (self.corrections == KEEP) | (self.corrections == REMOVE)
+        return drawn if known is None else np.where(self.corrections == NOTHING, known, drawn)
+
     def cut(self, window: tuple[slice, slice]) -> "Guide":
         """Return the part of a fitted guide that lies in a window of its photo: rows and columns."""
         trimap, corrections = (None if found is None else found[window] for found in (self.trimap, self.corrections))

@@ -26,8 +26,9 @@ _MOVING, _STILL = 0.35, 0.75
 _QUIET, _AROUND, _NEAR = 4.0, 7, 9
 #: A part comes or goes where alpha changes by more than this on average over a square of so many pixels.
 _PART, _SQUARE = 0.15, 25
-#: Most votes that the past has against one of the new frame.
-_VOTES = 29
+#: Most votes that the past has against one of the new frame, and by how much of alpha the average of all votes must
+#: differ from the new matte for the past to begin to win, and to win.
+_VOTES, _OUTVOTED = 15, (0.3, 0.7)
 #: By how many pixels the flow there and back may miss, and that as a share of its length.
 _ASTRAY, _SHARE = 2.0, 0.05
 #: Change of colour, out of 255, above which the past counts for less; from twice as much on it counts for nothing.
@@ -43,12 +44,14 @@ class _Past(NamedTuple):
         rgb: uint8 [h, w, 3], the last frame.
         grey: uint8 [h, w], the same.
         alpha: float32 [H, W] in [0, 1], its steadied matte.
-        votes: float32 [h, w], how many frames have agreed on alpha there, at least 1.
+        mean: float32 [h, w] in [0, 1], the average of the mattes before they were steadied, moved along.
+        votes: float32 [h, w], how many frames that average has, at least 1.
     """
 
     rgb: np.ndarray
     grey: np.ndarray
     alpha: np.ndarray
+    mean: np.ndarray
     votes: np.ndarray
 
 
@@ -86,6 +89,7 @@ class TemporalFilter:
         rgb = _small(to_uint8(on_white(image)))
         grey = cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY)
         past, votes = self._past, np.ones(grey.shape, np.float32)
+        mean = cv2.resize(alpha, grey.shape[::-1], interpolation=cv2.INTER_AREA)
         if past is not None and past.alpha.shape == alpha.shape:
             is_still = _is_still(rgb, past.rgb)
             flow = self._flow.calc(grey, past.grey, None)
@@ -94,9 +98,13 @@ class TemporalFilter:
             flow[is_still], trust[is_still] = 0, 1
             if trust.mean() >= _CUT:
                 votes += np.minimum(trust * _moved(past.votes, flow), _VOTES)
-                change = _moved(past.alpha, flow) - alpha
-                alpha = _blend(alpha, change, trust, votes, np.where(is_still, np.float32(_STILL), np.float32(_MOVING)))
-        self._past = _Past(rgb, grey, alpha, votes)
+                against = (1 - 1 / votes) * (_moved(past.mean, flow) - mean)
+                mean += against
+                low, high = _OUTVOTED
+                outvoted = np.clip((np.abs(against) - low) / (high - low), 0, 1)
+                edge = np.where(is_still, np.float32(_STILL), np.float32(_MOVING))
+                alpha = _blend(alpha, _moved(past.alpha, flow) - alpha, trust * outvoted, trust * edge)
+        self._past = _Past(rgb, grey, alpha, mean, votes)
         return alpha.copy()
 
 
@@ -136,25 +144,22 @@ def _trust(flow: np.ndarray, back: np.ndarray, rgb: np.ndarray, last: np.ndarray
     return cv2.erode(trust, np.ones((3, 3), np.uint8))
 
 
-def _blend(
-    alpha: np.ndarray, change: np.ndarray, trust: np.ndarray, votes: np.ndarray, edge: np.ndarray
-) -> np.ndarray:
+def _blend(alpha: np.ndarray, change: np.ndarray, parts: np.ndarray, edges: np.ndarray) -> np.ndarray:
     """Add a share of the change back to the past, float32 [H, W], to a matte of that size.
 
     Args:
         alpha: float32 [H, W] in [0, 1].
         change: float32 [H, W], the past alpha minus this one.
-        trust, votes: float32 [h, w].
-        edge: float32 [h, w], the weight of the past where no part comes or goes.
+        parts: float32 [h, w] in [0, 1], the share where parts come or go.
+        edges: float32 [h, w] in [0, 1], the share elsewhere.
 
     Returns:
         float32 [H, W] in [0, 1].
     """
     # An edge that is a little out of place changes up and down: the mean of both is small.
-    mean = cv2.blur(cv2.resize(change, trust.shape[::-1], interpolation=cv2.INTER_AREA), (_SQUARE, _SQUARE))
+    mean = cv2.blur(cv2.resize(change, parts.shape[::-1], interpolation=cv2.INTER_AREA), (_SQUARE, _SQUARE))
     is_part = cv2.dilate((np.abs(mean) > _PART).astype(np.uint8), np.ones((_SQUARE, _SQUARE), np.uint8)) > 0
-    share = trust * np.where(is_part, 1 - 1 / votes, edge)
-    blended = cv2.resize(share, alpha.shape[::-1], interpolation=cv2.INTER_LINEAR)
+    blended = cv2.resize(np.where(is_part, parts, edges), alpha.shape[::-1], interpolation=cv2.INTER_LINEAR)
     blended *= change
     blended += alpha
     return blended.clip(0, 1, out=blended)
