@@ -152,8 +152,11 @@ def make_clip(data: Data, index: int) -> Clip:
         color = color * kind.light
         # The noise of photons grows with the root of the light.
         color += rng.normal(0, 1, color.shape) * kind.noise * np.sqrt(0.3 + 0.7 * color / 255)
-        coded = cv2.imencode(".jpg", np.rint(color.clip(0, 255)).astype(np.uint8)[..., ::-1], [1, kind.quality])[1]
-        frames.append(cv2.imdecode(coded, cv2.IMREAD_COLOR)[..., ::-1])
+        bgr = np.rint(color.clip(0, 255)).astype(np.uint8)[..., ::-1]
+        coded = cv2.imencode(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, kind.quality])[1]
+        decoded = cv2.imdecode(coded, cv2.IMREAD_COLOR)
+        assert decoded is not None, "OpenCV decodes what it has encoded"
+        frames.append(decoded[..., ::-1])
         mattes.append(alpha)
     return Clip(f"{kind.name}, {'head' if is_head else 'body'}", np.stack(frames), np.stack(mattes))
 
@@ -308,9 +311,10 @@ def errors(alpha: np.ndarray, true: np.ndarray) -> list[float]:
     return [1000 * np.abs(wrong).mean(), 1000 * np.square(wrong).mean(), float(grad), 100 * dtssd]
 
 
-def draw(mattes: list[np.ndarray], file: Path) -> None:
-    """Draw how alpha changes along the middle row: a strip for each side, each frame a row of it, the first on top."""
-    lines = [np.rint(255 * alpha[:, alpha.shape[1] // 2]).astype(np.uint8) for alpha in mattes]
+def draw(true: np.ndarray, alone: np.ndarray, steady: np.ndarray, file: Path) -> None:
+    """Draw the row that flickers most over time: a strip for each side, each frame a line of it, the first on top."""
+    row = np.abs(np.diff(alone - true, axis=0)).sum((0, 2)).argmax()
+    lines = [np.rint(255 * alpha[:, row]).astype(np.uint8) for alpha in (true, alone, steady)]
     strips = [np.pad(line.repeat(10, axis=0), ((0, 8), (0, 0)), constant_values=128) for line in lines]
     file.write_bytes(encode_png(np.concatenate(strips)[:-8]))
 
@@ -385,7 +389,7 @@ def main() -> int:
         if "cut" in clip.name:
             after_cuts.append([np.abs(side.alpha[CUT] - clip.mattes[CUT]).mean() for side in sides[:2]])
         if args.picture is not None and index == args.clips[0]:
-            draw([clip.mattes, alone.alpha, steady.alpha], args.picture)
+            draw(clip.mattes, alone.alpha, steady.alpha, args.picture)
     for parity, half in ((1, "odd clips"), (0, "even clips")):
         chosen = [index for index in args.clips if index % 2 == parity]
         if not chosen:

@@ -96,8 +96,8 @@ def main() -> int:
     medians = {name: statistics.median(values) for name, values in seconds.items()}
     for name in sides:
         print(f"{name:22} SAD {means[name]:6.2f}, {medians[name]:.3f} s a photo (median)")
-    us, peer = sides
-    print(f"ratio sad {means[peer] / means[us]:.2f} seconds {medians[peer] / medians[us]:.2f}")
+    us, them = sides
+    print(f"ratio sad {means[them] / means[us]:.2f} seconds {medians[them] / medians[us]:.2f}")
     return 0
 
 

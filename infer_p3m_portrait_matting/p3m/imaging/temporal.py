@@ -2,7 +2,7 @@
 
 A matte flickers in two ways. Its edge trembles, and whole parts come and go: an arm is lost for a frame, or a dark
 thing behind the person passes for a part of them. A trembling edge is averaged with the edge before. A part that comes
-or goes is put to the vote of all frames that showed the same place: each of them counts once.
+or goes is put to the vote of the frames that showed the same place, and the majority wins.
 
 The last matte can speak for a pixel only if the picture there has come from the last frame. That is so if the optical
 flow (DIS: Kroeger et al., "Fast Optical Flow using Dense Inverse Search", ECCV 2016) leads to a pixel of the same
@@ -64,7 +64,7 @@ class TemporalFilter:
 
     def __init__(self) -> None:
         self._past: _Past | None = None
-        self._flow = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_FAST)
+        self._dis = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_FAST)
 
     def reset(self) -> None:
         """Forget the previous frames."""
@@ -89,11 +89,11 @@ class TemporalFilter:
         rgb = _small(to_uint8(on_white(image)))
         grey = cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY)
         past, votes = self._past, np.ones(grey.shape, np.float32)
-        mean = cv2.resize(alpha, grey.shape[::-1], interpolation=cv2.INTER_AREA)
+        mean: np.ndarray = cv2.resize(alpha, grey.shape[::-1], interpolation=cv2.INTER_AREA)
         if past is not None and past.alpha.shape == alpha.shape:
             is_still = _is_still(rgb, past.rgb)
-            flow = self._flow.calc(grey, past.grey, None)
-            trust = _trust(flow, self._flow.calc(past.grey, grey, None), rgb, past.rgb)
+            flow = self._flow(grey, past.grey)
+            trust = _trust(flow, self._flow(past.grey, grey), rgb, past.rgb)
             # Flow follows the noise where there is nothing else to follow.
             flow[is_still], trust[is_still] = 0, 1
             if trust.mean() >= _CUT:
@@ -106,6 +106,10 @@ class TemporalFilter:
                 alpha = _blend(alpha, _moved(past.alpha, flow) - alpha, trust * outvoted, trust * edge)
         self._past = _Past(rgb, grey, alpha, mean, votes)
         return alpha.copy()
+
+    def _flow(self, now: np.ndarray, other: np.ndarray) -> np.ndarray:
+        """Return the motion from each pixel of one frame to the other: x and y, float32 [h, w, 2]."""
+        return self._dis.calc(now, other, None)  # type: ignore[call-overload, no-any-return]
 
 
 def _small(rgb: np.ndarray) -> np.ndarray:
