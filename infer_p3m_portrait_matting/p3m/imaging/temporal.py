@@ -23,7 +23,7 @@ _LONG, _LEAST = 768, 16
 _MOVING, _STILL = 0.35, 0.75
 #: Largest change of colour, out of 255, of what stands still, on average over a square of so many pixels, and how far
 #: that must hold around a pixel.
-_QUIET, _AROUND, _NEAR = 4.0, 7, 9
+_QUIET, _AROUND, _NEAR = 6.0, 7, 9
 #: A part comes or goes where alpha changes by more than this on average over a square of so many pixels.
 _PART, _SQUARE = 0.15, 25
 #: Most votes that the past has against one of the new frame, and by how much of alpha the average of all votes must
@@ -154,8 +154,8 @@ def _blend(alpha: np.ndarray, change: np.ndarray, parts: np.ndarray, edges: np.n
     Args:
         alpha: float32 [H, W] in [0, 1].
         change: float32 [H, W], the past alpha minus this one.
-        parts: float32 [h, w] in [0, 1], the share where parts come or go.
-        edges: float32 [h, w] in [0, 1], the share elsewhere.
+        parts: float32 [h, w] in [0, 1], the share where parts come or go, if it is larger than the other.
+        edges: float32 [h, w] in [0, 1], the share.
 
     Returns:
         float32 [H, W] in [0, 1].
@@ -163,7 +163,7 @@ def _blend(alpha: np.ndarray, change: np.ndarray, parts: np.ndarray, edges: np.n
     # An edge that is a little out of place changes up and down: the mean of both is small.
     mean = cv2.blur(cv2.resize(change, parts.shape[::-1], interpolation=cv2.INTER_AREA), (_SQUARE, _SQUARE))
     is_part = cv2.dilate((np.abs(mean) > _PART).astype(np.uint8), np.ones((_SQUARE, _SQUARE), np.uint8)) > 0
-    blended = cv2.resize(np.where(is_part, parts, edges), alpha.shape[::-1], interpolation=cv2.INTER_LINEAR)
+    blended = cv2.resize(np.where(is_part, np.maximum(parts, edges), edges), alpha.shape[::-1], interpolation=cv2.INTER_LINEAR)
     blended *= change
     blended += alpha
     return blended.clip(0, 1, out=blended)
