@@ -163,7 +163,8 @@ def _blend(alpha: np.ndarray, change: np.ndarray, parts: np.ndarray, edges: np.n
     # An edge that is a little out of place changes up and down: the mean of both is small.
     mean = cv2.blur(cv2.resize(change, parts.shape[::-1], interpolation=cv2.INTER_AREA), (_SQUARE, _SQUARE))
     is_part = cv2.dilate((np.abs(mean) > _PART).astype(np.uint8), np.ones((_SQUARE, _SQUARE), np.uint8)) > 0
-    blended = cv2.resize(np.where(is_part, np.maximum(parts, edges), edges), alpha.shape[::-1], interpolation=cv2.INTER_LINEAR)
+    share = np.where(is_part, np.maximum(parts, edges), edges)
+    blended = cv2.resize(share, alpha.shape[::-1], interpolation=cv2.INTER_LINEAR)
     blended *= change
     blended += alpha
     return blended.clip(0, 1, out=blended)
