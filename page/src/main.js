@@ -244,14 +244,14 @@ async function compute(item) {
     if (item === current) showBusy($("busy-words").textContent, share);
   });
   if (item !== current) return;
-  stage.setResult(bitmap);
-  part = window;
-  stage.setPart(stage.tool === "move" ? part : null);
   if (!done && !found) {
     complain(TEXT.errors.nobody, [], false);
     // An empty result would look like a fault.
     stage.setDivider(1);
   }
+  stage.setResult(bitmap);
+  part = window;
+  stage.setPart(stage.tool === "move" ? part : null);
   showResultReady(true);
   if (backdropKind() === "blur" && !busy.again) await showBackdrop();
 }

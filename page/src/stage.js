@@ -113,6 +113,8 @@ export class Stage {
     this.#photo = bitmap && new Picture(bitmap, () => this.redraw());
     this.#person = null;
     this.#pending = [];
+    // Where nobody was found, the divider hid the result.
+    if (this.#divider === 1) this.setDivider(0);
     this.#size = { width, height };
     this.#part = { left: 0, top: 0, right: width, bottom: height };
     this.fit();

@@ -30,33 +30,42 @@ export function boxBlur(source, width, radius, channels = 1) {
   const size = 2 * radius + 1;
   const lines = new Float32Array(source.length);
   const row = width * channels;
-  for (let c = 0; c < channels; c++) {
-    for (let y = 0; y < height; y++) {
+  const across = reflected(width, radius);
+  for (let y = 0; y < height; y++) {
+    for (let c = 0; c < channels; c++) {
       const start = y * row + c;
       let sum = 0;
-      for (let x = -radius; x <= radius; x++) sum += source[start + inside(x, width, "mirror") * channels];
-      for (let x = 0; x < width; x++) {
-        lines[start + x * channels] = sum / size;
-        const [next, last] = [inside(x + radius + 1, width, "mirror"), inside(x - radius, width, "mirror")];
-        sum += source[start + next * channels] - source[start + last * channels];
+      for (let i = 0; i < size; i++) sum += source[start + across[i] * channels];
+      for (let x = 0, to = start; x < width; x++, to += channels) {
+        lines[to] = sum / size;
+        sum += source[start + across[x + size] * channels] - source[start + across[x] * channels];
       }
     }
   }
   const out = new Float32Array(source.length);
   const sums = new Float64Array(row);
-  for (let y = -radius; y <= radius; y++) {
-    const from = inside(y, height, "mirror") * row;
-    for (let i = 0; i < row; i++) sums[i] += lines[from + i];
+  const down = reflected(height, radius);
+  for (let i = 0; i < size; i++) {
+    const from = down[i] * row;
+    for (let x = 0; x < row; x++) sums[x] += lines[from + x];
   }
   for (let y = 0; y < height; y++) {
-    const next = inside(y + radius + 1, height, "mirror") * row;
-    const last = inside(y - radius, height, "mirror") * row;
-    for (let i = 0, to = y * row; i < row; i++, to++) {
-      out[to] = sums[i] / size;
-      sums[i] += lines[next + i] - lines[last + i];
+    const [next, last] = [down[y + size] * row, down[y] * row];
+    for (let x = 0, to = y * row; x < row; x++, to++) {
+      out[to] = sums[x] / size;
+      sums[x] += lines[next + x] - lines[last + x];
     }
   }
   return out;
+}
+
+/**
+ * The places of a side from -radius to length + radius, mirrored at both ends.
+ * @param {number} length
+ * @param {number} radius
+ */
+function reflected(length, radius) {
+  return Int32Array.from({ length: length + 2 * radius + 1 }, (_, i) => inside(i - radius, length, "mirror"));
 }
 
 /**
