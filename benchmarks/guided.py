@@ -21,7 +21,7 @@ import cv2
 import numpy as np
 
 from benchmarks.groups import compose, person
-from infer_p3m_portrait_matting.p3m import PortraitMatting
+from infer_p3m_portrait_matting.p3m import PortraitMatting, trimap_of_mask
 from infer_p3m_portrait_matting.p3m.files.read import list_images, read_data, read_rgb
 from infer_p3m_portrait_matting.p3m.imaging.guide import corrections_of
 from training.validate import composites, folder, lost_and_kept
@@ -55,16 +55,15 @@ def blunt(true: np.ndarray, factor: int, rng: np.random.Generator) -> np.ndarray
 
 def masks(net: PortraitMatting, data: Path, count: int) -> bool:
     """Compare mask, matte and both on held-out people; tell whether both gain a third for each factor."""
-    people = [(photo, true) for _, photo, true in composites(data, count) if true.any()]
-    ours = [sad(net.matte(photo), true) for photo, true in people]
+    people = [(net.matte(photo), net.local_alpha(photo), true) for _, photo, true in composites(data, count)]
+    ours = [sad(alpha, true) for alpha, _, true in people]
     passed = True
     for factor in FACTORS:
         rng = np.random.default_rng(0)
-        coarse = [blunt(true, factor, rng) for _, true in people]
-        both = list(zip(coarse, people, strict=True))
-        alone = np.mean([sad(_enlarged(mask, true), true) for mask, (_, true) in both])
+        both = [(blunt(true, factor, rng), local, true) for _, local, true in people]
+        alone = np.mean([sad(_enlarged(mask, true), true) for mask, _, true in both])
         found = {
-            band: np.mean([sad(net.matte(photo, mask=mask, band=band), true) for mask, (photo, true) in both])
+            band: np.mean([sad(_filled(mask, band, local), true) for mask, local, true in both])
             for band in (None, *BANDS)
         }
         bands = " ".join(f"{band} px {value:.2f}" for band, value in found.items() if band is not None)
@@ -122,6 +121,13 @@ def strokes(net: PortraitMatting, photos: Path, drawn: Path) -> bool:
         line = "{}: lost {:.2f} kept {:.2f}; with strokes lost {:.2f} kept {:.2f}"
         print(line.format(name, *before, *after), flush=True)
     return passed
+
+
+def _filled(mask: np.ndarray, band: float | None, local: np.ndarray) -> np.ndarray:
+    """Do what ``matte(photo, mask=mask, band=band)`` does, with a local alpha that is computed once for all masks."""
+    height, width = local.shape
+    trimap = trimap_of_mask(mask, height, width, band)
+    return np.where(trimap == 128, local, trimap / np.float32(255))
 
 
 def _enlarged(mask: np.ndarray, true: np.ndarray) -> np.ndarray:
