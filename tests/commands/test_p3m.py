@@ -271,7 +271,11 @@ def test_options_become_the_parameters(samples):
             options.append(f"--{dashed}" if getattr(sample, name) else f"--no-{dashed}")
         assert parse(["a.jpg", *options]).settings == sample
     request = parse(["a.jpg", "b.png", "--model", "vitae-s", "--input_size=640", "--no-cuda", "--jobs", "3", "--force"])
-    assert request.settings == Settings(model_name="vitae-s", input_size=640, cuda="False")
+    # Videos are steadied unless told otherwise; the task's default is another.
+    assert request.settings == Settings(model_name="vitae-s", input_size=640, cuda="False", temporal=True)
+    assert not request.temporal
+    assert parse(["a.mp4", "--temporal"]).temporal
+    assert not parse(["a.mp4", "--no-temporal"]).settings.temporal
     assert (request.inputs, request.output, request.jobs, request.force) == (["a.jpg"], "b.png", 3, True)
 
 
