@@ -26,10 +26,10 @@ PARTS = ("global", "coarse", "tail")
 #: has a quarter of its size.
 WINDOW_STRIDE = 4
 #: Pixels around a window that the tail needs. Its layers reach 3 pixels at the local pass's size, 5 at half that size
-#: and 1 at a quarter: 17 pixels in all.
-WINDOW_MARGIN = 32
+#: and 1 at a quarter: 17 pixels in all, or 20 as a multiple of 4.
+WINDOW_MARGIN = 20
 #: Pixels of a strip that is cut into windows. Taller windows repeat fewer borders, but take more memory.
-_CUT = 2**17
+_CUT = 2**16
 
 _NEEDS_TORCH = f"needs PyTorch ({INSTALL_TORCH})"
 _INSTALL = 'pip install "onnxruntime>=1.20,<2"'

@@ -159,7 +159,8 @@ def create_model(name: str | Variant) -> "P3MNet":
     """
     from .network import P3MNet
 
-    variant = name if isinstance(name, Variant) else get_variant(name)
+    # Ikomia may load this module a second time, and a variant of the first is no Variant of the second.
+    variant = get_variant(name) if isinstance(name, str) else name
     module, _, encoder = variant.encoder.partition(":")
     build = getattr(import_module(f".encoders.{module}", __package__), encoder)
     return P3MNet(build(), variant.channels)
