@@ -18,6 +18,12 @@ from infer_p3m_portrait_matting.pipeline.pipeline import Pipeline
 
 
 @pytest.fixture(scope="module")
+def pipeline():
+    """The pipeline for many pictures, as p3m takes it for videos: its runtime may not be that for a few photos."""
+    return Pipeline(SETTINGS)
+
+
+@pytest.fixture(scope="module")
 def clip(photo, tmp_path_factory):
     """Ten noisy frames of a person who moves, 29.97 a second, of odd size, with sound."""
     import av
