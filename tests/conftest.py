@@ -105,6 +105,12 @@ def mobile() -> PortraitMatting:
 
 
 @pytest.fixture(scope="session")
+def in_task() -> PortraitMatting:
+    """The bundled model in float32, in the runtime that the task takes."""
+    return PortraitMatting("mobile", "cpu", precision="float32")
+
+
+@pytest.fixture(scope="session")
 def samples() -> list[Settings]:
     """Sets of parameters for tests that go through all of them: in the first, each differs from its default."""
     return [

@@ -64,10 +64,11 @@ def _copy(package: Path, target: Path) -> None:
 
 def main() -> int:
     package = Path(__file__).resolve().parent.parent / NAME
-    missing = [name for name in ("torch", "torchvision", "timm", "safetensors", "cv2") if find_spec(name) is None]
+    # The bundled model runs in either runtime.
+    has_runtime = any(find_spec(name) for name in ("onnxruntime", "torch"))
     if find_spec("ikomia") is None:
         print("note: this Python has no Ikomia; the one that has will find the plugin at its next start")
-    elif missing:
+    elif not (has_runtime and find_spec("cv2")):
         print(f"error: first run pip install -r {package / 'requirements.txt'}", file=sys.stderr)
         return 1
     else:

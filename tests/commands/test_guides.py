@@ -7,13 +7,15 @@ from command_line import SETTINGS, names, read, run
 from PIL import Image
 from videos import make_video
 
-from infer_p3m_portrait_matting.p3m import PortraitMatting, to_uint8
+from infer_p3m_portrait_matting.p3m import to_uint8
 from infer_p3m_portrait_matting.p3m.imaging.guide import DECIDE, KEEP, REMOVE
+from infer_p3m_portrait_matting.pipeline.pipeline import Pipeline
 
 
 @pytest.fixture(scope="module")
 def net():
-    return PortraitMatting("mobile", "cpu")
+    """The model as p3m opens it for a few photos."""
+    return Pipeline(SETTINGS, few=True).model
 
 
 @pytest.fixture

@@ -16,7 +16,7 @@ import av
 import cv2
 import numpy as np
 import pytest
-from command_line import RECORD, ROOT, SMALL, names, read, run, start, wait_for
+from command_line import RECORD, ROOT, SETTINGS, SMALL, names, read, run, start, wait_for
 from PIL import Image
 from videos import make_video
 
@@ -24,6 +24,7 @@ from infer_p3m_portrait_matting.commands import find_media
 from infer_p3m_portrait_matting.commands.destinations import Item, Wanted, many
 from infer_p3m_portrait_matting.commands.pool import convert_all
 from infer_p3m_portrait_matting.p3m import PortraitMatting
+from infer_p3m_portrait_matting.pipeline.pipeline import Pipeline
 from infer_p3m_portrait_matting.pipeline.settings import Settings
 
 
@@ -66,11 +67,11 @@ def check_failures(text):
 
 
 @pytest.mark.slow
-def test_a_folder_with_its_subfolders(folder, expected, capsys):
+def test_a_folder_with_its_subfolders(folder, photo, capsys):
     results = folder.parent / "results"
     assert run(folder, results) == 1
     assert names(results) == RESULTS
-    np.testing.assert_array_equal(read(results / "a_png_cutout.png"), expected.cutout)
+    np.testing.assert_array_equal(read(results / "a_png_cutout.png"), Pipeline(SETTINGS).run(photo, "photo").cutout)
     text = capsys.readouterr().err
     assert "8 done, 3 failed" in text
     check_failures(text)

@@ -34,8 +34,8 @@ def run(photo, **parameters):
     ],
     ids=str,
 )
-def test_every_picture_is_made_of_the_adjusted_matte(photo, mobile, parameters):
-    alpha = adjust(mobile.matte(photo, input_size=256), **parameters)
+def test_every_picture_is_made_of_the_adjusted_matte(photo, in_task, parameters):
+    alpha = adjust(in_task.matte(photo, input_size=256), **parameters)
     foreground = estimate_foreground(photo, alpha)
     together, matte, person = run(photo, background="#204060", precision="float32", **parameters)
     np.testing.assert_array_equal(matte, to_uint8(alpha))
@@ -46,7 +46,7 @@ def test_every_picture_is_made_of_the_adjusted_matte(photo, mobile, parameters):
 @pytest.mark.slow
 @pytest.mark.parametrize("invert", [False, True])
 @pytest.mark.parametrize("background", ["white", "blur", "transparent"])
-def test_crop_cuts_all_three_pictures_alike(photo, mobile, background, invert):
+def test_crop_cuts_all_three_pictures_alike(photo, in_task, background, invert):
     # A frame around the person, so that there is something to cut off.
     photo = cv2.copyMakeBorder(photo, 60, 0, 80, 40, cv2.BORDER_REPLICATE)
     whole, tight, loose = (
@@ -57,7 +57,7 @@ def test_crop_cuts_all_three_pictures_alike(photo, mobile, background, invert):
     assert width < photo.shape[1]
     assert loose[1].shape[0] > height
     # Not of the matte in 8 bits: alpha near the bound may be rounded to either side of it.
-    person = mobile.matte(photo, input_size=256) > SEEN
+    person = in_task.matte(photo, input_size=256) > SEEN
     rows, columns = np.flatnonzero(person.any(1)), np.flatnonzero(person.any(0))
     assert (height, width) == (rows[-1] - rows[0] + 1, columns[-1] - columns[0] + 1)
     for got, want in zip(tight, whole, strict=True):

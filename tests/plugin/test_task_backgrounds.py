@@ -20,8 +20,8 @@ def photo(astronaut):
 
 
 @pytest.fixture(scope="module")
-def alpha(mobile, photo):
-    return mobile.matte(photo, "HYBRID", 256)
+def alpha(in_task, photo):
+    return in_task.matte(photo, "HYBRID", 256)
 
 
 @pytest.fixture(scope="module")
