@@ -113,8 +113,9 @@ def test_an_unconnected_second_port_is_a_clear_error_and_the_next_run_works(phot
 
 
 @pytest.mark.slow
-def test_a_task_before_us_with_two_pictures_changes_nothing_unless_asked_for(photo):
-    # Ikomia connects the second picture of a task before ours to our second image input, by itself.
+def test_a_task_before_us_leads_by_its_matte_and_gives_no_background_unless_asked_for(photo, in_task):
+    # Ikomia connects the second picture of a task before ours to our second image input, by itself, and its matte to
+    # the guide.
     wf = Workflow()
     first = wf.add_task(
         name=NAME,
@@ -124,7 +125,10 @@ def test_a_task_before_us_with_two_pictures_changes_nothing_unless_asked_for(pho
     second = wf.add_task(name=NAME, params=first.get_param_object().get_values(), auto_connect=True)
     wf.run_on(array=photo)
     assert second.get_input(2).get_image() is not None, "Ikomia left the port alone: this test has lost its point"
-    np.testing.assert_array_equal(outputs(second)[0], run(outputs(first)[0])[0])
+    together, matte, _ = outputs(first)
+    np.testing.assert_array_equal(second.get_input(3).get_image(), matte)
+    led = in_task.matte(together, "HYBRID", 256, mask=matte)
+    np.testing.assert_array_equal(outputs(second)[0], composite(estimate_foreground(together, led), led))
 
 
 def test_the_photo_itself_is_no_background(photo):
