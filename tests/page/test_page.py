@@ -176,8 +176,8 @@ def test_each_control_does_what_python_does(page: Page, server: Server, tmp_path
     assert page.run("return document.getElementById('divider').ariaValueNow") == "0"
     page.click("about")
     assert page.run("return document.getElementById('about-dialog').open")
-    # Nothing of all this has asked anything of the network.
-    assert server.requests[before:] == []
+    # Nothing of all this has asked anything of the network. The browser itself may look for a newer service worker.
+    assert set(server.requests[before:]) <= {f"{server.address}service-worker.js"}
     assert page.troubles() == []
 
 

@@ -56,3 +56,13 @@ def test_without_a_built_page_a_plain_one_says_how_to_build_it(serve):
     assert answer.status == 200
     assert META in answer.body
     assert b"<code>make page</code>" in answer.body
+
+
+def test_the_page_hides_nothing_of_the_api(serve, page):
+    (page / "api").mkdir()
+    (page / "api" / "health").write_text("a file of the page")
+    with serve(page) as client:
+        assert client.get("/api/matte").status == 405
+        assert client.get("/api/mattes").status == 404
+        assert client.ask("POST", "/").status == 405
+        assert client.get("/api/health").headers["Content-Type"] == "application/json"

@@ -6,7 +6,7 @@ import json
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
-from starlette.routing import Route
+from starlette.routing import Mount, Route
 
 from ...p3m.errors import MissingPackageError, printable
 from ...p3m.files.formats import name_of_unreadable
@@ -35,14 +35,15 @@ class Api:
     def __init__(self, worker: Worker, offer: Offer) -> None:
         self._worker, self._offer, self._memory = worker, offer, Memory()
 
-    def routes(self) -> list[Route]:
-        """List the addresses of the API."""
-        return [
-            Route("/api/matte", self._matte, methods=["POST"]),
-            Route("/api/health", self._health),
-            Route("/api/parameters", self._parameters),
-            Route("/api/openapi.json", self._openapi),
+    def routes(self) -> Mount:
+        """List the addresses of the API, all that begin with "/api/": none of them is a file of the page."""
+        routes = [
+            Route("/matte", self._matte, methods=["POST"]),
+            Route("/health", self._health),
+            Route("/parameters", self._parameters),
+            Route("/openapi.json", self._openapi),
         ]
+        return Mount("/api", routes=routes)
 
     async def _matte(self, request: Request) -> Response:
         try:

@@ -25,7 +25,7 @@ def create_app(worker: Worker, offer: Offer, page: Path | None, hosts: Collectio
         page: the folder of the built page, or None.
         hosts: names of this computer; see :class:`~.guard.Guard`.
     """
-    routes = [*Api(worker, offer).routes(), *page_routes(page)]
+    routes = [Api(worker, offer).routes(), *page_routes(page)]
     return Guard(Starlette(routes=routes, exception_handlers={HTTPException: _refused, Exception: _failed}), hosts)
 
 
