@@ -239,9 +239,7 @@ def _make(
         except (OSError, ValueError, RuntimeError) as error:
             say(f"p3m: error: {error}")
             return 1
-        for substitute in pipeline.substitutes.values():
-            if substitute.warning:
-                say(f"warning: {substitute.text}")
+        say_warnings([each.text for each in pipeline.substitutes.values() if each.warning])
         if request.verbose:
             say(pipeline.model.about())
         jobs = min(request.jobs or 1, len(items))

@@ -13,7 +13,7 @@ from importlib import import_module
 from ..p3m.errors import words_of
 from ..p3m.files.limits import MEGAPIXELS_VARIABLE
 from ..pipeline.settings import PARAMETERS, Settings
-from .console import say, standard_output_free
+from .console import say, say_warnings, standard_output_free
 from .options import model_here
 from .subcommand import Parser, path
 
@@ -110,9 +110,7 @@ def _serve(given: Namespace, settings: Settings) -> int:
         except (OSError, ValueError, RuntimeError) as error:
             say(f"p3m: error: {words_of(error) if isinstance(error, OSError) else error}")
             return 1
-        for substitute in pipeline.substitutes.values():
-            if substitute.warning:
-                say(f"warning: {substitute.text}")
+        say_warnings([each.text for each in pipeline.substitutes.values() if each.warning])
         worker = Worker(pipeline)
         # A model that was substituted is the default from here on.
         offer = Offer(replace(settings, model_name=worker.models[0]), worker.models, given.max_input_size)

@@ -37,23 +37,21 @@ def _box(text: str) -> str:
 
 
 def _band(text: str) -> str:
-    try:
-        band = decimal(text.removesuffix("px"))
-    except ValueError:
-        band = -1.0
-    if not 0 <= band <= _MAX_BAND:
-        raise ValueError(f"band must be auto, or a width between 0 and {_MAX_BAND} pixels, got {shown(text)!r}")
-    return f"{band:g}"
+    return _measure(text, "px", _MAX_BAND, f"band must be auto, or a width between 0 and {_MAX_BAND} pixels")
 
 
 def _margin(text: str) -> str:
+    return _measure(text, "%", _MAX_MARGIN, f"crop must be none, or a margin between 0 and {_MAX_MARGIN} percent")
+
+
+def _measure(text: str, unit: str, largest: int, rule: str) -> str:
     try:
-        margin = decimal(text.removesuffix("%"))
+        number = decimal(text.removesuffix(unit))
     except ValueError:
-        margin = -1.0
-    if not 0 <= margin <= _MAX_MARGIN:
-        raise ValueError(f"crop must be none, or a margin between 0 and {_MAX_MARGIN} percent, got {shown(text)!r}")
-    return f"{margin:g}"
+        number = -1.0
+    if not 0 <= number <= largest:
+        raise ValueError(f"{rule}, got {shown(text)!r}")
+    return f"{number:g}"
 
 
 def _background(text: str) -> str:

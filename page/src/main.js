@@ -469,17 +469,22 @@ function addStroke(stroke) {
 }
 
 function undo() {
-  const stroke = current?.strokes.pop();
-  if (!stroke || !current) return;
-  current.undone.push(stroke);
-  showHistory();
-  update();
+  moveStroke("strokes", "undone");
 }
 
 function redo() {
-  const stroke = current?.undone.pop();
+  moveStroke("undone", "strokes");
+}
+
+/**
+ * Move the last stroke of one list to the other.
+ * @param {"strokes" | "undone"} from
+ * @param {"strokes" | "undone"} to
+ */
+function moveStroke(from, to) {
+  const stroke = current?.[from].pop();
   if (!stroke || !current) return;
-  current.strokes.push(stroke);
+  current[to].push(stroke);
   showHistory();
   update();
 }

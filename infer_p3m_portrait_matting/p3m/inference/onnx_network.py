@@ -22,8 +22,8 @@ os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 
 #: The graphs: the global pass; the local pass down to a quarter of its size; its two finest levels, in windows.
 PARTS = ("global", "coarse", "tail")
-#: Windows of the tail lie on multiples of this, in pixels of the local pass: its coarsest map
-#: has a quarter of its size.
+#: Windows of the tail lie on multiples of this, in pixels of the local pass: its coarsest map has a quarter of its
+#: size.
 WINDOW_STRIDE = 4
 #: Pixels around a window that the tail needs. Its layers reach 3 pixels at the local pass's size, 5 at half that size
 #: and 1 at a quarter: 17 pixels in all, or 20 as a multiple of 4.
