@@ -171,15 +171,19 @@ class InferP3mPortraitMatting(dataprocess.C2dImageTask):
             pipeline = self._open()
         # Raise every known failure here: after begin_task_run, Ikomia makes the message of an error unreadable.
         found = read_ports([self.get_input(i) for i in range(6)], height, width, self._settings())
-        photo = pipeline.prepare(
-            image,
-            self._name(source),
-            boxes=found.boxes,
-            background=background,
-            video=self._current_video(),
-            guide=found.guide,
-            person=found.person,
-        )
+        try:
+            photo = pipeline.prepare(
+                image,
+                self._name(source),
+                boxes=found.boxes,
+                background=background,
+                video=self._current_video(),
+                guide=found.guide,
+                person=found.person,
+                before_look=self._end_if_stopped,
+            )
+        except _Stopped:
+            return
         self._restore_outputs()
         if self._is_moving():
             name_video_outputs([self.get_output(index) for index in range(3)])
@@ -188,7 +192,7 @@ class InferP3mPortraitMatting(dataprocess.C2dImageTask):
         with suppress(_Stopped):
             # Make all pictures first, so that a failure leaves every output as it was.
             with all_threads():
-                result = pipeline.make(photo, after_pass=self._after_pass)
+                result = pipeline.make(photo, after_pass=self._after_pass, before_look=self._end_if_stopped)
             for warning in found.warnings + result.warnings:
                 _warn(warning)
             for index, picture in enumerate((result.composite, result.matte, result.cutout)):
@@ -293,9 +297,12 @@ class InferP3mPortraitMatting(dataprocess.C2dImageTask):
         self._video = video, source, position
         return video
 
-    def _after_pass(self) -> None:
+    def _end_if_stopped(self) -> None:
         if self._stopping:
             raise _Stopped
+
+    def _after_pass(self) -> None:
+        self._end_if_stopped()
         self.emit_step_progress()
 
 

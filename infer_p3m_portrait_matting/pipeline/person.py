@@ -1,6 +1,6 @@
 """Choose the person to cut out: by a box from the parameters, a drawing or a face."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 
 import numpy as np
@@ -14,7 +14,12 @@ _ON_ITS_SIDE = 50
 
 
 def choose_person(
-    image: np.ndarray, settings: Settings, drawn: Sequence[Box], name: str, faces: Sequence[Face] = ()
+    image: np.ndarray,
+    settings: Settings,
+    drawn: Sequence[Box],
+    name: str,
+    faces: Sequence[Face] = (),
+    before_look: Callable[[], None] | None = None,
 ) -> Box | None:
     """Find the box around the person to cut out; return None to cut out everybody.
 
@@ -24,6 +29,7 @@ def choose_person(
         drawn: boxes drawn on the photo.
         name: the photo's name in messages.
         faces: the photo's faces, if already detected. A face that a tracker guesses (score 0) is never chosen.
+        before_look: as for :func:`~.p3m.find_faces`.
 
     Raises:
         ValueError: there is no box or more than one, the box lies outside the photo, or no face was found.
@@ -34,7 +40,10 @@ def choose_person(
     if settings.subject == BOX:
         box = choose_box(settings, drawn)
     else:
-        faces = [face for face in faces if face.score] if faces else find_faces(image, every_turn=False)
+        if faces:
+            faces = [face for face in faces if face.score]
+        else:
+            faces = find_faces(image, every_turn=False, before_look=before_look)
         if not faces:
             raise ValueError(
                 f'subject is "largest", but no face was found in {name}: it may be turned away, covered, or cut off. '
@@ -63,17 +72,20 @@ def _only(drawn: Sequence[Box]) -> Box:
     return drawn[0]
 
 
-def without_person(image: np.ndarray, name: str, faces: Sequence[Face] = ()) -> str:
+def without_person(
+    image: np.ndarray, name: str, faces: Sequence[Face] = (), before_look: Callable[[], None] | None = None
+) -> str:
     """Say that the network found nobody in a photo, and which face the detector, if it is installed, finds there.
 
     Args:
         image: the photo, as for :meth:`~.p3m.PortraitMatting.matte`.
         name: the photo's name.
         faces: the photo's faces, if already detected.
+        before_look: as for :func:`~.p3m.find_faces`.
     """
     if not faces:
         with suppress(MissingPackageError):
-            faces = find_faces(image)
+            faces = find_faces(image, before_look=before_look)
     found = f"nobody was found in {name}, so its matte is empty or nearly so"
     if not faces:
         return found

@@ -1,5 +1,6 @@
 """Make the three pictures of a run, from a photo and its matte."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
@@ -106,7 +107,13 @@ def _crop(result: Result, alpha: np.ndarray, settings: Settings) -> Result:
     return Result(cropped[0], cropped[1], cropped[2], alpha=alpha[window], window=window)
 
 
-def look_for_faces(image: np.ndarray, settings: Settings, name: str, tracker: FaceTracker | None = None) -> list[Face]:
+def look_for_faces(
+    image: np.ndarray,
+    settings: Settings,
+    name: str,
+    tracker: FaceTracker | None = None,
+    before_look: Callable[[], None] | None = None,
+) -> list[Face]:
     """Find the faces to hide; return [] if the settings hide no faces.
 
     Args:
@@ -114,6 +121,7 @@ def look_for_faces(image: np.ndarray, settings: Settings, name: str, tracker: Fa
         settings: whether faces are hidden, and whether a photo without a face is an error.
         name: the photo's name in messages.
         tracker: remembers the faces of a video's earlier frames; None for a photo.
+        before_look: as for :func:`~.p3m.find_faces`.
 
     Raises:
         ValueError: no face was found, and ``anonymize_strict`` is set.
@@ -121,7 +129,7 @@ def look_for_faces(image: np.ndarray, settings: Settings, name: str, tracker: Fa
     """
     if settings.anonymize == "none":
         return []
-    faces = find_faces(image)
+    faces = find_faces(image, before_look=before_look)
     if tracker is not None:
         faces = tracker(image, faces)
     if not faces and settings.anonymize_strict:

@@ -77,6 +77,7 @@ class Pipeline:
         video: Video | None = None,
         guide: Guide | None = None,
         person: Box | None = None,
+        before_look: Callable[[], None] | None = None,
     ) -> Prepared:
         """Find the faces and the person, so that every fault of a photo is reported before its matte is estimated.
 
@@ -88,6 +89,7 @@ class Pipeline:
             video: the video that a frame belongs to; None for a photo.
             guide: what is known of the matte; None for nothing.
             person: the box around the person to cut out, if a segmentation has found it already.
+            before_look: called before each look of the face detector; what it raises ends the run.
 
         Raises:
             TypeError: a map of the guide has another dtype.
@@ -106,8 +108,8 @@ class Pipeline:
             fitted = (guide or Guide()).fit(*image.shape[:2])
             if fitted.maps():
                 check_guided(settings.method)
-            faces = look_for_faces(image, settings, name, video.tracker if video else None)
-            box = person or choose_person(image, settings, boxes, name, faces)
+            faces = look_for_faces(image, settings, name, video.tracker if video else None, before_look)
+            box = person or choose_person(image, settings, boxes, name, faces, before_look)
         warnings = () if faces or settings.anonymize == "none" else (without_face(name),)
         return Prepared(image, name, behind, video, faces, box, warnings, fitted)
 
@@ -159,7 +161,11 @@ class Pipeline:
             return matte_person(matte, photo.image, photo.box, **maps)
 
     def make(
-        self, photo: Prepared, alpha: np.ndarray | None = None, after_pass: Callable[[], None] | None = None
+        self,
+        photo: Prepared,
+        alpha: np.ndarray | None = None,
+        after_pass: Callable[[], None] | None = None,
+        before_look: Callable[[], None] | None = None,
     ) -> Result:
         """Make the pictures of a photo or frame.
 
@@ -167,6 +173,7 @@ class Pipeline:
             photo: from :meth:`prepare`; those of a video come here in their order.
             alpha: its matte, if :meth:`matte` or :meth:`mattes` has estimated it already.
             after_pass: as for :meth:`matte`.
+            before_look: as for :meth:`prepare`: the detector looks for faces where the matte shows nobody.
 
         Raises:
             WeightsError, RuntimeError: as for :meth:`matte`.
@@ -178,7 +185,7 @@ class Pipeline:
             warnings = photo.warnings
             anybody = has_person(alpha)
             if not anybody and photo.video is None:
-                warnings += (without_person(image, photo.name, photo.faces),)
+                warnings += (without_person(image, photo.name, photo.faces, before_look),)
             if photo.video is not None and settings.temporal:
                 alpha = photo.video.steadied(image, alpha, photo.guide)
             result = make_pictures(image, alpha, settings, photo.background, photo.faces)

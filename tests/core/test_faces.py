@@ -66,6 +66,19 @@ def test_without_the_package_the_error_has_the_command(astronaut, monkeypatch):
     assert INSTALL in str(caught.value)
 
 
+def test_what_before_look_raises_ends_the_search(nobody):
+    looks = []
+
+    def stop_at_the_third():
+        looks.append(1)
+        if len(looks) == 3:
+            raise InterruptedError
+
+    with pytest.raises(InterruptedError):
+        find_faces(nobody, before_look=stop_at_the_third)
+    assert len(looks) == 3
+
+
 @pytest.fixture(scope="module")
 def portrait(astronaut):
     return astronaut[:384, 40:424].copy()

@@ -22,7 +22,7 @@ def nobody():
     return np.random.default_rng(0).integers(0, 256, (128, 160, 3), dtype=np.uint8)
 
 
-def no_faces(monkeypatch, found=lambda image: []):
+def no_faces(monkeypatch, found=lambda image, **_: []):
     monkeypatch.setattr("infer_p3m_portrait_matting.pipeline.pictures.find_faces", found)
 
 
@@ -80,7 +80,7 @@ def test_two_threads_keep_their_warnings_apart(nobody, monkeypatch):
     """They share the pipeline, and each has found no face before the other goes on."""
     both = threading.Barrier(2, timeout=60)
 
-    def found(image):
+    def found(image, **_):
         both.wait()
         return []
 
@@ -140,7 +140,7 @@ def test_what_after_pass_raises_ends_the_run(nobody):
 def test_a_video_forgets_what_the_parameters_switch_off(nobody, monkeypatch):
     """A face that is missed in the second frame stays hidden, unless nothing was to be hidden in between."""
     face = Face(20, 20, 60, 60, 0.0, 1.0)
-    no_faces(monkeypatch, lambda image: [face] if image is nobody else [])
+    no_faces(monkeypatch, lambda image, **_: [face] if image is nobody else [])
     hiding, open_faces, later = pipeline_with(anonymize="blur"), pipeline_with(), nobody.copy()
     video = Video()
     (followed,) = hiding.prepare(nobody, "1", video=video).faces

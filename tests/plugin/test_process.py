@@ -12,6 +12,7 @@ import torch
 from ikomia_plugin import NAME, ROOT, core, fails, ik_registry, outputs, workflow_with
 
 from infer_p3m_portrait_matting.p3m import PortraitMatting, composite, cutout, estimate_foreground, to_uint8
+from infer_p3m_portrait_matting.p3m.faces import detect
 
 
 @pytest.fixture
@@ -213,6 +214,26 @@ def test_stop_ends_a_run_between_passes(photo):
         assert outputs(task)[1].shape == photo.shape[:2]
     finally:
         del model.segment, model.local_alpha
+
+
+def test_stop_ends_the_search_for_faces(photo, monkeypatch):
+    wf, task = workflow_with(input_size=256, anonymize="blur")
+    looks = []
+
+    def stop_and_see_nothing(*size):
+        def see(picture, threshold):
+            looks.append(size)
+            thread = threading.Thread(target=task.stop)
+            thread.start()
+            thread.join()
+            return np.empty((0, 5)), np.empty((0, 10))
+
+        return see
+
+    monkeypatch.setattr(detect, "load_detector", stop_and_see_nothing)
+    wf.run_on(array=photo)
+    assert len(looks) == 1
+    assert all(image is None or image.size == 0 for image in outputs(task))
 
 
 def test_progress_steps_match_what_is_emitted(photo):

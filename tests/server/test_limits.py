@@ -1,16 +1,21 @@
 """Limits of time, of memory, and of the queue."""
 
 import asyncio
+import io
 import json
+import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from http.client import HTTPResponse
 
+import numpy as np
 import pytest
+from PIL import Image
 
 from infer_p3m_portrait_matting.commands.server import bodies, connections
 from infer_p3m_portrait_matting.commands.server import worker as working
+from infer_p3m_portrait_matting.p3m.faces import detect
 
 HEAD = b"POST /api/matte?input_size=128 HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100000\r\n\r\n"
 
@@ -84,6 +89,29 @@ def test_a_matte_that_takes_too_long_is_503(serve, worker, large, monkeypatch):
         assert json.loads(answer.body) == {"error": "the picture was not ready within 0.05 seconds"}
         assert answer.headers["Retry-After"]
         wait_until_idle(worker)
+
+
+@pytest.mark.parametrize("query", ["", "&anonymize=blur", "&subject=largest"])
+def test_a_search_for_faces_ends_with_the_time(query, serve, worker, monkeypatch):
+    flat = io.BytesIO()
+    Image.fromarray(np.full((600, 600, 3), 128, np.uint8)).save(flat, "PNG")
+    looks, answered = [], threading.Event()
+
+    def see_nothing(*size):
+        def see(picture, threshold):
+            looks.append(size)
+            assert answered.wait(60)
+            return np.empty((0, 5)), np.empty((0, 10))
+
+        return see
+
+    monkeypatch.setattr(detect, "load_detector", see_nothing)
+    monkeypatch.setattr(working, "_SECONDS", 3)
+    with serve() as client:
+        assert client.matte(flat.getvalue(), "input_size=128" + query).status == 503
+        answered.set()
+        wait_until_idle(worker)
+    assert len(looks) == 1
 
 
 def test_nothing_is_computed_for_those_who_are_gone(serve, worker, large, photo):

@@ -115,7 +115,7 @@ class Worker:
             made.cancel()
 
     def close(self) -> None:
-        """End the thread after the current pass."""
+        """End the thread after the current pass, of the network or of the face detector."""
         for stop in list(self._jobs.values()):
             stop.set()
         self._thread.shutdown(cancel_futures=True)
@@ -140,9 +140,9 @@ class Worker:
         notes = read_notes(content)
         pipeline = Pipeline(asked.settings, few=True)
         self._pipelines.setdefault(asked.settings.model_name, pipeline)
-        photo = pipeline.prepare(photo_of(image), _NAME)
+        photo = pipeline.prepare(photo_of(image), _NAME, before_look=check)
         check()
-        result = pipeline.make(photo, after_pass=check)
+        result = pipeline.make(photo, after_pass=check, before_look=check)
         made = Made(encode_picture(getattr(result, asked.write), ".png", notes=notes), [*warnings, *result.warnings])
         self._seconds = time.monotonic() - start
         return made

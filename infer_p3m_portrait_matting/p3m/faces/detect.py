@@ -7,7 +7,7 @@ once more, upright, for its exact place.
 
 import math
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -70,13 +70,14 @@ class Face(NamedTuple):
         return (self.right - self.left) * (self.bottom - self.top)
 
 
-def find_faces(image: np.ndarray, every_turn: bool = True) -> list[Face]:
+def find_faces(image: np.ndarray, every_turn: bool = True, before_look: Callable[[], None] | None = None) -> list[Face]:
     """Find the faces in an image, most confident first. The first call loads the detector.
 
     Args:
         image: an array that :func:`~..arrays.check_image` accepts.
         every_turn: whether small faces are looked for in all quarter turns. If not, faces below about a twelfth of the
             long side are found only upright, and a large photo takes a third of the time.
+        before_look: called before each look of the detector; an exception that it raises ends the search.
 
     Raises:
         MissingPackageError: the package with the detector is not installed; the message has the command to install it.
@@ -84,11 +85,13 @@ def find_faces(image: np.ndarray, every_turn: bool = True) -> list[Face]:
     """
     check_image(image)
     rgb = to_uint8(on_white(image))
-    found = [face for window in _windows(rgb.shape[0], rgb.shape[1], every_turn) for face in _find_in(rgb, window)]
+    look = before_look or (lambda: None)
+    windows = _windows(rgb.shape[0], rgb.shape[1], every_turn)
+    found = [face for window in windows for face in _find_in(rgb, window, look)]
     # When a face is seen in several turns, the most upright view has the best landmarks.
     found.sort(key=lambda sight: sight[0].score * math.cos(math.radians(sight[1])), reverse=True)
     kept = _without_repeats(found)
-    faces = [_second_look(rgb, face) if lean > LEAN else face for face, lean in kept]
+    faces = [_second_look(rgb, face, look) if lean > LEAN else face for face, lean in kept]
     return sorted(faces, key=lambda face: face.score, reverse=True)
 
 
@@ -128,8 +131,9 @@ def _starts(length: int, tile: int, overlap: int) -> list[int]:
     return [round(i * (length - tile) / (count - 1)) for i in range(count)]
 
 
-def _second_look(rgb: np.ndarray, face: Face) -> Face:
+def _second_look(rgb: np.ndarray, face: Face, before: Callable[[], None]) -> Face:
     """Look at a face again, turned upright; return it unchanged when no face is found at its place."""
+    before()
     side = CLOSE_SIDES[-1]
     length = max(face.right - face.left, face.bottom - face.top)
     # The face then fills a third of what the detector sees.
@@ -161,13 +165,14 @@ def _second_look(rgb: np.ndarray, face: Face) -> Face:
     return best._replace(score=face.score)
 
 
-def _find_in(rgb: np.ndarray, window: _Window) -> Iterator[tuple[Face, float]]:
+def _find_in(rgb: np.ndarray, window: _Window, before: Callable[[], None]) -> Iterator[tuple[Face, float]]:
     """Yield faces, each with its turn as the detector saw it, in degrees, 0 to 180."""
     part = rgb[window.top : window.top + window.height, window.left : window.left + window.width]
     width, height = (max(round(n * window.scale), 1) for n in (window.width, window.height))
     part = cv2.resize(part, (width, height), interpolation=cv2.INTER_AREA)
     scale = np.array([window.width / width, window.height / height])
     for turn in window.turns:
+        before()
         turned = np.rot90(part, turn)
         # Use few sizes, as each has its own detector in memory.
         canvas = np.zeros((*(-(-n // _STEP) * _STEP for n in turned.shape[:2]), 3), np.uint8)
