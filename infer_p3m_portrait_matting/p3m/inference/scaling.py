@@ -13,7 +13,7 @@ _PRODUCT = 2**18
 #: Source pixels that a block of target pixels spans, about.
 _SPAN = 32
 #: Most target pixels of a block.
-_BLOCK = 16
+_BLOCK = 32
 
 
 def resize(x: np.ndarray, height: int, width: int) -> np.ndarray:
@@ -67,21 +67,21 @@ def resized_columns(x: np.ndarray, width: int) -> np.ndarray:
     Returns:
         float32 [H, width] or [H, width, channels]; ``x`` itself when it has that width.
     """
-    height, length = x.shape[:2]
-    if length == width:
+    if x.shape[1] == width:
         return x
-    channels = x[0, :1].size
-    rows, out = x.reshape(height, -1), np.empty((height, width * channels), np.float32)
+    if x.ndim == 3:
+        # Each channel on its own: channels that are neighbours would need a matrix of mostly zeros.
+        planes = np.ascontiguousarray(x.transpose(2, 0, 1)).reshape(-1, x.shape[1])
+        return resized_columns(planes, width).reshape(-1, len(x), width).transpose(1, 2, 0)
+    height, length = x.shape
+    out = np.empty((height, width), np.float32)
     for block in _blocks(slice(0, width), length, width):
         source, weights = _triangles(block, length, width)
-        # Each channel on its own.
-        mix = np.kron(weights.T, np.eye(channels, dtype=np.float32))
-        values = rows[:, source.start * channels : source.stop * channels]
-        target = out[:, block.start * channels : block.stop * channels]
-        step = max(_PRODUCT // mix.size, 1)
+        step = max(_PRODUCT // weights.size, 1)
         for top in range(0, height, step):
-            np.matmul(values[top : top + step], mix, out=target[top : top + step])
-    return out.reshape(height, width, *x.shape[2:])
+            rows = slice(top, top + step)
+            np.matmul(x[rows, source], weights.T, out=out[rows, block])
+    return out
 
 
 def _blocks(part: slice, length: int, wanted: int) -> list[slice]:
