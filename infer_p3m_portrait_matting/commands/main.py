@@ -143,6 +143,8 @@ def _many(request: Request, console: Console) -> int:
             raise UsageError(f"{results} is named like a file: several results need a folder, such as results/")
     with nullcontext() if results is None else only_one_run(results):
         found, sources = _found(request, results)
+        for idle in _idle(request, [is_video for _, is_video, _ in sources]):
+            say(f"warning: {idle}")
         items, failures = _guided(request, many(sources, request.wanted), sources, results)
         items = _checked(request, items)
         planned = plan(items, request.settings, request.force)
@@ -161,6 +163,20 @@ def _many(request: Request, console: Console) -> int:
         say(f"p3m: there is no photo and no video in {', '.join(request.inputs)}")
         return 1
     return status
+
+
+def _idle(request: Request, are_videos: list[bool]) -> list[str]:
+    """Say which options of folders have no effect on what lies in them; a user may not know what does.
+
+    Args:
+        are_videos: for each file found, whether it is a video.
+    """
+    if not are_videos or not any(Path(name).is_dir() for name in request.inputs):
+        return []
+    idle = ["--temporal has no effect without a video"] if request.temporal and not any(are_videos) else []
+    if request.jobs is not None and len(are_videos) == 1:
+        idle.append(f"--jobs has no effect on one {'video' if are_videos[0] else 'photo'}")
+    return idle
 
 
 def _found(request: Request, results: Path | None) -> tuple[Found, list[tuple[Path, bool, Path]]]:

@@ -45,6 +45,9 @@ _HERE = {
     "box": "it implies --subject box",
 }
 
+#: Parameters that the short help leaves to ``--help-all``, so that it fits on one screen.
+_IN_FULL_HELP = ("precision", "model_weight_file", "foreground", "allow_fallback")
+
 _METAVARS = {int: "N", float: "X"}
 
 #: An address such as https://..., but not a drive of Windows.
@@ -301,7 +304,7 @@ def _parser(is_full: bool) -> _Parser:
         files.add_argument(*flags, help=text + (f"; {more}" if is_full and more else ""), **kind)
 
     add("-h", "--help", action="help", text="this screen")
-    add("--help-all", action=_FullHelp, nargs=0, text="all about each option")
+    add("--help-all", action=_FullHelp, nargs=0, text="more options, and all about each of them")
     add("--version", action="version", version=f"%(prog)s {__version__}", text="the version")
     add(
         *("-o", "--out"),
@@ -332,11 +335,12 @@ def _parser(is_full: bool) -> _Parser:
         text="keep the photo's metadata (EXIF, XMP)",
         more="without orientation, thumbnail, maker notes and place",
     )
-    add("--keep-place", action="store_true", text="... and where it was taken")
+    place = "... and where it was taken" if is_full else argparse.SUPPRESS
+    files.add_argument("--keep-place", action="store_true", help=place)
     for name, text, more in (
         ("mask", "a mask from elsewhere, whose edge to refine", "binary or soft"),
         ("trimap", "black: background, white: person, grey: unknown", ""),
-        ("corrections", "strokes: green keeps, red removes, blue lets the network decide", "PNG, the rest transparent"),
+        ("corrections", "strokes: green keeps, red removes", "PNG, the rest transparent; blue: the network decides"),
     ):
         places = "for several photos or a video: a folder with a picture of each photo's name, or for each frame"
         add(f"--{name}", metavar="FILE", text=text, more=f"{more}; {places}" if more else places)
@@ -373,7 +377,8 @@ def _add_parameter(group: argparse._ArgumentGroup, name: str, parameter: Paramet
             about = f"do not {about.split(' if ')[0]}"
         text = ", ".join(values) if values else about
     # argparse expands % in help texts.
-    group.add_argument(*flags, dest=name, default=None, help=text.replace("%", "%%"), **kind)
+    text = text.replace("%", "%%") if is_full or name not in _IN_FULL_HELP else argparse.SUPPRESS
+    group.add_argument(*flags, dest=name, default=None, help=text, **kind)
     if name == "cuda":
         group.add_argument(
             "--no-cuda",

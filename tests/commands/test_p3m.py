@@ -261,6 +261,15 @@ def test_every_parameter_of_the_task_is_an_option_under_its_name(capsys):
     assert "vitae-s is the published ViTAE-S" in text
 
 
+def test_the_short_help_fits_on_one_screen(capsys):
+    with pytest.raises(SystemExit) as end:
+        parse(["--help"])
+    assert end.value.code == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) <= 50
+    assert max(map(len, lines)) <= 80
+
+
 def test_options_become_the_parameters(samples):
     for sample in samples:
         options = [f"--{name.replace('_', '-')}={text}" for name, text in sample.to_strings().items() if text]

@@ -480,3 +480,22 @@ def test_photos_where_nobody_was_found_are_listed_at_the_end(photo, tmp_path, ca
     assert title == "nobody was found in:"
     assert [sky.strip(), wall.strip()] == [str(folder / "sky.png"), str(folder / "wall.png")]
     assert f"warning: nobody was found in {folder / 'sky.png'}" in said
+
+
+@pytest.mark.parametrize(
+    ("count", "options", "idle"),
+    [
+        (1, ["--temporal"], ["--temporal has no effect without a video"]),
+        (1, ["--jobs", "2"], ["--jobs has no effect on one photo"]),
+        (2, ["--temporal", "--jobs", "1"], ["--temporal has no effect without a video"]),
+        (2, ["--jobs", "1", "--no-temporal"], []),
+        (0, ["--temporal"], []),
+    ],
+)
+def test_options_that_have_no_effect_on_what_a_folder_holds_are_named(tmp_path, capsys, count, options, idle):
+    (tmp_path / "photos").mkdir()
+    for index in range(count):
+        (tmp_path / "photos" / f"{index}.jpg").write_bytes(b"no picture")
+    assert run(tmp_path / "photos", tmp_path / "results", *options) == 1
+    lines = capsys.readouterr().err.splitlines()
+    assert [line.removeprefix("warning: ") for line in lines if "no effect" in line] == idle
