@@ -11,7 +11,7 @@ import { fillTexts, TEXT } from "./text.js";
  * A photo of the strip.
  * @typedef {{key: string, name: string, file: File, megapixels: number | null, thumb: HTMLCanvasElement,
  *   strokes: import("./core/guide.js").Stroke[], undone: import("./core/guide.js").Stroke[],
- *   size: {width: number, height: number} | null}} Item
+ *   size: {width: number, height: number} | null, box: import("./core/types.js").Box | null}} Item  box is the free crop
  */
 
 /** iPhones and iPads have little memory for a page, and WebAssembly's threads are not reliable there. */
@@ -57,10 +57,11 @@ const engine = new Engine(
   loadFiles((share) => say(TEXT.loading(Math.round(100 * share)))),
   THREADS,
 );
-const stage = new Stage($("frame"), /** @type {HTMLCanvasElement} */ ($("stage")), $("divider"), {
+const stage = new Stage($("frame"), /** @type {HTMLCanvasElement} */ ($("stage")), $("divider"), $("crop-box"), {
   stroke: addStroke,
   zoom: (percent) => (button("zoom-actual").textContent = TEXT.percent(percent)),
   divider: showDivider,
+  crop: setBox,
 });
 
 /** @type {Item[]} */
@@ -97,7 +98,7 @@ async function addFiles(files) {
     const thumb = document.createElement("canvas");
     const name = file.name || TEXT.photos;
     /** @type {Item} */
-    const item = { key: crypto.randomUUID?.() ?? String(Math.random()), name, file, megapixels: null, thumb, strokes: [], undone: [], size: null };
+    const item = { key: crypto.randomUUID?.() ?? String(Math.random()), name, file, megapixels: null, thumb, strokes: [], undone: [], size: null, box: null };
     items.push(item);
     first ??= item;
   }
@@ -124,7 +125,7 @@ async function select(item) {
   item.size = null;
   clearComplaint();
   showResultReady(false);
-  part = null;
+  around = null;
   stage.setPhoto(null, 1, 1);
   $("editor").classList.remove("shows");
   showStrip();
@@ -250,9 +251,9 @@ async function compute(item) {
     stage.setDivider(1);
   }
   stage.setResult(bitmap);
-  part = window;
-  stage.setPart(stage.tool === "move" ? part : null);
+  around = window;
   showResultReady(true);
+  showCrop();
   if (backdropKind() === "blur" && !busy.again) await showBackdrop();
 }
 
@@ -276,8 +277,8 @@ async function open(item) {
   }
 }
 
-/** The part of the photo that a crop leaves. @type {import("./core/types.js").Box | null} */
-let part = null;
+/** The part of the photo around the person, where the crop is to be that. @type {import("./core/types.js").Box | null} */
+let around = null;
 
 /**
  * @param {Item} item
@@ -288,7 +289,7 @@ function settingsOf(item) {
     strokes: item.strokes,
     feather: input("feather").valueAsNumber,
     shift: input("shift").valueAsNumber,
-    crop: input("crop").checked ? input("margin").valueAsNumber : null,
+    crop: cropKind() === "person" ? input("margin").valueAsNumber : null,
     server,
   };
 }
@@ -322,8 +323,8 @@ function showResultReady(ready) {
   done = ready;
   for (const id of ["save-cutout", "save-matte", "compare"]) button(id).disabled = !ready;
   button("save-composite").disabled = !ready || backdropKind() === "none";
-  const shown = part && input("crop").checked ? part : null;
-  const size = shown ? { width: shown.right - shown.left, height: shown.bottom - shown.top } : current?.size;
+  const part = partToSave();
+  const size = part ? { width: part.right - part.left, height: part.bottom - part.top } : current?.size;
   $("save-size").textContent = ready && size ? TEXT.saveSize(size.width, size.height) : "";
 }
 
@@ -513,10 +514,68 @@ function chooseTool(tool) {
   }
   $("brush-help").textContent = TEXT.brushHelp[tool];
   $("brush-size").hidden = tool === "move";
-  // Someone who paints wants to see what the crop leaves out.
-  stage.setPart(tool === "move" ? part : null);
+  showCrop();
   showHistory();
   stage.redraw();
+}
+
+// ---------------------------------------------------------------- crop
+
+function cropKind() {
+  const chosen = /** @type {HTMLInputElement | null} */ (document.querySelector("[name=crop]:checked"));
+  return /** @type {"none" | "person" | "box"} */ (chosen?.value ?? "none");
+}
+
+/** @returns {import("./core/types.js").Box | null}  null for the whole photo */
+function partToSave() {
+  const kind = cropKind();
+  return kind === "person" ? around : kind === "box" ? (current?.box ?? null) : null;
+}
+
+/** Show what the crop leaves, or the box that is to be drawn. */
+function showCrop() {
+  const kind = cropKind();
+  $("crop-margin").hidden = kind !== "person";
+  $("crop-free").hidden = kind !== "box";
+  // Someone who paints wants to see what the crop leaves out.
+  stage.setPart(kind === "person" && stage.tool === "move" ? around : null);
+  const size = current?.size;
+  const box = done && size && kind === "box" ? (current?.box ?? whole(size)) : null;
+  stage.setCropBox(box);
+  showCropSize(box);
+}
+
+/** @param {import("./core/types.js").Box | null} box */
+function showCropSize(box) {
+  $("crop-size").textContent = box && TEXT.cropSize(box.right - box.left, box.bottom - box.top);
+}
+
+/** @param {import("./core/types.js").Box} box */
+function setBox(box) {
+  if (!current) return;
+  current.box = box;
+  showCropSize(box);
+  showResultReady(done);
+}
+
+/**
+ * @param {{width: number, height: number}} size
+ * @returns {import("./core/types.js").Box}
+ */
+const whole = ({ width, height }) => ({ left: 0, top: 0, right: width, bottom: height });
+
+function resetBox() {
+  if (current) current.box = null;
+  showCrop();
+  showResultReady(done);
+}
+
+function changeCrop() {
+  // The crop around the person is where a free one begins.
+  if (cropKind() === "box" && current && !current.box) current.box = around;
+  showCrop();
+  if (cropKind() === "person") update();
+  else showResultReady(done);
 }
 
 // ---------------------------------------------------------------- files
@@ -530,7 +589,7 @@ async function save(kind) {
   if (item !== current || !done) return;
   showBusy(TEXT.saving);
   try {
-    const { blob } = await engine.call("encode", { key: item.key, kind, background: backgroundToWrite() });
+    const { blob } = await engine.call("encode", { key: item.key, kind, background: backgroundToWrite(), part: partToSave() });
     download(blob, item, kind);
   } catch (error) {
     explain(item, error);
@@ -604,6 +663,7 @@ for (const [id, act] of /** @type {[string, () => void][]} */ ([
   ["undo", undo],
   ["redo", redo],
   ["clear", clear],
+  ["crop-reset", resetBox],
   ["choose-picture", () => input("picture-input").click()],
   ["save-cutout", () => save("cutout")],
   ["save-composite", () => save("composite")],
@@ -625,9 +685,8 @@ for (const slider of /** @type {NodeListOf<HTMLInputElement>} */ (document.query
   show();
 }
 for (const id of ["feather", "shift", "margin"]) input(id).addEventListener("input", updateSoon);
-input("crop").addEventListener("change", () => {
-  $("crop-margin").hidden = !input("crop").checked;
-  update();
+$("crops").addEventListener("change", (event) => {
+  if (/** @type {HTMLInputElement} */ (event.target).name === "crop") changeCrop();
 });
 input("blur").addEventListener("change", showBackdrop);
 input("brush").addEventListener("input", () => {

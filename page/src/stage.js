@@ -1,5 +1,7 @@
 // The stage: shows the photo and its result, with a divider, zoom, and the brushes.
 
+import { CropBox } from "./crop_box.js";
+
 /** @typedef {{kind: "none"} | {kind: "color", color: string} | {kind: "bitmap", bitmap: ImageBitmap | null, cover: boolean}} Backdrop */
 /** @typedef {"move" | "keep" | "remove" | "decide"} Tool */
 /** @typedef {import("./core/types.js").Box} Box */
@@ -11,6 +13,8 @@ const LARGE = 3e6;
 /** Space around the photo when it fits, in CSS pixels, and below it, where the tools are. */
 const MARGIN = 24;
 const BELOW = 72;
+/** How near to an edge of the crop box a mouse and a finger take hold of it, in CSS pixels. */
+const REACH = { mouse: 10, touch: 22 };
 const TINTS = { keep: "rgb(38 166 91 / 55%)", remove: "rgb(224 62 62 / 55%)", decide: "rgb(52 120 246 / 55%)" };
 
 /** A bitmap with a small copy of itself. */
@@ -72,7 +76,7 @@ export class Stage {
   #cursor = null;
   /** @type {Map<number, {x: number, y: number}>} */
   #pointers = new Map();
-  /** @type {"pan" | "draw" | "divide" | null} */
+  /** @type {"pan" | "draw" | "divide" | "crop" | null} */
   #gesture = null;
   #asked = false;
   #spaceHeld = false;
@@ -86,14 +90,19 @@ export class Stage {
    * @param {HTMLElement} frame  holds the canvas and the divider's handle
    * @param {HTMLCanvasElement} canvas
    * @param {HTMLElement} handle
+   * @param {HTMLElement} cropBox
    * @param {{stroke: (stroke: import("./core/guide.js").Stroke) => void, zoom: (percent: number) => void,
-   *   divider: (share: number) => void}} told
+   *   divider: (share: number) => void, crop: (box: Box) => void}} told
    */
-  constructor(frame, canvas, handle, told) {
+  constructor(frame, canvas, handle, cropBox, told) {
     this.frame = frame;
     this.canvas = canvas;
     this.handle = handle;
     this.told = told;
+    this.crop = new CropBox(cropBox, (box) => {
+      told.crop(box);
+      this.redraw();
+    });
     const context = canvas.getContext("2d");
     if (!context) throw new Error("no canvas");
     this.context = context;
@@ -117,6 +126,7 @@ export class Stage {
     if (this.#divider === 1) this.setDivider(0);
     this.#size = { width, height };
     this.#part = { left: 0, top: 0, right: width, bottom: height };
+    this.crop.show(null, this.#size);
     this.fit();
   }
 
@@ -143,6 +153,15 @@ export class Stage {
     if (JSON.stringify(next) === JSON.stringify(this.#part)) return;
     this.#part = next;
     this.fit();
+  }
+
+  /**
+   * Show the box of a free crop.
+   * @param {Box | null} box
+   */
+  setCropBox(box) {
+    this.crop.show(box, this.#size);
+    this.redraw();
   }
 
   /** @param {Backdrop} backdrop */
@@ -273,7 +292,8 @@ export class Stage {
     }
     context.setTransform(ratio, 0, 0, ratio, 0, 0);
     context.clearRect(0, 0, width, height);
-    this.handle.hidden = !this.#photo || !this.#person;
+    // Where the divider rests, an edge of the crop box may lie.
+    this.handle.hidden = !this.#photo || !this.#person || Boolean(this.crop.box && !this.#divider);
     if (!this.#photo) return;
     const { scale, x, y } = this.#view;
     const { left, top, right, bottom } = this.#part;
@@ -298,7 +318,8 @@ export class Stage {
       }
     } else paint(this.#photo);
     context.restore();
-    if (this.#person) this.#drawDivider(place);
+    if (this.crop.box) this.#drawCropBox(place, this.crop.box);
+    if (this.#person && !this.handle.hidden) this.#drawDivider(place);
     for (const stroke of this.#pending) this.#drawStroke(stroke);
     this.#drawCursor();
   }
@@ -334,6 +355,22 @@ export class Stage {
     context.fillRect(0, 0, 10, 10);
     context.fillRect(10, 10, 10, 10);
     return /** @type {CanvasPattern} */ (this.context.createPattern(tile, "repeat"));
+  }
+
+  /**
+   * Darken what a free crop leaves out.
+   * @param {{x: number, y: number, width: number, height: number}} place  of the photo
+   * @param {Box} box
+   */
+  #drawCropBox(place, box) {
+    const { context } = this;
+    const { scale, x, y } = this.#view;
+    context.fillStyle = "rgb(12 15 20 / 62%)";
+    context.beginPath();
+    context.rect(place.x, place.y, place.width, place.height);
+    context.rect(x + box.left * scale, y + box.top * scale, (box.right - box.left) * scale, (box.bottom - box.top) * scale);
+    context.fill("evenodd");
+    this.crop.place(this.#view);
   }
 
   /** @param {{x: number, y: number, width: number, height: number}} place */
@@ -391,8 +428,11 @@ export class Stage {
       canvas.setPointerCapture(event.pointerId);
       this.#pointers.set(event.pointerId, place(event));
       const draws = this.tool !== "move" && this.#person && !this.#spaceHeld && event.button === 0;
+      const crops = this.tool === "move" && !this.#spaceHeld && event.button === 0;
       if (this.#pointers.size === 1 && draws) this.#begin(place(event));
-      else {
+      else if (this.#pointers.size === 1 && crops && this.crop.begin(this.#inPhoto(place(event)), this.#reach(event))) {
+        this.#gesture = "crop";
+      } else {
         // A second finger turns a stroke that has just begun into zooming.
         if (this.#gesture === "draw") this.#pending.pop();
         this.#gesture = "pan";
@@ -403,13 +443,16 @@ export class Stage {
     canvas.addEventListener("pointermove", (event) => {
       this.#cursor = event.pointerType === "touch" ? null : place(event);
       const before = this.#pointers.get(event.pointerId);
-      if (!before) return this.redraw();
+      if (!before) {
+        const hovers = this.tool === "move" && !this.#spaceHeld;
+        canvas.style.cursor = hovers ? this.crop.cursorAt(this.#inPhoto(place(event)), this.#reach(event)) : "";
+        return this.redraw();
+      }
       if (this.#gesture === "draw") {
         for (const part of event.getCoalescedEvents?.() ?? [event]) this.#extend(place(part));
         this.redraw();
-      } else {
-        this.#move(event.pointerId, place(event));
-      }
+      } else if (this.#gesture === "crop") this.crop.drag(this.#inPhoto(place(event)));
+      else this.#move(event.pointerId, place(event));
     });
     const end = (/** @type {PointerEvent} */ event) => {
       if (!this.#pointers.delete(event.pointerId)) return;
@@ -484,8 +527,25 @@ export class Stage {
 
   /** @param {{x: number, y: number}} at */
   #extend(at) {
+    const { x, y } = this.#inPhoto(at);
+    this.#pending[this.#pending.length - 1]?.points.push([x, y]);
+  }
+
+  /**
+   * A place of the frame, in pixels of the photo.
+   * @param {{x: number, y: number}} at  in CSS pixels
+   */
+  #inPhoto(at) {
     const { scale, x, y } = this.#view;
-    this.#pending[this.#pending.length - 1]?.points.push([(at.x - x) / scale, (at.y - y) / scale]);
+    return { x: (at.x - x) / scale, y: (at.y - y) / scale };
+  }
+
+  /**
+   * How near to an edge a pointer takes hold of it, in pixels of the photo.
+   * @param {PointerEvent} event
+   */
+  #reach({ pointerType }) {
+    return (pointerType === "touch" ? REACH.touch : REACH.mouse) / this.#view.scale;
   }
 
   /**

@@ -19,14 +19,14 @@ import { encodePng } from "./png.js";
  *
  * What a matte is made with.
  * @typedef {{strokes: import("./core/guide.js").Stroke[], feather: number, shift: number, crop: number | null,
- *   server: string | null}} Settings  crop is the margin in percent; server is the address of an API, or null
+ *   server: string | null}} Settings  crop is the margin around the person in percent; server is the address of an API, or null
  *
  * @typedef {{kind: "color", color: number[]} | {kind: "picture", file: Blob} | {kind: "blur", blur: number}} Background
  *
  * A photo that is open.
  * @typedef {{file: Blob, photo: Photo, seen: Photo, own: Float32Array | null, matte: Matte,
  *   fromServer: Plane | null, estimated: {made: string, alpha: Plane} | null,
- *   person: Photo | null, alpha: Plane | null, window: import("./core/types.js").Box | null}} Open
+ *   person: Photo | null, alpha: Plane | null}} Open
  */
 
 /** Pixels of the photos that stay open, so that switching back to one is quick. */
@@ -124,7 +124,7 @@ async function read(file, megapixels) {
   const own = seen === photo ? null : opacity(photo);
   const passes = await loaded();
   const matte = new Matte(seen, passes, ABOUT);
-  return { file, photo, seen, own, matte, fromServer: null, estimated: null, person: null, alpha: null, window: null };
+  return { file, photo, seen, own, matte, fromServer: null, estimated: null, person: null, alpha: null };
 }
 
 /** @param {{key: string}} argument */
@@ -159,10 +159,10 @@ async function render({ key, settings, shown }, progress) {
   if (own) alpha = { ...alpha, data: alpha.data.map((x, i) => x * own[i]) };
   open.alpha = alpha;
   open.person = estimateForeground(seen, alpha);
-  open.window = settings.crop === null ? null : personWindow(alpha, settings.crop);
+  const window = settings.crop === null ? null : personWindow(alpha, settings.crop);
   const { data, width, height } = open.person;
   const picture = new ImageData(/** @type {Uint8ClampedArray<ArrayBuffer>} */ (data), width, height);
-  return { bitmap: await toShow(picture, shown), found, window: open.window };
+  return { bitmap: await toShow(picture, shown), found, window };
 }
 
 /**
@@ -232,14 +232,15 @@ async function blurred({ key, blur }) {
 
 /**
  * Write a file of the photo's full size, or cropped.
- * @param {{key: string, kind: "cutout" | "matte" | "composite", background: Background | null}} argument
+ * @param {{key: string, kind: "cutout" | "matte" | "composite", background: Background | null,
+ *   part: import("./core/types.js").Box | null}} argument  part is what a crop leaves, or null for all
  * @returns {Promise<{blob: Blob, width: number, height: number}>}
  */
-async function encode({ key, kind, background }) {
+async function encode({ key, kind, background, part }) {
   const open = find(key);
   const { person, alpha } = made(open);
   const { width, height } = person;
-  const window = open.window ?? { left: 0, top: 0, right: width, bottom: height };
+  const window = part ?? { left: 0, top: 0, right: width, bottom: height };
   const size = { width: window.right - window.left, height: window.bottom - window.top };
   /** @type {(data: Uint8ClampedArray, channels: 1 | 3 | 4) => Promise<{blob: Blob, width: number, height: number}>} */
   const write = async (data, channels) => {

@@ -167,7 +167,7 @@ def test_a_face_that_is_missed_in_a_frame_stays_hidden(clip, tmp_path, monkeypat
     found, looked = find_faces(frames_of(clip)[0].image), []
     monkeypatch.setattr(
         "infer_p3m_portrait_matting.pipeline.pictures.find_faces",
-        lambda image: looked.append(1) or (found if len(looked) == 1 else []),
+        lambda image, **_: looked.append(1) or (found if len(looked) == 1 else []),
     )
     # Strictly: a frame without a face would be an error.
     assert run(clip, tmp_path / "hidden", "--anonymize", "blur", "--anonymize-strict") == 0

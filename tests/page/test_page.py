@@ -129,13 +129,13 @@ def test_each_control_does_what_python_does(page: Page, server: Server, tmp_path
     page.choose("background", "none")
     assert page.run("return document.getElementById('save-composite').disabled")
 
-    page.click("crop")
+    page.choose("crop", "person")
     page.set("margin", 10)
     window = person_window(raw, 10)
     assert window is not None
     assert share_beyond(page.save("matte"), to_uint8(raw)[window], 2) <= 1e-3
-    page.click("crop")
-    page.wait_done()
+    page.choose("crop", "none")
+    expect(raw)
 
     height, width = raw.shape
     middle = height // 2, width // 2
@@ -178,6 +178,75 @@ def test_each_control_does_what_python_does(page: Page, server: Server, tmp_path
     assert page.run("return document.getElementById('about-dialog').open")
     # Nothing of all this has asked anything of the network. The browser itself may look for a newer service worker.
     assert set(server.requests[before:]) <= {f"{server.address}service-worker.js"}
+    assert page.troubles() == []
+
+
+def test_a_free_crop_is_drawn_by_mouse_and_keyboard(page: Page):
+    page.open()
+    page.click("sample")
+    page.wait_done()
+    whole = page.save("matte")
+    height, width = whole.shape
+
+    def box() -> dict[str, int]:
+        sides = "[...document.querySelectorAll('#crop-box [data-side]')]"
+        found = page.run(f"return Object.fromEntries({sides}.map((x) => [x.dataset.side, Number(x.ariaValueNow)]))")
+        assert isinstance(found, dict)
+        return found
+
+    def expect_saved() -> None:
+        left, top, right, bottom = (box()[side] for side in ("left", "top", "right", "bottom"))
+        size = f"{right - left} \u00d7 {bottom - top} px"
+        assert page.run("return document.getElementById('crop-size').textContent") == size
+        assert page.run("return document.getElementById('save-size').textContent") == f"PNG, {size}"
+        np.testing.assert_array_equal(page.save("matte"), whole[top:bottom, left:right])
+
+    page.choose("crop", "box")
+    assert box() == {"left": 0, "top": 0, "right": width, "bottom": height}
+    scale = page.run("return document.getElementById('crop-box').clientWidth") / width
+    by = round(50 * scale)
+    page.drag("#crop-box [data-side=right]", -by, 30)
+    assert box() == {"left": 0, "top": 0, "right": pytest.approx(width - 50, abs=1), "bottom": height}
+    page.drag("#crop-box .corner", by, 2 * by)
+    assert box()["left"] == pytest.approx(50, abs=1)
+    assert box()["top"] == pytest.approx(100, abs=1)
+    expect_saved()
+    # The box itself, as far as the photo goes.
+    before = box()
+    page.drag("#crop-box", by, -3 * by)
+    after = box()
+    assert after["top"] == 0
+    assert after["right"] == width
+    assert after["bottom"] == before["bottom"] - before["top"]
+    assert after["right"] - after["left"] == before["right"] - before["left"]
+
+    step = round(0.01 * height)
+    page.press_at("#crop-box [data-side=left]", "ArrowRight", "ArrowRight", "Shift+ArrowRight")
+    assert box() == {**after, "left": after["left"] + 2 * step + 1}
+    page.press_at("#crop-box [data-side=bottom]", "End")
+    assert box()["bottom"] == height
+    page.press_at("#crop-box [data-side=top]", "Shift+ArrowDown", "End")
+    assert box()["bottom"] - box()["top"] == 16
+    page.press_at("#crop-box", "Home")
+    assert (box()["left"], box()["top"]) == (0, 0)
+    expect_saved()
+    unnamed = "[...document.querySelectorAll('#crop-box, #crop-box [role]')].filter((x) => !x.ariaLabel).length"
+    assert page.run(f"return {unnamed}") == 0
+
+    page.choose("crop", "none")
+    np.testing.assert_array_equal(page.save("matte"), whole)
+    page.choose("crop", "box")
+    expect_saved()
+    page.click("crop-reset")
+    np.testing.assert_array_equal(page.save("matte"), whole)
+    # The crop around the person is where a free one begins.
+    page.choose("crop", "person")
+    page.set("margin", 0)
+    person = page.save("matte")
+    assert person.size < whole.size
+    page.choose("crop", "box")
+    assert (box()["bottom"] - box()["top"], box()["right"] - box()["left"]) == person.shape
+    np.testing.assert_array_equal(page.save("matte"), person)
     assert page.troubles() == []
 
 

@@ -170,6 +170,29 @@ class Page:
 
         self.driver.find_element(By.ID, "stage").send_keys(keys)
 
+    def press_at(self, element: str, *keys: str) -> None:
+        """Press keys where an element has the focus, perhaps with Shift ("Shift+End")."""
+        script = (
+            "const [shift, key] = [arguments[1].startsWith('Shift+'), arguments[1].split('+').at(-1)];"
+            "const place = document.querySelector(arguments[0]); place.focus();"
+            "if (document.activeElement !== place) throw new Error('no focus');"
+            "const options = { key, shiftKey: shift, bubbles: true, cancelable: true };"
+            "place.dispatchEvent(new KeyboardEvent('keydown', options))"
+        )
+        for key in keys:
+            self.run(script, element, key)
+
+    def drag(self, element: str, x: int, y: int) -> None:
+        """Drag an element from its middle by CSS pixels."""
+        from selenium.webdriver.common.action_chains import ActionChains
+        from selenium.webdriver.common.by import By
+
+        actions = ActionChains(self.driver, duration=50)
+        actions.move_to_element(self.driver.find_element(By.CSS_SELECTOR, element)).click_and_hold()
+        actions.move_by_offset(x // 2, y // 2).move_by_offset(x - x // 2, y - y // 2).release().perform()
+        # The box follows with the next frame.
+        time.sleep(0.3)
+
     def stroke(self, *places: tuple[float, float]) -> None:
         """Draw a stroke with the mouse on a photo that fits; places are shares of its width, from its middle."""
         from selenium.webdriver.common.action_chains import ActionChains
