@@ -18,7 +18,7 @@ help:
 	@echo "make lint                               check style and types"
 	@echo "make bench                              compare speed with the published procedure"
 	@echo "make page                               build the page that mattes in a browser into page/dist; needs node 18"
-	@echo "make package                            build dist/infer_p3m_portrait_matting.zip for the Ikomia HUB"
+	@echo "make package                            build dist/infer_p3m_portrait_matting.zip for the Ikomia HUB; p3m_page.zip if the page is built"
 	@echo "make install [PYTHON=python3]           put the plugin into your own Ikomia (~/Ikomia)"
 	@echo "make clean                              remove .venv, .home and caches"
 

@@ -83,7 +83,7 @@ export const TEXT = {
   cropPerson: "Person",
   cropFree: "Free",
   cropHelp: "Drag the edges, the corners or the box. With the keyboard: Tab, then arrows; Shift for single pixels.",
-  cropReset: "Whole photo",
+  cropReset: "Reset the box",
   cropSize: (/** @type {number} */ w, /** @type {number} */ h) => `${w} × ${h} px`,
   cropBox: "Crop box; arrows move it",
   cropLeft: "Left edge of the crop box",

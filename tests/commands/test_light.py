@@ -1,11 +1,14 @@
 """The wheel in an empty environment, as ``pip install`` makes it: it mattes without PyTorch, and it is small."""
 
+import hashlib
+import json
 import os
 import re
 import shutil
 import subprocess
 import sys
 from pathlib import Path
+from urllib.request import Request, urlopen
 
 import numpy as np
 import pytest
@@ -16,6 +19,7 @@ from videos import make_video
 
 pytestmark = pytest.mark.slow
 
+PAGE = ROOT / "page" / "dist"
 #: Most megabytes of the environment, and of the wheel.
 _LARGEST, _WHEEL = 450, 15
 #: Notes whether a program has imported torch, on standard error.
@@ -37,8 +41,11 @@ def environment(tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("light")
     source = folder / "source"
     shutil.copytree(ROOT / NAME, source / NAME, ignore=shutil.ignore_patterns("__pycache__"))
-    for name in ("pyproject.toml", "LICENSE"):
+    for name in ("pyproject.toml", "setup.py", "LICENSE"):
         shutil.copy(ROOT / name, source)
+    # Where the page is not built, the wheel must do without.
+    if PAGE.is_dir():
+        shutil.copytree(PAGE, source / "page" / "dist")
     build = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--no-build-isolation", "-w", folder, source]
     assert (done := run(*build, folder=folder)).returncode == 0, done.stderr
     (wheel,) = folder.glob("*.whl")
@@ -102,6 +109,38 @@ def test_a_video_is_matted(environment, p3m):
     make_video(environment / "clip.mp4")
     p3m("clip.mp4", "clip.mov")
     assert (environment / "clip.mov").stat().st_size > 1000
+
+
+def test_p3m_serve_gives_the_page_and_a_cutout(environment, p3m, photo):
+    done = run(
+        environment / "venv/bin/pip", "install", "--quiet", "starlette>=1,<2", "uvicorn>=0.30,<1", folder=environment
+    )
+    if done.returncode:
+        pytest.skip(f"starlette and uvicorn cannot be installed here: {done.stderr.strip().splitlines()[-1]}")
+    home = environment / "home"
+    home.mkdir()
+    p3m(photo, "-o", "served", "--force")
+    serve = [environment / "venv/bin/p3m", "serve", "--port", "0"]
+    alone = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"} | {"HOME": str(home)}
+    with subprocess.Popen(serve, stderr=subprocess.PIPE, text=True, cwd=home, env=alone) as serving:
+        try:
+            address = next(found[0] for line in serving.stderr if (found := re.search(r"http://\S+/", line)))
+            with urlopen(Request(address + "api/matte", photo.read_bytes()), timeout=120) as answer:
+                assert answer.read() == (environment / "served" / "photo_cutout.png").read_bytes()
+            with urlopen(address, timeout=60) as answer:
+                assert ("src/main.js" in answer.read().decode()) == PAGE.is_dir()
+            if PAGE.is_dir():
+                with urlopen(address + "service-worker.js", timeout=60) as answer:
+                    (listed,) = re.findall(r"const FILES = (\{.*?\});", answer.read().decode(), re.S)
+                # The page and the package share the weights.
+                for name, (digest, _) in json.loads(listed).items():
+                    if name != "index.html":
+                        with urlopen(address + name, timeout=60) as answer:
+                            assert hashlib.sha256(answer.read()).hexdigest().startswith(digest), name
+        finally:
+            serving.terminate()
+    assert serving.returncode == 0
+    assert list(home.iterdir()) == []
 
 
 def test_what_needs_torch_says_so(environment, photo):

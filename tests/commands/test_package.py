@@ -1,7 +1,9 @@
 """The zip for the HUB: its contents, its bytes, and that Ikomia installs and runs it."""
 
+import hashlib
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -12,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from ikomia_plugin import NAME, ROOT
-from package_plugin import build
+from package_plugin import PAGE, build, build_page
 from packaging.requirements import Requirement
 
 from infer_p3m_portrait_matting.p3m import PortraitMatting, __version__, to_uint8
@@ -54,6 +56,23 @@ def test_the_zip_holds_the_plugin_and_nothing_else(archive):
     assert {"pipeline/settings.py", "evaluate/__main__.py", "p3m/model/encoders/mobile.py"} <= names
     # Ikomia installs every top-level file that looks like a requirements file.
     assert [n for n in names if "requirements" in n.lower()] == ["requirements.txt"]
+
+
+def test_the_zip_of_the_page_holds_each_file_of_it(tmp_path):
+    with pytest.raises(FileNotFoundError, match="make page"):
+        build_page(tmp_path / "page.zip", tmp_path)
+    if not (PAGE / "index.html").is_file():
+        pytest.skip("the page is not built: run `make page` once")
+    archive = build_page(tmp_path / "page.zip")
+    assert archive.read_bytes() == build_page(tmp_path / "again.zip").read_bytes()
+    with zipfile.ZipFile(archive) as file:
+        assert file.testzip() is None
+        listed = json.loads(re.search(r"const FILES = (\{.*?\});", file.read("service-worker.js").decode(), re.S)[1])
+        assert {*listed, "service-worker.js"} == set(file.namelist())
+        for name, (digest, size) in listed.items():
+            content = file.read(name)
+            assert hashlib.sha256(content).hexdigest().startswith(digest)
+            assert len(content) == size
 
 
 def test_the_same_contents_give_the_same_bytes(archive, tmp_path):
