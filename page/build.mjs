@@ -16,7 +16,7 @@ const SOURCES = {
   "index.html": join(here, "index.html"),
   "style.css": join(here, "style.css"),
   "icon.svg": join(here, "icon.svg"),
-  "sample.jpg": join(here, "..", "examples", "portrait.jpg"),
+  "sample.jpg": join(here, "sample.jpg"),
   "LICENSE": join(here, "..", "LICENSE"),
   "src": join(here, "src"),
   "vendor/ort.wasm.bundle.min.mjs": join(runtime, "dist", "ort.wasm.bundle.min.mjs"),

@@ -7,6 +7,7 @@ import argparse
 from collections.abc import Mapping
 from pathlib import Path
 
+import cv2
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
@@ -25,7 +26,9 @@ from infer_p3m_portrait_matting.p3m import (
 ROOT = Path(__file__).resolve().parent.parent
 PHOTO = ROOT / "examples" / "portrait.jpg"
 #: Where the photo's hair is: left, top, right, bottom in pixels.
-HAIR = (40, 6, 222, 122)
+HAIR = (528, 0, 912, 320)
+#: The width at which the adjustments are shown: at that of a panel, a shift of 3 px can be seen.
+SMALL = 400
 #: How many pixels of the picture a pixel of the mask covers that leads the matting.
 COARSE = 8
 MARGIN, GAP, TEXT = 32, 20, 22
@@ -69,12 +72,14 @@ def on_tiles(picture: np.ndarray) -> np.ndarray:
 
 
 def adjusted(photo: np.ndarray, alpha: np.ndarray) -> dict[str, np.ndarray]:
-    """Apply each adjustment to a matte; return caption -> picture."""
+    """Apply each adjustment to a small photo's matte; return caption -> picture."""
     # Islands, as a network leaves them now and then: drawn, since this matte has none.
     y, x = np.mgrid[: alpha.shape[0], : alpha.shape[1]]
     islands = alpha
-    for left, top, radius in ((33, 55, 7), (50, 30, 4), (240, 120, 6)):
-        islands = np.maximum(islands, np.clip(radius + 0.5 - np.hypot(x - left, y - top), 0, 1).astype(np.float32))
+    height, width = alpha.shape
+    for left, top, radius in ((0.8, 0.3, 10), (0.9, 0.15, 6), (0.75, 0.7, 8)):
+        distance = np.hypot(x - left * width, y - top * height)
+        islands = np.maximum(islands, np.clip(radius + 0.5 - distance, 0, 1).astype(np.float32))
     clean = adjust(islands, despeckle=0.01)
     return {
         "photo": photo,
@@ -90,11 +95,12 @@ def adjusted(photo: np.ndarray, alpha: np.ndarray) -> dict[str, np.ndarray]:
 
 def guided(colors: np.ndarray, alpha: np.ndarray, net: PortraitMatting) -> dict[str, np.ndarray]:
     """Put a person in front of their mirror image, and let a coarse mask ask for one of both: caption -> picture."""
-    height, width = alpha.shape
-    person = Image.fromarray(cutout(colors, alpha))
-    behind = person.transpose(Image.Transpose.FLIP_LEFT_RIGHT).resize((width * 9 // 10, height * 9 // 10))
-    picture = Image.new("RGBA", (width * 17 // 10, height), "#8a9a8e")
-    picture.alpha_composite(behind, (width * 8 // 10, height - behind.height))
+    window = person_window(alpha, 0)
+    person = Image.fromarray(cutout(colors, alpha)[window])
+    width, height = person.size
+    behind = person.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
+    picture = Image.new("RGBA", (width * 18 // 10, height), "#8a9a8e")
+    picture.alpha_composite(behind, (width * 8 // 10, 0))
     front = Image.new("RGBA", picture.size)
     front.paste(person)
     picture.alpha_composite(front)
@@ -131,13 +137,16 @@ def main() -> None:
         "cut-out": cutout(colors, alpha),
         "on a colour": on_color,
         "its own background, blurred": composite(colors, alpha, blurred_background(photo, alpha)),
+        "on white": composite(colors, alpha, "white"),
     }
     closer = {"photo": photo[hair], "alpha matte": to_uint8(alpha)[hair], "on a colour": on_color[hair]}
     args.output.mkdir(parents=True, exist_ok=True)
-    sheet(results, 5, 1600).save(args.output / "results.jpg", quality=85, optimize=True)
+    sheet(results, 3, 1600).save(args.output / "results.jpg", quality=85, optimize=True)
     sheet(closer, 3, 1600).save(args.output / "hair.jpg", quality=88, optimize=True)
     sheet(guided(colors, alpha, net), 4, 1280).save(args.output / "guided.jpg", quality=85, optimize=True)
-    sheet(adjusted(photo, alpha), 4, 1280).save(args.output / "adjusted.jpg", quality=82, optimize=True)
+    size = SMALL, round(SMALL * photo.shape[0] / photo.shape[1])
+    small = (cv2.resize(array, size, interpolation=cv2.INTER_AREA) for array in (photo, alpha))
+    sheet(adjusted(*small), 4, 1280).save(args.output / "adjusted.jpg", quality=82, optimize=True)
 
 
 if __name__ == "__main__":

@@ -100,7 +100,7 @@ def test_demo_mattes_a_photo_through_ik(installed_home, tmp_path, astronaut):
 def test_demo_runs_without_a_photo(installed_home, tmp_path):
     done = run("tools/demo.py", "--output", tmp_path, "--method", "RESIZE", home=installed_home, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
-    assert cv2.imread(str(tmp_path / "portrait_matte.png"), cv2.IMREAD_UNCHANGED).shape == (344, 275)
+    assert cv2.imread(str(tmp_path / "portrait_matte.png"), cv2.IMREAD_UNCHANGED).shape == (800, 1200)
 
 
 @pytest.mark.slow

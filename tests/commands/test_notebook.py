@@ -45,8 +45,8 @@ def test_the_quickstart_runs_from_top_to_bottom(user, tmp_path):
     nbformat.write(notebook, tmp_path / NOTEBOOK.name)
     assert len(pictures_of(notebook)) == 3
     outputs = outputs_of(notebook)
-    assert "(344, 275, 4)" in str(outputs)
-    assert "dtype('float32'), (344, 275)" in str(outputs).replace('"', "'")
+    assert "(800, 1200, 4)" in str(outputs)
+    assert "dtype('float32'), (800, 1200)" in str(outputs).replace('"', "'")
 
 
 def test_the_notebook_is_stored_with_its_outputs():

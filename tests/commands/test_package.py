@@ -73,6 +73,8 @@ def test_the_zip_of_the_page_holds_each_file_of_it(tmp_path):
             content = file.read(name)
             assert hashlib.sha256(content).hexdigest().startswith(digest)
             assert len(content) == size
+        # It is under CC BY-SA, and the page does not name its author and licence.
+        assert (ROOT / "examples" / "portrait.jpg").read_bytes() not in map(file.read, listed)
 
 
 def test_the_same_contents_give_the_same_bytes(archive, tmp_path):

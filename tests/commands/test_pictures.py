@@ -4,17 +4,34 @@ import sys
 from pathlib import Path
 
 import pytest
-from PIL import Image
+from PIL import ExifTags, Image
 
 from tools import pictures
 
-DOCS = Path(__file__).resolve().parents[2] / "docs"
+ROOT = Path(__file__).resolve().parents[2]
+DOCS = ROOT / "docs"
 
 
 def test_pictures_of_the_documentation_are_small():
     made = sorted(DOCS.glob("*.jpg"))
     assert [path.stem for path in made] == ["adjusted", "guided", "hair", "page", "results", "sheet"]
     assert all(path.stat().st_size <= 400 * 1024 for path in DOCS.iterdir() if path.suffix in {".jpg", ".png"})
+
+
+def test_the_example_photo_is_small_and_names_its_author_and_licence():
+    assert pictures.PHOTO.stat().st_size <= 250 * 1024
+    with Image.open(pictures.PHOTO) as photo:
+        assert max(photo.size) <= 1200
+        left, top, right, bottom = pictures.HAIR
+        assert 0 <= left < right <= photo.width
+        assert 0 <= top < bottom <= photo.height
+        tags = photo.getexif()
+    author, licence = tags[ExifTags.Base.Artist], tags[ExifTags.Base.Copyright].partition(",")[0]
+    shown = ("README.md", "docs/adjusting.md", "docs/ikomia.md", "infer_p3m_portrait_matting/README.md")
+    for path in ("examples/portrait.md", *shown, "examples/quickstart.ipynb"):
+        text = " ".join((ROOT / path).read_text().split())
+        assert author in text, path
+        assert licence in text, path
 
 
 @pytest.mark.slow

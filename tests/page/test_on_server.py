@@ -35,13 +35,13 @@ def test_the_computer_computes_when_the_switch_is_on(browse: Callable[..., Page]
             page.click("sample")
             page.wait_done()
             matte = page.save("matte")
-            wanted = to_uint8(PortraitMatting(device="cpu").matte(ROOT / "examples" / "portrait.jpg"))
+            wanted = to_uint8(PortraitMatting(device="cpu").matte(ROOT / "page" / "sample.jpg"))
             assert (cv2.absdiff(matte, wanted) > 2).mean() <= 1e-3
         finally:
             serving.terminate()
             serving.wait(30)
     # Without the server, the browser can go on.
-    page.add(ROOT / "examples" / "portrait.jpg")
+    page.add(ROOT / "page" / "sample.jpg")
     page.wait("document.getElementById('notice-words').textContent.startsWith('The server does not answer')")
     page.run("document.querySelector('#notice-actions button').click()")
     page.wait("document.getElementById('notice').hidden && !document.getElementById('save-cutout').disabled")

@@ -25,7 +25,7 @@ from infer_p3m_portrait_matting.p3m.arrays import to_uint8
 pytestmark = pytest.mark.slow
 
 ROOT = Path(__file__).resolve().parents[2]
-ASTRONAUT = ROOT / "examples" / "portrait.jpg"
+ASTRONAUT = ROOT / "page" / "sample.jpg"
 
 
 def draw_picture(seed: int, person: np.ndarray, height: int, width: int) -> np.ndarray:
