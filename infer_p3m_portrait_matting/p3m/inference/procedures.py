@@ -16,6 +16,7 @@ from ..imaging.guide import DECIDE, KEEP, PERSON, REMOVE, Guide, paint
 from ..model.channels import BACKGROUND, FOREGROUND, UNKNOWN
 from ..model.registry import Variant
 from .fusion import classify, enlarge_classes, fuse_passes, shrink_area, undecided
+from .lost_parts import loses_parts, take_back
 from .pass_sizes import pass_size
 from .preprocess import network_input
 from .scaling import resize
@@ -161,11 +162,17 @@ def fill_unknown(
         wanted = _wanted([photos[i] for i in others], [segments[i] for i in others], x, coarse)
         for i, alpha in zip(others, passes.local_alpha(x, wanted), strict=True):
             size, (classes, doubt, strokes) = photos[i].shape[:2], segments[i]
+            local = alpha[0]
             if doubt is not None:
-                classes = reconsider(classes, doubt, alpha[0], SecondLook(*variant.second_look))
+                classes = reconsider(classes, doubt, local, SecondLook(*variant.second_look))
+                if loses_parts(classes, local):
+                    # A pass more than was announced must not count.
+                    coarse_pass = passes._replace(after=None)
+                    seen = coarse_pass.local_alpha(_input([photos[i]], variant, input_size, GLOBAL))
+                    local = take_back(classes, local, seen[0, 0])
             if strokes is not None:
                 classes = _with_strokes(enlarge_classes(classes, *size), strokes)
-            mattes[i] = fuse_passes(classes, alpha[0], *size)
+            mattes[i] = fuse_passes(classes, local, *size)
             if strokes is not None:
                 mattes[i] = paint(mattes[i], strokes)
     return [mattes[i] for i in range(len(photos))]
