@@ -10,6 +10,7 @@ import cv2
 import numpy as np
 
 from ..model.channels import FOREGROUND, UNKNOWN
+from .scaling import resize
 
 #: The share of the foreground's border from which on a photo has lost parts.
 SUSPICIOUS = 0.08
@@ -18,6 +19,8 @@ _ATTACHED = 0.25
 #: Thinner differences surround every person.
 _THICK = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (7, 7))
 _ADJOINING = np.ones((3, 3), np.uint8)
+#: What the opening takes from the rim of a part.
+_RIM = np.ones((7, 7), np.uint8)
 
 
 def loses_parts(classes: np.ndarray, local: np.ndarray) -> bool:
@@ -27,9 +30,9 @@ def loses_parts(classes: np.ndarray, local: np.ndarray) -> bool:
         classes: uint8 [h, w] of the global pass.
         local: float32 [H, W] of the local pass, in [0, 1].
     """
-    border = _grown(classes == FOREGROUND) & (classes == UNKNOWN)
+    border = _grown(classes == FOREGROUND, _ADJOINING) & (classes == UNKNOWN)
     count = np.count_nonzero(border)
-    return count > 0 and np.count_nonzero(border & (_shrunk(local, classes) < 0.5)) > SUSPICIOUS * count
+    return count > 0 and np.count_nonzero(border & (resize(local, *classes.shape) < 0.5)) > SUSPICIOUS * count
 
 
 def take_back(classes: np.ndarray, local: np.ndarray, coarse: np.ndarray) -> np.ndarray:
@@ -46,31 +49,20 @@ def take_back(classes: np.ndarray, local: np.ndarray, coarse: np.ndarray) -> np.
     Returns:
         float32 [H, W]; ``local`` itself where nothing is lost.
     """
-    foreground, seen = classes == FOREGROUND, _shrunk(coarse, classes)
-    lost = (classes == UNKNOWN) & (_shrunk(local, classes) < 0.5) & (seen > 0.5)
+    foreground, seen = classes == FOREGROUND, resize(coarse, *classes.shape)
+    lost = (classes == UNKNOWN) & (resize(local, *classes.shape) < 0.5) & (seen > 0.5)
     thick = cv2.morphologyEx(lost.astype(np.uint8), cv2.MORPH_OPEN, _THICK)
     count, parts = cv2.connectedComponents(thick, connectivity=8)
     chosen = np.zeros(classes.shape, bool)
     for part in range(1, count):
-        outline = _grown(parts == part) & (parts != part)
+        outline = _grown(parts == part, _ADJOINING) & (parts != part)
         if np.count_nonzero(outline & foreground) >= _ATTACHED * np.count_nonzero(outline):
             chosen |= parts == part
     if not chosen.any():
         return local
-    size = local.shape[::-1]
-    # What the opening took from the rim of a part comes back.
-    chosen = _grown(chosen, 3) & (classes == UNKNOWN)
-    weight = cv2.resize(chosen.astype(np.float32), size, interpolation=cv2.INTER_LINEAR)
-    whole = cv2.resize(coarse, size, interpolation=cv2.INTER_LINEAR)
-    return np.maximum(local, weight * whole)
+    chosen = _grown(chosen, _RIM) & (classes == UNKNOWN)
+    return np.maximum(local, resize(chosen.astype(np.float32), *local.shape) * resize(coarse, *local.shape))
 
 
-def _grown(area: np.ndarray, pixels: int = 1) -> np.ndarray:
-    return cv2.dilate(area.astype(np.uint8), _ADJOINING, iterations=pixels) > 0
-
-
-def _shrunk(alpha: np.ndarray, classes: np.ndarray) -> np.ndarray:
-    """Resize an alpha to the size of classes."""
-    size = classes.shape[::-1]
-    smaller = alpha.shape[0] >= classes.shape[0]
-    return cv2.resize(alpha, size, interpolation=cv2.INTER_AREA if smaller else cv2.INTER_LINEAR)
+def _grown(area: np.ndarray, by: np.ndarray) -> np.ndarray:
+    return cv2.dilate(area.astype(np.uint8), by) > 0

@@ -9,6 +9,8 @@
 export const SQUARE_3 = [1, 1, 1];
 /** @type {Element} */
 export const SQUARE_5 = [2, 2, 2, 2, 2];
+/** @type {Element} */
+export const SQUARE_7 = [3, 3, 3, 3, 3, 3, 3];
 /** An ellipse of 7 x 7. @type {Element} */
 export const ELLIPSE_7 = [0, 2, 3, 3, 3, 2, 0];
 

@@ -3,6 +3,7 @@
 import { BACKGROUND, FOREGROUND, UNKNOWN } from "./classes.js";
 import { classify, enlargeClasses, fusePasses, shrinkArea, undecided } from "./fusion.js";
 import { DECIDE, KEEP, only, paint, REMOVE } from "./guide.js";
+import { losesParts, takeBack } from "./lost_parts.js";
 import { passSize } from "./pass_sizes.js";
 import { networkInput } from "./preprocess.js";
 import { doubtful, reconsider, withoutIslands } from "./second_look.js";
@@ -32,6 +33,8 @@ export class Hybrid {
   #maps = null;
   /** @type {import("./types.js").Marks | null} */
   #classes = null;
+  /** The local alpha at the size of the global pass. @type {Float32Array | null} */
+  #coarse = null;
   /** @type {Uint8Array} */
   #doubt = new Uint8Array();
   /** @type {import("./types.js").Plane} */
@@ -70,12 +73,26 @@ export class Hybrid {
     await this.#computeLocal({ ...found, data: wanted.map((mark, i) => (mark && !this.#known[i] ? 1 : 0)) }, progress);
     wanted.forEach((mark, i) => (this.#known[i] ||= mark));
     let classes = reconsider(found, this.#doubt, this.#local, this.about.procedure.second_look);
-    if (!strokes) return fusePasses(classes, this.#local, height, width);
+    const local = await this.#whole(classes);
+    if (!strokes) return fusePasses(classes, local, height, width);
     classes = enlargeClasses(classes, height, width);
     strokes.data.forEach((stroke, i) => {
       if (stroke) classes.data[i] = MEANING[stroke];
     });
-    return paint(fusePasses(classes, this.#local, height, width), strokes);
+    return paint(fusePasses(classes, local, height, width), strokes);
+  }
+
+  /**
+   * Return the local alpha with the parts that it has lost.
+   * @param {import("./types.js").Marks} classes
+   */
+  async #whole(classes) {
+    const { procedure, image } = this.about;
+    if (!procedure.second_look.some((limit) => limit > 0) || !losesParts(classes, this.#local)) return this.#local;
+    const { height, width } = passSize(this.photo.height, this.photo.width, procedure, false);
+    const input = networkInput(this.photo, { height, width }, image);
+    this.#coarse ??= await this.passes.tail(await this.passes.coarse(input, height, width), height, width);
+    return takeBack(classes, this.#local, { data: this.#coarse, height, width });
   }
 
   /**
