@@ -312,7 +312,7 @@ def test_the_person_is_told_from_the_background(method, mobile, astronaut):
 
 
 def test_the_bound_of_the_global_pass_may_be_given(mobile, astronaut, monkeypatch):
-    assert mobile.variant.global_bound == 384
+    assert mobile.variant.global_bound == 480
     bounded, seen = PortraitMatting(replace(mobile.variant, global_bound=128), runtime="torch"), []
     segment = bounded.model.segment
     monkeypatch.setattr(bounded.model, "segment", lambda x: (seen.append(tuple(x.shape[2:])), segment(x))[1])

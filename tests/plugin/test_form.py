@@ -91,7 +91,7 @@ def test_resize_with_a_model_of_few_pixels_says_how_many(application):
     form = ParameterForm(Settings(model_name="mobile"))
     assert said(form, "method") == ""
     enter(form, "method", "RESIZE")
-    assert "384 px at most" in said(form, "method")
+    assert "480 px at most" in said(form, "method")
     enter(form, "input_size", "768")
     assert said(form, "method") == ""
     enter(form, "input_size", "1024")

@@ -12,6 +12,6 @@ export const RUNTIME = "ort-wasm-simd-threaded.wasm";
 /** @type {import("./types.js").About} */
 export const ABOUT = {
   image: { mean: [0.485, 0.456, 0.406], std: [0.229, 0.224, 0.225] },
-  procedure: { input_size: 1024, global_bound: 384, min_side: 512, unknown_above: null, second_look: [0.02, 0.01] },
+  procedure: { input_size: 1024, global_bound: 480, min_side: 512, unknown_above: null, second_look: [0.02, 0.01] },
   windows: { multiple_of: 4, margin: 20 },
 };
