@@ -32,7 +32,8 @@ def loses_parts(classes: np.ndarray, local: np.ndarray) -> bool:
     """
     border = _grown(classes == FOREGROUND, _ADJOINING) & (classes == UNKNOWN)
     count = np.count_nonzero(border)
-    return count > 0 and np.count_nonzero(border & (resize(local, *classes.shape) < 0.5)) > SUSPICIOUS * count
+    lost = np.count_nonzero(border & (resize(local, *classes.shape) < 0.5))
+    return bool(lost > SUSPICIOUS * count)
 
 
 def take_back(classes: np.ndarray, local: np.ndarray, coarse: np.ndarray) -> np.ndarray:
