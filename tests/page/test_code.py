@@ -6,11 +6,14 @@ import shutil
 import subprocess
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+from infer_p3m_portrait_matting.p3m.inference.lost_parts import loses_parts, take_back
 from infer_p3m_portrait_matting.p3m.inference.onnx_network import WINDOW_MARGIN, WINDOW_STRIDE
 from infer_p3m_portrait_matting.p3m.inference.pass_sizes import MIN_SIDE
 from infer_p3m_portrait_matting.p3m.inference.preprocess import IMAGENET_MEAN, IMAGENET_STD
+from infer_p3m_portrait_matting.p3m.model.channels import BACKGROUND, FOREGROUND, UNKNOWN
 from infer_p3m_portrait_matting.p3m.model.registry import get_variant
 from infer_p3m_portrait_matting.pipeline.settings import Settings
 
@@ -46,6 +49,39 @@ def test_rules_are_those_of_the_library():
         "unknown_above": variant.unknown_above,
         "second_look": list(variant.second_look),
     }
+
+
+def test_lost_parts_come_back_as_in_the_library(tmp_path):
+    if shutil.which("node") is None:
+        pytest.skip("node is not installed")
+    rng = np.random.default_rng(5)
+    classes = np.full((60, 90), BACKGROUND, np.uint8)
+    classes[10:50, 8:40] = FOREGROUND
+    classes[10:50, 40:75] = classes[2:9, 60:88] = UNKNOWN
+    local, coarse = rng.random((120, 180), np.float32) * 0.4, rng.random((70, 100), np.float32) * 0.4
+    local[:, :78] += 0.5
+    coarse[15:50, 40:58] += 0.5
+    whole = np.ones((120, 180), np.float32)
+    planes = {
+        name: {"data": plane.ravel().tolist(), "width": plane.shape[1], "height": plane.shape[0]}
+        for name, plane in (("classes", classes), ("local", local), ("coarse", coarse), ("whole", whole))
+    }
+    (tmp_path / "planes.json").write_text(json.dumps(planes))
+    script = (
+        "const { losesParts, takeBack } = await import('./src/core/lost_parts.js');"
+        "const { classes, local, coarse, whole } = JSON.parse((await import('node:fs')).readFileSync(process.argv[1]));"
+        "classes.data = Uint8Array.from(classes.data);"
+        "for (const plane of [local, coarse, whole]) plane.data = Float32Array.from(plane.data);"
+        "const found = takeBack(classes, local, coarse).data;"
+        "console.log(JSON.stringify([losesParts(classes, local), losesParts(classes, whole), Array.from(found)]))"
+    )
+    command = ["node", "--input-type=module", "-e", script, str(tmp_path / "planes.json")]
+    run = subprocess.run(command, cwd=PAGE, capture_output=True, check=True)
+    in_local, in_whole, found = json.loads(run.stdout)
+    assert [in_local, in_whole] == [loses_parts(classes, local), loses_parts(classes, whole)] == [True, False]
+    expected = take_back(classes, local, coarse)
+    assert (expected > local).sum() > 1000
+    np.testing.assert_allclose(np.reshape(found, expected.shape), expected, rtol=0, atol=1e-5)
 
 
 def test_no_file_names_another_site():
