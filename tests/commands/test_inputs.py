@@ -192,6 +192,48 @@ def test_ctrl_c_while_libraries_load(photos, after):
         assert "Traceback" not in text
 
 
+#: A run that begins a file, and whose calls under way take long.
+STUCK = """
+import sys, time
+from pathlib import Path
+from infer_p3m_portrait_matting.__main__ import main
+from infer_p3m_portrait_matting.commands import main as command
+from infer_p3m_portrait_matting.p3m.files.write import Unfinished
+
+def run():
+    file, folder = Unfinished(Path(sys.argv[1], "a.png")), Unfinished(Path(sys.argv[1], "b"), is_folder=True)
+    (folder.path / "1.png").write_bytes(b"png")
+    print("begun", flush=True)
+    try:
+        time.sleep(100)
+    finally:
+        print("waiting", flush=True)
+        time.sleep(100)
+
+command.main = run
+sys.exit(main())
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals")
+def test_a_second_ctrl_c_waits_for_nothing(tmp_path):
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    process = subprocess.Popen(
+        [sys.executable, "-c", STUCK, str(tmp_path)],
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    for said in ("begun", "waiting"):
+        assert process.stdout.readline() == f"{said}\n"
+        process.send_signal(signal.SIGINT)
+    _, text = process.communicate(timeout=50)
+    assert (process.returncode, text) == (130, "p3m: stopped\n")
+    assert list(tmp_path.iterdir()) == []
+
+
 @pytest.mark.parametrize("content", ["[]", "7", "{", '"text"'])
 def test_settings_of_an_evaluation_that_are_no_object_are_one_line(photos, tmp_path, content, capsys):
     (tmp_path / "out").mkdir()

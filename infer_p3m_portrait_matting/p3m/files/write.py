@@ -7,6 +7,7 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from weakref import WeakSet
 
 try:
     import fcntl
@@ -15,6 +16,8 @@ except ImportError:  # Windows, where nobody can remove a file that is open
 
 #: How unfinished files are called: hidden, and by a name that no other file has.
 _UNFINISHED = re.compile(r"\.p3m-[0-9a-f]{16}\.tmp")
+#: Those of this process.
+_OURS: "WeakSet[Unfinished]" = WeakSet()
 
 
 class Unfinished:
@@ -36,9 +39,11 @@ class Unfinished:
 
     def __init__(self, target: Path, is_folder: bool = False) -> None:
         self.target, self._is_folder = target, is_folder
+        self._lock: int | None = None
         while True:
             # A short name, so that any name that the target may have will do.
             self.path = target.with_name(f".p3m-{secrets.token_hex(8)}.tmp")
+            _OURS.add(self)
             with naming(target):
                 self._lock = self._make()
             if self._lock is None or _is_locked(self._lock):
@@ -84,6 +89,14 @@ class Unfinished:
         lock, self._lock = self._lock, None
         if lock is not None:
             os.close(lock)
+
+
+def remove_unfinished() -> None:
+    """Remove what this process has not finished, before it ends in the midst of its work."""
+    for unfinished in list(_OURS):
+        # Windows removes no file that is open: the next run does.
+        with suppress(OSError):
+            unfinished.remove()
 
 
 def write_beside(path: Path, content: bytes) -> Unfinished:
