@@ -211,8 +211,10 @@ def _video(item: Item, pipeline: Pipeline, progress: Progress, report: Report) -
     video, begun, done, with_person = Video(), 0, 0, 0
     guides = item.guides.frames()
 
-    def write(photo: Prepared, alpha: np.ndarray, frame: Frame) -> Result:
-        result = pipeline.make(photo, alpha)
+    def write(
+        photo: Prepared, alpha: np.ndarray, frame: Frame, following: tuple[Prepared, np.ndarray] | None = None
+    ) -> Result:
+        result = pipeline.make(photo, alpha, following=following)
         for name, writer in writers.items():
             writer.write(getattr(result, name), frame)
         return result
@@ -232,12 +234,13 @@ def _video(item: Item, pipeline: Pipeline, progress: Progress, report: Report) -
                 writers[name] = open_writer(path, reader)
             progress(0, reader.frame_count)
             pieces = _with_sound(reader.read())
+            # The last frame, which the one after it helps to steady.
+            waiting: tuple[Prepared, np.ndarray, Frame] | None = None
             for _ in range(_BETWEEN):
                 reading.begin(next, pieces, None)
             while (piece := reading.take()) is not None:
                 reading.begin(next, pieces, None)
                 heard, frame = piece
-                writing.begin(_write_sound, heard, writers)
                 if frame is not None:
                     begun += 1
                     if guides is not None and begun > len(guides):
@@ -245,7 +248,15 @@ def _video(item: Item, pipeline: Pipeline, progress: Progress, report: Report) -
                         raise ValueError(words)
                     guide = None if guides is None else guides[begun - 1].read(pipeline.settings.mask_band())
                     photo = pipeline.prepare(frame.image, f"frame {begun} of {item.source}", video=video, guide=guide)
-                    writing.begin(write, photo, pipeline.matte(photo), frame)
+                    alpha = pipeline.matte(photo)
+                    if waiting is not None:
+                        writing.begin(write, *waiting, (photo, alpha))
+                    waiting = photo, alpha, frame
+                elif waiting is not None:
+                    # The end, or a frame that is shown for long.
+                    writing.begin(write, *waiting)
+                    waiting = None
+                writing.begin(_write_sound, heard, writers)
                 while len(writing) > 2 * _BETWEEN:
                     note(writing.take())
             while len(writing):

@@ -166,6 +166,7 @@ class Pipeline:
         alpha: np.ndarray | None = None,
         after_pass: Callable[[], None] | None = None,
         before_look: Callable[[], None] | None = None,
+        following: tuple[Prepared, np.ndarray] | None = None,
     ) -> Result:
         """Make the pictures of a photo or frame.
 
@@ -174,6 +175,7 @@ class Pipeline:
             alpha: its matte, if :meth:`matte` or :meth:`mattes` has estimated it already.
             after_pass: as for :meth:`matte`.
             before_look: as for :meth:`prepare`: the detector looks for faces where the matte shows nobody.
+            following: the next frame of the video and its matte, if they are known: they steady this one.
 
         Raises:
             WeightsError, RuntimeError: as for :meth:`matte`.
@@ -187,7 +189,8 @@ class Pipeline:
             if not anybody and photo.video is None:
                 warnings += (without_person(image, photo.name, photo.faces, before_look),)
             if photo.video is not None and settings.temporal:
-                alpha = photo.video.steadied(image, alpha, photo.guide)
+                known = None if following is None else (following[0].image, following[1])
+                alpha = photo.video.steadied(image, alpha, photo.guide, known)
             result = make_pictures(image, alpha, settings, photo.background, photo.faces)
         return replace(result, warnings=warnings + result.warnings, has_person=anybody)
 

@@ -31,18 +31,25 @@ class Video:
         self.steady = TemporalFilter()
         self.tracker = FaceTracker()
 
-    def steadied(self, image: "np.ndarray", alpha: "np.ndarray", guide: "Guide") -> "np.ndarray":
+    def steadied(
+        self,
+        image: "np.ndarray",
+        alpha: "np.ndarray",
+        guide: "Guide",
+        following: "tuple[np.ndarray, np.ndarray] | None" = None,
+    ) -> "np.ndarray":
         """Steady the matte of the next frame, except where the frame's guide says what is there.
 
         Args:
             image: the frame, as for :class:`~..p3m.TemporalFilter`.
             alpha: its matte, float [H, W] in [0, 1].
             guide: what is known of it, fitted to the frame.
+            following: the frame after it and its matte, if they are known.
 
         Returns:
             float32 [H, W] in [0, 1], a new array.
         """
-        steadied = self.steady(image, alpha)
+        steadied = self.steady(image, alpha, following)
         known = guide.known()
         if known is not None:
             steadied[known] = alpha[known]

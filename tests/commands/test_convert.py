@@ -87,7 +87,7 @@ class Copies:
         self.matted += 1
         return np.ones(photo.image.shape[:2], np.float32)
 
-    def make(self, photo, alpha):
+    def make(self, photo, alpha, *, following):
         return Result(photo.image, photo.image[..., 0], photo.image, (f"made {photo.name}",))
 
 
@@ -134,11 +134,11 @@ def test_an_error_in_any_stage_of_a_video_ends_it_and_leaves_no_file(film, stage
     }[stage]
     calls, method = [], getattr(owner, name)
 
-    def fail(*arguments):
+    def fail(*arguments, **named):
         calls.append(1)
         if len(calls) == 5 or stage == "completing":
             raise error
-        return method(*arguments)
+        return method(*arguments, **named)
 
     monkeypatch.setattr(owner, name, fail)
     if isinstance(error, KeyboardInterrupt):

@@ -137,9 +137,9 @@ def test_several_outputs_of_a_video_in_one_pass(clip, tmp_path, monkeypatch):
 def test_a_video_is_steadied_unless_told_otherwise(clip, tmp_path, pipeline, option):
     assert run(clip, tmp_path / "f", *option, "--output", "matte") == 0
     steady = TemporalFilter()
-    for i, frame in enumerate(frames_of(clip), 1):
-        want = to_uint8(steady(frame.image, pipeline.model.matte(frame.image, "HYBRID", 128)))
-        np.testing.assert_array_equal(read(tmp_path / "f" / f"{i:05}.png"), want)
+    pairs = [(frame.image, pipeline.model.matte(frame.image, "HYBRID", 128)) for frame in frames_of(clip)]
+    for i, (pair, following) in enumerate(zip(pairs, [*pairs[1:], None], strict=True), 1):
+        np.testing.assert_array_equal(read(tmp_path / "f" / f"{i:05}.png"), to_uint8(steady(*pair, following)))
 
 
 @pytest.mark.slow

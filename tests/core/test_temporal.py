@@ -33,7 +33,7 @@ def test_a_still_scene_flickers_much_less(rng):
     frames = list(still_frames(rng, 20))
     steady = TemporalFilter()
     filtered = [steady(*frame) for frame in frames]
-    # A moving average with a share of 1/4 leaves sqrt(2/7) of independent noise's steps... and less of each step.
+    # A moving average with a share of 1/4 leaves 1/4 / sqrt(7/8) of the steps of independent noise.
     assert flicker(filtered[5:]) < 0.45 * flicker([alpha for _, alpha in frames[5:]])
     truth = np.clip((np.arange(100) - 35) / 10, 0, 1)
     assert np.abs(np.mean(filtered[5:], axis=0) - truth).mean() < 0.01
@@ -79,26 +79,58 @@ def without_arm(alpha: np.ndarray) -> np.ndarray:
     return alpha
 
 
-def test_a_part_that_is_lost_for_a_frame_stays_and_one_that_is_gone_goes():
-    steady = TemporalFilter()
-    for step in range(10):
-        steady(*scene(step))
-    frame, alpha = scene(10)
-    lost = without_arm(alpha) != alpha
-    assert steady(frame, without_arm(alpha))[lost].mean() > 0.85
-    assert steady(*scene(11))[without_arm(scene(11)[1]) != scene(11)[1]].mean() > 0.9
-    for step in range(12, 40):
-        frame, alpha = scene(step)
-        out = steady(frame, without_arm(alpha))
-    assert out[without_arm(alpha) != alpha].mean() < 0.45
+def in_order(steady, frames) -> list[np.ndarray]:
+    """Steady frames and mattes that all are known."""
+    following = [*frames[1:], None]
+    return [steady(*frame, then) for frame, then in zip(frames, following, strict=True)]
 
 
-def test_a_false_part_that_appears_for_a_frame_does_not():
+def off_in_the_part(frames, out, right) -> list[float]:
+    """How far each matte is off inside the arm."""
+    errors = []
+    for (_, alpha), matte, (_, true) in zip(frames, out, right, strict=True):
+        arm = cv2.erode((alpha != without_arm(alpha)).astype(np.uint8), np.ones((9, 9), np.uint8)) > 0
+        errors.append(float(np.abs(matte - true)[arm].mean()))
+    return errors
+
+
+@pytest.mark.parametrize(("is_lost", "most"), [(True, 0.4), (False, 0.5)])
+def test_a_part_that_comes_or_goes_for_one_frame_does_so_by_half_or_less(is_lost, most):
+    frames = [scene(step) for step in range(9)]
+    odd = [(frame, without_arm(alpha)) for frame, alpha in frames]
+    right, wrong = (frames, odd) if is_lost else (odd, frames)
+    out = in_order(TemporalFilter(), [wrong[step] if step == 5 else right[step] for step in range(9)])
+    off = off_in_the_part(frames, out, right)
+    assert max(off) < most
+    assert max(off[:4]) < 0.05
+
+
+@pytest.mark.parametrize("knows_the_next", [True, False])
+def test_a_part_that_is_gone_fades_and_is_soon_gone(knows_the_next):
+    frames = [scene(step) for step in range(16)]
+    lost = [*frames[:5], *((frame, without_arm(alpha)) for frame, alpha in frames[5:])]
     steady = TemporalFilter()
-    for step in range(10):
-        steady(scene(step)[0], without_arm(scene(step)[1]))
-    frame, alpha = scene(10)
-    assert steady(frame, alpha)[without_arm(alpha) != alpha].mean() < 0.15
+    out = in_order(steady, lost) if knows_the_next else [steady(*frame) for frame in lost]
+    off = off_in_the_part(frames, out, frames)
+    assert max(off[:4]) < 0.05
+    assert max(np.diff(off)) < 0.5
+    assert off[-1] > 0.9
+
+
+def test_the_next_frame_changes_nothing_across_a_cut(rng):
+    frames = [scene(step) for step in range(3)]
+    others = [(255 - frame[::-1], alpha[::-1].copy()) for frame, alpha in frames]
+    out = in_order(TemporalFilter(), frames + others)
+    for half, apart in ((out[:3], frames), (out[3:], others)):
+        np.testing.assert_array_equal(half, in_order(TemporalFilter(), apart))
+
+
+def test_frames_that_were_looked_at_ahead_give_the_same_as_new_ones():
+    frames = [scene(step) for step in range(5)]
+    steady, out = TemporalFilter(), []
+    for frame, then in zip(frames, [*frames[1:], None], strict=True):
+        out.append(steady(frame[0].copy(), frame[1], then))
+    np.testing.assert_array_equal(out, in_order(TemporalFilter(), frames))
 
 
 def test_what_enters_the_picture_is_there_at_once():
@@ -110,14 +142,16 @@ def test_what_enters_the_picture_is_there_at_once():
     frame[60:120, 10:60] = (230, 180, 160)
     alpha[60:120, 10:60] = 1
     out = steady(frame, alpha)
-    assert out[64:116, 14:56].min() > 0.95
+    inside = out[64:116, 14:56]
+    # A few pixels find their colour beside the hand.
+    assert (inside < 0.95).mean() < 0.01
+    assert inside.mean() > 0.995
     assert np.abs(out - alpha)[:, 70:].max() < 0.2
 
 
 def test_the_same_frames_give_the_same_bits_with_any_number_of_threads():
     def run():
-        steady = TemporalFilter()
-        return np.stack([steady(*scene(step)) for step in range(6)])
+        return np.stack(in_order(TemporalFilter(), [scene(step) for step in range(6)]))
 
     threads, first = cv2.getNumThreads(), run()
     try:
@@ -160,3 +194,5 @@ def test_inputs_are_left_alone_and_every_dtype_is_taken(dtype, rng):
     assert out.dtype == np.float32
     with pytest.raises(ValueError, match="one size"):
         steady(frame, alpha[:, :5])
+    with pytest.raises(ValueError, match="one size"):
+        steady(frame, alpha, (frame, alpha[:, :5]))

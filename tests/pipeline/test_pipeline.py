@@ -160,6 +160,13 @@ def test_frames_steady_each_other_only_within_a_video(nobody, astronaut):
     alone = [pipeline.run(frame, "photo").matte for frame in frames]
     np.testing.assert_array_equal(first, alone[0])
     assert not np.array_equal(second, alone[1])
+    # The next frame counts as well, if it is known.
+    video = Video()
+    photos = [pipeline.prepare(frame, "frame", video=video) for frame in frames]
+    mattes = pipeline.mattes(photos)
+    led = pipeline.make(photos[0], mattes[0], following=(photos[1], mattes[1])).matte
+    assert not np.array_equal(led, alone[0])
+    assert not np.array_equal(pipeline.make(photos[1], mattes[1]).matte, second)
 
 
 @pytest.mark.parametrize(
