@@ -42,7 +42,7 @@ class Unfinished:
         self._lock: int | None = None
         while True:
             # A short name, so that any name that the target may have will do.
-            self.path = target.with_name(f".p3m-{secrets.token_hex(8)}.tmp")
+            self.path: Path = target.with_name(f".p3m-{secrets.token_hex(8)}.tmp")
             _OURS.add(self)
             with naming(target):
                 self._lock = self._make()
