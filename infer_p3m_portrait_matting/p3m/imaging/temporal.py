@@ -191,8 +191,13 @@ def _add(total: np.ndarray, weights: np.ndarray, alpha: np.ndarray, weight: np.n
 
 def _is_still(rgb: np.ndarray, other: np.ndarray) -> np.ndarray:
     """Tell where two frames, uint8 [h, w, 3], show the same: bool [h, w]."""
-    now, was = (cv2.blur(picture, (_AROUND, _AROUND)).astype(np.float32) for picture in (rgb, other))
-    return cv2.dilate(np.abs(now - was).max(2), np.ones((_NEAR, _NEAR), np.uint8)) < _QUIET
+    return cv2.dilate(_change(rgb, other, _AROUND), np.ones((_NEAR, _NEAR), np.uint8)) < _QUIET
+
+
+def _change(rgb: np.ndarray, other: np.ndarray, square: int) -> np.ndarray:
+    """Return the largest change of a channel between two frames, uint8 [h, w], on average over a square of pixels."""
+    channels = cv2.split(cv2.absdiff(*(cv2.blur(picture, (square, square)) for picture in (rgb, other))))
+    return np.maximum(np.maximum(channels[0], channels[1]), channels[2])
 
 
 def _trust(flow: np.ndarray, back: np.ndarray, rgb: np.ndarray, other: np.ndarray) -> np.ndarray:
@@ -209,8 +214,7 @@ def _trust(flow: np.ndarray, back: np.ndarray, rgb: np.ndarray, other: np.ndarra
     height, width = flow.shape[:2]
     astray = _length(flow + _moved(back, flow)) / (_ASTRAY + _SHARE * _ASTRAY * _length(flow))
     # Noise does not count as a change of colour.
-    was, now = (cv2.blur(picture, (3, 3)).astype(np.float32) for picture in (_moved(other, flow), rgb))
-    change = np.abs(now - was).max(2) / _CHANGE
+    change = _change(rgb, _moved(other, flow), 3).astype(np.float32) / np.float32(_CHANGE)
     trust = np.clip(2 - astray, 0, 1) * np.clip(2 - change, 0, 1)
     x, y = _places(flow)
     trust[(x < -0.5) | (y < -0.5) | (x > width - 0.5) | (y > height - 0.5)] = 0
