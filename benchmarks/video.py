@@ -8,7 +8,8 @@ same. Robust Video Matting (Lin et al. 2022) comes with a package that works wit
 The table has the mean absolute error x 1000 (MAD), the mean squared error x 1000 (MSE), GRAD, and dtSSD x 100
 (Erofeev et al., "Perceptually Motivated Benchmark for Video Matting", BMVC 2015, section 3): the root mean square of
 the change of alpha from one frame to the next minus the true change. A matte that is frozen does not gain by it. The
-rule and the weights of ``temporal`` were chosen on the even clips, so the odd ones confirm them. The last line reads
+rule and the weights of ``temporal`` were chosen on the even clips, but the odd ones had a part in it
+(README.md says which). The last line reads
 ``ratio dtssd X mse Y seconds Z``: the figure of Robust Video Matting divided by that of ``temporal``, on all clips. The
 exit status is not 0 if X is below 1, or if the MSE is more than 0.9 of that of each frame alone.
 """
