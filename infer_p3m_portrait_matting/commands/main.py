@@ -103,8 +103,8 @@ def _one(request: Request, console: Console) -> int:
     """Make the results of one photo or video."""
     path = None if request.inputs[0] == STANDARD else Path(request.inputs[0])
     is_video = path is not None and find_media.is_video(path, request.output)
-    if request.jobs is not None:
-        raise UsageError(f"--jobs has no effect on one {'video' if is_video else 'photo'}")
+    for idle in _idle(request, [is_video]):
+        raise UsageError(idle)
     item = single(path, request.output, request.wanted, is_video)
     for target in item.files():
         # The file should not be there; any other error would return later.
@@ -144,6 +144,9 @@ def _many(request: Request, console: Console) -> int:
     with nullcontext() if results is None else only_one_run(results):
         found, sources = _found(request, results)
         for idle in _idle(request, [is_video for _, is_video, _ in sources]):
+            # What lies in a folder, a user may not know.
+            if not any(Path(name).is_dir() for name in request.inputs):
+                raise UsageError(idle)
             say(f"warning: {idle}")
         items, failures = _guided(request, many(sources, request.wanted), sources, results)
         items = _checked(request, items)
@@ -166,12 +169,12 @@ def _many(request: Request, console: Console) -> int:
 
 
 def _idle(request: Request, are_videos: list[bool]) -> list[str]:
-    """Say which options of folders have no effect on what lies in them; a user may not know what does.
+    """Say which options have no effect on the photos and videos.
 
     Args:
-        are_videos: for each file found, whether it is a video.
+        are_videos: for each file, whether it is a video.
     """
-    if not are_videos or not any(Path(name).is_dir() for name in request.inputs):
+    if not are_videos:
         return []
     idle = ["--temporal has no effect without a video"] if request.temporal and not any(are_videos) else []
     if request.jobs is not None and len(are_videos) == 1:
@@ -329,8 +332,6 @@ def _checked(request: Request, items: list[Item]) -> list[Item]:
                     check_video(request.settings)
                 except ValueError as error:
                     raise UsageError(str(error).replace("crop", "--crop", 1)) from None
-        if request.temporal and not any(item.is_video for item in items):
-            raise UsageError("--temporal has no effect without a video")
     if request.settings.mask_band() is not None and not request.guides.mask:
         raise UsageError("--band has no effect without --mask")
     suffixes = {path.suffix.lower() for item in items for path in item.files()}
