@@ -3,6 +3,7 @@
 import itertools
 import resource
 import struct
+from dataclasses import replace
 from fractions import Fraction
 
 import av
@@ -31,6 +32,21 @@ def test_alpha_times_and_size_come_back(tmp_path, suffix, size):
         assert np.abs(a[:, third + 3 : 2 * third - 3, 3].astype(int) - 128).max() <= 3
         assert a[:, 2 * third + 3 :, 3].min() == 255
         assert np.abs(a[..., :3].astype(int) - b[..., :3]).mean() < (2 if suffix == ".mov" else 4)
+
+
+@pytest.mark.parametrize("size", [(48, 64), (337, 601)])
+def test_noise_of_every_colour_comes_back_from_prores(tmp_path, size):
+    """The largest frames there are: the encoder has no limit on their bytes to keep to."""
+    make_video(tmp_path / "in.mp4", size=size)
+    noise = np.random.default_rng(0).integers(0, 256, (*size, 4), dtype=np.uint8)
+    with VideoReader(tmp_path / "in.mp4") as reader:
+        frames = [replace(frame, image=noise) for frame in reader.read()]
+        write_all(open_writer(tmp_path / "out.mov", reader), frames)
+    _, rgba, _ = read_back(tmp_path / "out.mov")
+    assert len(rgba) == len(frames)
+    for got in rgba:
+        assert np.abs(got.astype(int) - noise).mean() < 1
+        assert np.abs(got.astype(int) - noise)[..., 3].max() <= 1
 
 
 @pytest.mark.parametrize("size", [(48, 64), (47, 65)])
