@@ -19,7 +19,7 @@ _SHRINK = 4
 _WIDE, _NARROW = (22, 8), (10, 3)
 _EPSILON = 1e-5
 #: Side in pixels of the tiles in which the narrow blurs run.
-_TILE = 256
+_TILE = 128
 #: Pixels of the small maps around the area of a tile, for interpolation.
 _ROOM = 4
 
@@ -123,8 +123,10 @@ def _first(start: int, scale: float) -> int:
 
 def _known(pixels: np.ndarray, weight: np.ndarray) -> np.ndarray:
     """Keep the pixels that have a weight and replace the others by the weighted mean of all."""
-    mean = (pixels * weight[..., None]).sum((0, 1), dtype=np.float64) / max(weight.sum(dtype=np.float64), _EPSILON)
-    return np.where(weight[..., None] > 0, pixels, mean.astype(np.float32))
+    total = (pixels * _for_each_channel(weight)).sum((0, 1), dtype=np.float64)
+    known = pixels.copy()
+    known[weight <= 0] = total / max(weight.sum(dtype=np.float64), _EPSILON)
+    return known
 
 
 def _fuse(
@@ -132,14 +134,24 @@ def _fuse(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Run one round of blur fusion: float32 [H, W, 3] in [0, 255] each, alpha [H, W]."""
     size = (2 * radius + 1, 2 * radius + 1)
-    weight = cv2.blur(alpha, size)[..., None]
-    alpha = alpha[..., None]
+    # numpy multiplies arrays of one shape several times faster than it repeats a value for each channel.
+    weight, alpha = _for_each_channel(cv2.blur(alpha, size)), _for_each_channel(alpha)
     rest = 1 - alpha
-    # Pixels that no weight reaches keep the colour from a wider blur.
-    foreground = (cv2.blur(foreground * alpha, size) + _EPSILON * foreground) / (weight + _EPSILON)
-    background = (cv2.blur(background * rest, size) + _EPSILON * background) / (1 - weight + _EPSILON)
+
+    def spread(colors: np.ndarray, share: np.ndarray, mean: np.ndarray) -> np.ndarray:
+        wide = cv2.blur(colors * share, size)
+        # Pixels that no weight reaches keep the colour from a wider blur.
+        wide += _EPSILON * colors
+        wide /= mean + _EPSILON
+        return wide
+
+    foreground, background = spread(foreground, alpha, weight), spread(background, rest, 1 - weight)
     correction = pixels - alpha * foreground
     correction -= rest * background
     correction *= alpha
     foreground += correction
     return np.clip(foreground, 0, 255, out=foreground), background
+
+
+def _for_each_channel(weight: np.ndarray) -> np.ndarray:
+    return cv2.merge((weight, weight, weight))
