@@ -151,7 +151,8 @@ class TemporalFilter:
 
 
 def _frame(image: np.ndarray) -> _Frame:
-    rgb = to_uint8(on_white(image))
+    rgb = on_white(image)
+    rgb = rgb if rgb.dtype == np.uint8 else to_uint8(rgb)
     height, width = rgb.shape[:2]
     scale = min(_LONG / max(height, width), 1.0)
     size = max(round(width * scale), _LEAST), max(round(height * scale), _LEAST)
@@ -212,33 +213,47 @@ def _trust(flow: np.ndarray, back: np.ndarray, rgb: np.ndarray, other: np.ndarra
         float32 [h, w] in [0, 1].
     """
     height, width = flow.shape[:2]
-    astray = _length(flow + _moved(back, flow)) / (_ASTRAY + _SHARE * _ASTRAY * _length(flow))
-    # Noise does not count as a change of colour.
-    change = _change(rgb, _moved(other, flow), 3).astype(np.float32) / np.float32(_CHANGE)
-    trust = np.clip(2 - astray, 0, 1) * np.clip(2 - change, 0, 1)
     x, y = _places(flow)
+    astray = _length(flow + _taken(back, x, y)) / (_ASTRAY + _SHARE * _ASTRAY * _length(flow))
+    # Noise does not count as a change of colour.
+    change = _change(rgb, _taken(other, x, y), 3).astype(np.float32) / np.float32(_CHANGE)
+    trust = np.clip(2 - astray, 0, 1) * np.clip(2 - change, 0, 1)
     trust[(x < -0.5) | (y < -0.5) | (x > width - 0.5) | (y > height - 0.5)] = 0
     # The flow is least exact beside what it gets wrong.
     return cv2.erode(trust, np.ones((3, 3), np.uint8))
 
 
 def _moved(past: np.ndarray, flow: np.ndarray) -> np.ndarray:
-    """Move a picture or matte of another frame to where this one shows it; its size may differ from the flow's."""
-    height, width = past.shape[:2]
-    if flow.shape[:2] != (height, width):
-        scale = np.array([width / flow.shape[1], height / flow.shape[0]], np.float32)
-        flow = cv2.resize(flow * scale, (width, height), interpolation=cv2.INTER_LINEAR)
-    x, y = _places(flow)
-    return cv2.remap(past, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    """Move a matte of another frame, [H, W], to where this one shows it; its size may differ from the flow's."""
+    return _taken(past, *_places(flow, past.shape))
 
 
-def _places(flow: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return where each pixel is in the other frame: x and y, float32 [h, w] each."""
-    height, width = flow.shape[:2]
-    x = flow[..., 0] + np.arange(width, dtype=np.float32)
-    y = flow[..., 1] + np.arange(height, dtype=np.float32)[:, None]
+def _taken(picture: np.ndarray, x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """Take the pixels of a picture that lie at x and y, float32 [h, w] each."""
+    return cv2.remap(picture, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+
+
+def _places(flow: np.ndarray, size: tuple[int, ...] | None = None) -> tuple[np.ndarray, np.ndarray]:
+    """Return where each pixel is in the other frame.
+
+    Args:
+        flow: float32 [h, w, 2].
+        size: H and W of the frames; None for h and w.
+
+    Returns:
+        x and y, float32 [H, W] each, new arrays.
+    """
+    x, y = cv2.split(flow)
+    if size is not None and size != x.shape:
+        height, width = size
+        x *= np.float32(width / x.shape[1])
+        y *= np.float32(height / y.shape[0])
+        x, y = (cv2.resize(part, (width, height), interpolation=cv2.INTER_LINEAR) for part in (x, y))
+    # In place: at full size these arrays are larger than the caches.
+    x += np.arange(x.shape[1], dtype=np.float32)
+    y += np.arange(y.shape[0], dtype=np.float32)[:, None]
     return x, y
 
 
 def _length(vectors: np.ndarray) -> np.ndarray:
-    return cv2.magnitude(vectors[..., 0], vectors[..., 1])
+    return cv2.magnitude(*cv2.split(vectors))
