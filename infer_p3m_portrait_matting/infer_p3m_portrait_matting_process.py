@@ -196,6 +196,7 @@ class InferP3mPortraitMatting(dataprocess.C2dImageTask):
             for warning in found.warnings + result.warnings:
                 _warn(warning)
             for index, picture in enumerate((result.composite, result.matte, result.cutout)):
+                assert picture is not None, "all pictures are wanted"
                 output = self.get_output(index)
                 output.set_image(without_alpha(picture) if self._is_moving() else picture)
                 output.source, output.owner = source, owner

@@ -86,7 +86,7 @@ def convert(item: Item, pipeline: Pipeline, progress: Progress = lambda done, to
         else:
             read = _read(item, report)
             guide = item.guides.read(pipeline.settings.mask_band())
-            result = pipeline.run(read.image, item.name, guide=guide)
+            result = pipeline.run(read.image, item.name, guide=guide, wanted=item.targets)
             report.add(result)
             _write(item, result, read, pipeline.settings)
     return report
@@ -145,7 +145,7 @@ def _finish(photos: list[_Waiting], pipeline: Pipeline) -> Iterator[tuple[Item, 
         mattes = list(pipeline.mattes([waiting.photo for waiting in photos]))
     for (item, photo, read, report), alpha in zip(photos, mattes, strict=True):
         with _reported(report):
-            result = pipeline.make(photo, alpha)
+            result = pipeline.make(photo, alpha, wanted=item.targets)
             report.add(result)
             _write(item, result, read, pipeline.settings)
         yield item, report
@@ -177,13 +177,14 @@ def _read(item: Item, report: Report) -> _Read:
 
 def _picture(name: str, item: Item, result: Result, read: _Read) -> np.ndarray:
     """Return one of the pictures to write."""
+    picture: np.ndarray = getattr(result, name)
     if not item.encoding.is_deep or name == COMPOSITE or result.alpha is None:
-        return getattr(result, name)
+        return picture
     if name == MATTE:
         return deep_matte(result.alpha)
     window = result.window or (slice(None), slice(None))
     deep = None if read.deep is None else read.deep[window]
-    return deep_cutout(result.cutout, result.alpha, read.image[window], deep)
+    return deep_cutout(picture, result.alpha, read.image[window], deep)
 
 
 def _write(item: Item, result: Result, read: _Read, settings: Settings) -> None:
@@ -214,7 +215,7 @@ def _video(item: Item, pipeline: Pipeline, progress: Progress, report: Report) -
     def write(
         photo: Prepared, alpha: np.ndarray, frame: Frame, following: tuple[Prepared, np.ndarray] | None = None
     ) -> Result:
-        result = pipeline.make(photo, alpha, following=following)
+        result = pipeline.make(photo, alpha, following=following, wanted=item.targets)
         for name, writer in writers.items():
             writer.write(getattr(result, name), frame)
         return result

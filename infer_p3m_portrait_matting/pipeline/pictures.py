@@ -1,6 +1,6 @@
 """Make the three pictures of a run, from a photo and its matte."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
@@ -20,6 +20,7 @@ from ..p3m import (
     hide_faces,
     parse_color,
     person_window,
+    to_uint8,
 )
 from ..p3m.arrays import opacity
 from ..p3m.errors import shown
@@ -27,10 +28,15 @@ from ..p3m.files.paths import trouble_with, version_of
 from ..p3m.files.read import read_rgb
 from .settings import BLUR, IMAGE, TRANSPARENT, Settings
 
+#: The names of the pictures.
+PICTURES = COMPOSITE, MATTE, CUTOUT = ("composite", "matte", "cutout")
+
 
 @dataclass(frozen=True)
 class Result:
     """The pictures made from one photo or frame; H and W are the photo's, or less if it is cropped.
+
+    A picture that nobody wanted is None.
 
     Attributes:
         composite: uint8 [H, W, 3] RGB; with a background that is transparent, or a colour that is not opaque,
@@ -43,9 +49,9 @@ class Result:
         window: the rows and columns of the photo that the pictures show, if they are cropped.
     """
 
-    composite: np.ndarray
-    matte: np.ndarray
-    cutout: np.ndarray
+    composite: np.ndarray | None = None
+    matte: np.ndarray | None = None
+    cutout: np.ndarray | None = None
     warnings: tuple[str, ...] = ()
     has_person: bool = True
     alpha: np.ndarray | None = None
@@ -58,8 +64,9 @@ def make_pictures(
     settings: Settings,
     background_image: np.ndarray | None = None,
     faces: list[Face] | None = None,
+    wanted: Collection[str] = PICTURES,
 ) -> Result:
-    """Adjust the matte, make all three pictures of it, and crop them to the person.
+    """Adjust the matte, make the pictures of it, and crop them to the person.
 
     What the photo's own alpha has erased appears in none of them, even when the matte is inverted or grown.
 
@@ -69,6 +76,7 @@ def make_pictures(
         settings: how the matte is adjusted, which colours, which background, what is cropped.
         background_image: for the background "image"; otherwise ignored.
         faces: the photo's faces, from :func:`look_for_faces`.
+        wanted: names of :data:`PICTURES`; no other picture is made.
     """
     own = opacity(image)
     if faces:
@@ -77,14 +85,27 @@ def make_pictures(
     alpha = adjust(alpha, settings.invert, settings.feather, settings.shift, settings.despeckle)
     if own is not None:
         alpha = alpha * own
-    return _crop(_make(image, alpha, settings, background_image), alpha, settings)
+    return _crop(_make(image, alpha, settings, background_image, wanted), alpha, settings)
 
 
-def _make(image: np.ndarray, alpha: np.ndarray, settings: Settings, background_image: np.ndarray | None) -> Result:
+def _make(
+    image: np.ndarray,
+    alpha: np.ndarray,
+    settings: Settings,
+    background_image: np.ndarray | None,
+    wanted: Collection[str],
+) -> Result:
+    result = Result(matte=to_uint8(alpha) if MATTE in wanted else None, alpha=alpha)
+    if COMPOSITE not in wanted and CUTOUT not in wanted:
+        return result
     foreground = estimate_foreground(image, alpha) if settings.foreground == "estimated" else image
-    person = cutout(foreground, alpha)
+    if CUTOUT in wanted:
+        result = replace(result, cutout=cutout(foreground, alpha))
+    if COMPOSITE not in wanted:
+        return result
     if settings.background == TRANSPARENT:
-        return Result(person.copy(), person[..., 3].copy(), person, alpha=alpha)
+        person = result.cutout
+        return replace(result, composite=cutout(foreground, alpha) if person is None else person.copy())
     if settings.background == BLUR:
         background: np.ndarray | tuple[int, ...] = blurred_background(image, alpha)
     elif settings.background == IMAGE:
@@ -92,7 +113,7 @@ def _make(image: np.ndarray, alpha: np.ndarray, settings: Settings, background_i
         background = crop_to_fill(background_image, *alpha.shape)  # type: ignore[arg-type]
     else:
         background = parse_color(settings.background)
-    return Result(composite(foreground, alpha, background), person[..., 3].copy(), person, alpha=alpha)
+    return replace(result, composite=composite(foreground, alpha, background))
 
 
 def _crop(result: Result, alpha: np.ndarray, settings: Settings) -> Result:
@@ -103,7 +124,7 @@ def _crop(result: Result, alpha: np.ndarray, settings: Settings) -> Result:
     if window is None:
         return replace(result, warnings=("crop: nobody is in the matte, so the pictures keep their size",))
     whole = result.composite, result.matte, result.cutout
-    cropped = [np.ascontiguousarray(picture[window]) for picture in whole]
+    cropped = [None if picture is None else np.ascontiguousarray(picture[window]) for picture in whole]
     return Result(cropped[0], cropped[1], cropped[2], alpha=alpha[window], window=window)
 
 

@@ -1,6 +1,6 @@
 """Turn a photo or frame into its three pictures: the recipe that the task and the command share."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 
@@ -12,7 +12,7 @@ from ..p3m.inference.names import check_guided
 from .models import open_model
 from .out_of_memory import clear_memory_errors
 from .person import choose_person, without_person
-from .pictures import Result, look_for_faces, make_pictures, read_background, without_face
+from .pictures import PICTURES, Result, look_for_faces, make_pictures, read_background, without_face
 from .settings import ALL, IMAGE, Settings
 from .video import Video
 
@@ -63,9 +63,16 @@ class Pipeline:
         # A single person's matte comes from a part of the photo.
         self.batch_size = self.model.batch_size if settings.subject == ALL else 1
 
-    def run(self, image: np.ndarray, name: str, video: Video | None = None, guide: Guide | None = None) -> Result:
+    def run(
+        self,
+        image: np.ndarray,
+        name: str,
+        video: Video | None = None,
+        guide: Guide | None = None,
+        wanted: Collection[str] = PICTURES,
+    ) -> Result:
         """Make the pictures of one photo or frame: :meth:`prepare` and :meth:`make`."""
-        return self.make(self.prepare(image, name, video=video, guide=guide))
+        return self.make(self.prepare(image, name, video=video, guide=guide), wanted=wanted)
 
     def prepare(
         self,
@@ -167,6 +174,7 @@ class Pipeline:
         after_pass: Callable[[], None] | None = None,
         before_look: Callable[[], None] | None = None,
         following: tuple[Prepared, np.ndarray] | None = None,
+        wanted: Collection[str] = PICTURES,
     ) -> Result:
         """Make the pictures of a photo or frame.
 
@@ -176,6 +184,7 @@ class Pipeline:
             after_pass: as for :meth:`matte`.
             before_look: as for :meth:`prepare`: the detector looks for faces where the matte shows nobody.
             following: the next frame of the video and its matte, if they are known: they steady this one.
+            wanted: the names of the pictures to make.
 
         Raises:
             WeightsError, RuntimeError: as for :meth:`matte`.
@@ -191,7 +200,7 @@ class Pipeline:
             if photo.video is not None and settings.temporal:
                 known = None if following is None else (following[0].image, following[1])
                 alpha = photo.video.steadied(image, alpha, photo.guide, known)
-            result = make_pictures(image, alpha, settings, photo.background, photo.faces)
+            result = make_pictures(image, alpha, settings, photo.background, photo.faces, wanted)
         return replace(result, warnings=warnings + result.warnings, has_person=anybody)
 
     def _clear_memory_errors(self, image: np.ndarray) -> AbstractContextManager[None]:

@@ -87,7 +87,7 @@ class Copies:
         self.matted += 1
         return np.ones(photo.image.shape[:2], np.float32)
 
-    def make(self, photo, alpha, *, following):
+    def make(self, photo, alpha, *, following, wanted):
         return Result(photo.image, photo.image[..., 0], photo.image, (f"made {photo.name}",))
 
 

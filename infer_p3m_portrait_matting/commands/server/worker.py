@@ -142,7 +142,7 @@ class Worker:
         self._pipelines.setdefault(asked.settings.model_name, pipeline)
         photo = pipeline.prepare(photo_of(image), _NAME, before_look=check)
         check()
-        result = pipeline.make(photo, after_pass=check, before_look=check)
+        result = pipeline.make(photo, after_pass=check, before_look=check, wanted=[asked.write])
         made = Made(encode_picture(getattr(result, asked.write), ".png", notes=notes), [*warnings, *result.warnings])
         self._seconds = time.monotonic() - start
         return made
