@@ -125,6 +125,17 @@ def test_the_next_frame_changes_nothing_across_a_cut(rng):
         np.testing.assert_array_equal(half, in_order(TemporalFilter(), apart))
 
 
+def test_no_matte_from_before_a_cut_reaches_what_follows():
+    before, after = [scene(step)[0] for step in range(3)], [scene(step) for step in range(3, 6)]
+    after = [(255 - frame[::-1], alpha[::-1].copy()) for frame, alpha in after]
+
+    def steadied(value):
+        mattes = [(frame, np.full(frame.shape[:2], value, np.float32)) for frame in before]
+        return in_order(TemporalFilter(), mattes + after)[3:]
+
+    np.testing.assert_array_equal(steadied(0), steadied(1))
+
+
 def test_frames_that_were_looked_at_ahead_give_the_same_as_new_ones():
     frames = [scene(step) for step in range(5)]
     steady, out = TemporalFilter(), []
