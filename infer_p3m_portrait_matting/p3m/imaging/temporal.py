@@ -19,7 +19,7 @@ import numpy as np
 from ..arrays import check_matte, on_white, to_uint8
 
 #: Long side in pixels at which motion is sought, and the least size of the other side.
-_LONG, _LEAST = 768, 16
+_LONG, _LEAST = 640, 16
 #: Weights of the last frame, where it moves and where it stands still, and of the next one; the frame itself has 1.
 _MOVING, _STILL, _NEXT = 1.0, 3.0, 1.0
 #: What more the last frame weighs where this one has lost a part, and by how much of alpha the part must have been
