@@ -16,7 +16,7 @@ import av
 import cv2
 import numpy as np
 import pytest
-from command_line import RECORD, ROOT, SETTINGS, SMALL, names, read, run, start, wait_for
+from command_line import QUICK, RECORD, ROOT, SETTINGS, SMALL, names, read, run, start, wait_for
 from PIL import Image
 from videos import make_video
 
@@ -207,14 +207,14 @@ def is_running(pid) -> bool:
 def test_a_run_that_is_killed_goes_on_where_it_was(photo, tmp_path, capsys, jobs):
     photos, results = tmp_path / "photos", tmp_path / "results"
     photos.mkdir()
-    for i in range(24):
+    for i in range(40):
         Image.fromarray(np.roll(photo, i, 1)).save(photos / f"{i:02}.png")
 
     def done():
         return len(list(results.glob("*.png")))
 
     for wanted in (3, 8):
-        process = start(photos, results, "--jobs", jobs)
+        process = start(photos, results, "--jobs", jobs, *QUICK)
         wait_for(lambda: done() >= wanted)  # noqa: B023 - called at once
         workers = children_of(process.pid)
         process.send_signal(signal.SIGKILL)
@@ -224,12 +224,12 @@ def test_a_run_that_is_killed_goes_on_where_it_was(photo, tmp_path, capsys, jobs
         for path in results.glob("*.png"):
             assert read(path).shape == (192, 256, 4)
     kept = {path: path.stat().st_mtime_ns for path in results.glob("*.png")}
-    assert 8 <= len(kept) < 24, "killed too late to show anything"
-    status, text = run(photos, results, "--jobs", jobs), capsys.readouterr().err
+    assert 8 <= len(kept) < 40, "killed too late to show anything"
+    status, text = run(photos, results, "--jobs", jobs, *QUICK), capsys.readouterr().err
     assert status == 0, text
-    assert f"{24 - len(kept)} done, {len(kept)} were there already" in text
+    assert f"{40 - len(kept)} done, {len(kept)} were there already" in text
     # A kill in the midst of a file leaves that one hidden and unfinished, and nothing under its name.
-    assert [name for name in names(results) if not name.startswith(".")] == [f"{i:02}_cutout.png" for i in range(24)]
+    assert [name for name in names(results) if not name.startswith(".")] == [f"{i:02}_cutout.png" for i in range(40)]
     assert all(path.stat().st_mtime_ns == at for path, at in kept.items())
 
 
@@ -238,9 +238,9 @@ def test_a_run_that_is_killed_goes_on_where_it_was(photo, tmp_path, capsys, jobs
 def test_ctrl_c_ends_the_run_and_its_workers(photo, tmp_path):
     photos, results = tmp_path / "photos", tmp_path / "results"
     photos.mkdir()
-    for i in range(40):
+    for i in range(60):
         Image.fromarray(photo).save(photos / f"{i:02}.png")
-    process = start(photos, results, "--jobs", 2)
+    process = start(photos, results, "--jobs", 2, *QUICK)
     wait_for(lambda: len(list(results.glob("*.png"))) >= 2)
     workers = children_of(process.pid)
     os.killpg(process.pid, signal.SIGINT)
@@ -257,15 +257,15 @@ def test_ctrl_c_ends_the_run_and_its_workers(photo, tmp_path):
 def test_a_worker_that_dies_costs_no_other_photo(photo, tmp_path):
     photos, results = tmp_path / "photos", tmp_path / "results"
     photos.mkdir()
-    for i in range(12):
+    for i in range(40):
         Image.fromarray(np.roll(photo, i, 1)).save(photos / f"{i:02}.png")
-    process = start(photos, results, "--jobs", 2)
+    process = start(photos, results, "--jobs", 2, *QUICK)
     wait_for(lambda: len(list(results.glob("*.png"))) >= 2)
     commands = {child: Path(f"/proc/{child}/cmdline").read_bytes() for child in children_of(process.pid)}
     os.kill(next(child for child, command in commands.items() if b"spawn_main" in command), signal.SIGKILL)
     text = process.communicate(timeout=300)[1].decode()
     assert process.returncode == 0, text
-    assert names(results) == [f"{i:02}_cutout.png" for i in range(12)]
+    assert names(results) == [f"{i:02}_cutout.png" for i in range(40)]
 
 
 @pytest.mark.slow
@@ -274,7 +274,7 @@ def test_a_second_run_keeps_out_of_the_same_results(source, tmp_path, capsys):
     photos.mkdir()
     for i in range(30):
         (photos / f"{i}.png").write_bytes(source.read_bytes())
-    process = start(photos, results)
+    process = start(photos, results, *QUICK)
     try:
         wait_for(lambda: len(list(results.glob("*.png"))) >= 1)
         process.send_signal(signal.SIGSTOP)
@@ -291,7 +291,15 @@ def test_the_progress_bar_shows_rate_and_time_left(folder):
     leader, follower = pty.openpty()
     fcntl.ioctl(follower, termios.TIOCSWINSZ, struct.pack("4H", 24, 100, 0, 0))
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    command = [sys.executable, "-m", "infer_p3m_portrait_matting", str(folder), str(folder.parent / "out"), *SMALL]
+    command = [
+        sys.executable,
+        "-m",
+        "infer_p3m_portrait_matting",
+        str(folder),
+        str(folder.parent / "out"),
+        *SMALL,
+        *QUICK,
+    ]
     process = subprocess.Popen(command, env=environment, stderr=follower, stdout=subprocess.DEVNULL)
     os.close(follower)
     shown = b""

@@ -8,7 +8,7 @@ from dataclasses import replace
 import cv2
 import numpy as np
 import pytest
-from command_line import SETTINGS, names, p3m, read, run, start, wait_for
+from command_line import QUICK, SETTINGS, names, p3m, read, run, start, wait_for
 from PIL import Image
 
 from infer_p3m_portrait_matting.p3m import PortraitMatting, TemporalFilter, find_faces, to_uint8
@@ -245,7 +245,7 @@ def long_clip(clip, tmp_path_factory):
 @pytest.mark.slow
 def test_a_killed_video_leaves_no_half_file_under_its_name(clip, long_clip, tmp_path):
     for name in ("out.mov", "out.mp4", "%d.png"):
-        process = start(long_clip, tmp_path / name)
+        process = start(long_clip, tmp_path / name, *QUICK)
         # H.264 reaches the disk in large pieces: there, that it has begun must do.
         least = 0 if name == "out.mp4" else 10000
         wait_for(lambda: any(size_of(part) >= least for part in tmp_path.glob(UNFINISHED)))  # noqa: B023
@@ -255,15 +255,15 @@ def test_a_killed_video_leaves_no_half_file_under_its_name(clip, long_clip, tmp_
         assert not (tmp_path / "1.png").exists()
         assert len(list(tmp_path.glob(UNFINISHED))) == 1
         # The next run clears up.
-        assert run(clip, tmp_path / name) == 0
+        assert run(clip, tmp_path / name, *QUICK) == 0
         assert list(tmp_path.glob(UNFINISHED)) == []
 
 
 @pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGINT for one process")
-@pytest.mark.parametrize("name", ["out.mov", "out.mp4", "%d.png"])
-def test_a_stopped_video_leaves_nothing(long_clip, tmp_path, name):
-    process = start(long_clip, tmp_path / name)
+@pytest.mark.parametrize(("name", "options"), [("out.mov", []), ("out.mp4", QUICK), ("%d.png", QUICK)])
+def test_a_stopped_video_leaves_nothing(long_clip, tmp_path, name, options):
+    process = start(long_clip, tmp_path / name, *options)
     wait_for(lambda: list(tmp_path.glob(UNFINISHED)))
     process.send_signal(signal.SIGINT)
     _, said = process.communicate(timeout=120)
@@ -279,7 +279,7 @@ def test_a_second_run_keeps_out_of_the_same_video(clip, tmp_path, capsys):
     source = tmp_path / "photos" / "clip.mkv"
     source.write_bytes(clip.read_bytes())
     target = tmp_path / "results" / "clip_cutout.mov"
-    process = start(source, target)
+    process = start(source, target, *QUICK)
     try:
         wait_for(lambda: list(target.parent.glob(UNFINISHED)))
         process.send_signal(signal.SIGSTOP)

@@ -17,6 +17,8 @@ ROOT = Path(__file__).resolve().parents[2]
 # On the CPU, as SETTINGS: a GPU rounds otherwise.
 SMALL = ["--input-size", "128", "--no-cuda"]
 SETTINGS = Settings(model_name="mobile", input_size=128, cuda=False)
+#: For processes whose test is not about what computes: ONNX Runtime starts in a second, PyTorch in several.
+QUICK = ["--precision", "float32"]
 
 
 def p3m(*arguments, **options):
