@@ -140,7 +140,7 @@ def test_a_person_cut_off_by_the_frame_is_not_cut_off_inside_the_picture(portrai
 def test_samples_are_blurred_as_a_whole(sampler):
     def sharpness(blurred):
         recipe = Recipe(objects=0.0, empty=0.0, blurred=blurred)
-        image = sampler.batch(recipe, 24, 256, 256, (5,)).image
+        image = sampler.batch(recipe, 8, 256, 256, (5,)).image
         return image.diff(dim=3).abs().mean().item()
 
     assert sharpness(1.0) < 0.8 * sharpness(0.0)

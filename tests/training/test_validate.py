@@ -52,7 +52,7 @@ def test_no_held_out_photo_is_said(tmp_path, monkeypatch, capsys):
 
 def test_composites_of_held_out_pictures_are_always_the_same(tmp_path):
     write_data(tmp_path, held_out_names("p_", 3))
-    first, again = (list(composites(tmp_path, 3)) for _ in range(2))
+    first, again = (list(composites(tmp_path, 2)) for _ in range(2))
     for (name, image, alpha), (other_name, other_image, other_alpha) in zip(first, again, strict=True):
         assert name == other_name
         assert np.array_equal(image, other_image)
@@ -60,7 +60,7 @@ def test_composites_of_held_out_pictures_are_always_the_same(tmp_path):
         assert image.shape == (*alpha.shape, 3)
         assert (image.dtype, alpha.dtype) == (np.uint8, np.float32)
         assert 0 < alpha.mean() < 1
-    assert len({image.tobytes() for _, image, _ in first}) == 3
+    assert len({image.tobytes() for _, image, _ in first}) == 2
 
 
 def test_hair_is_of_keyed_heads_alone(tmp_path):
