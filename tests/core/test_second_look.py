@@ -177,18 +177,28 @@ def test_the_published_networks_take_no_second_look():
     assert [name for name in list_models() if any(get_variant(name).second_look)] == ["mobile"]
 
 
-def test_unknown_islands_become_background():
+@pytest.mark.parametrize("core", [0, 2])
+def test_islands_become_background(core):
     classes = np.full((2, 40, 60), BACKGROUND, np.uint8)
     classes[:, 10:30, 10:30] = UNKNOWN
     classes[0, 15:25, 15:25] = FOREGROUND
-    classes[:, 5:9, 40:50] = UNKNOWN  # an island
+    classes[:, 5:9, 40:50] = UNKNOWN  # an island of 40 pixels
+    classes[:, 5, 40 : 40 + core] = FOREGROUND
     classes[:, 30, 30] = UNKNOWN  # joined at a corner
     before = classes.copy()
     found = [without_islands(each) for each in classes]
     assert np.array_equal(classes, before)
     expected = before.copy()
     expected[0, 5:9, 40:50] = BACKGROUND
-    # The second picture has no foreground that an area could touch.
+    # No area of the second picture has enough foreground to be a person.
     assert np.array_equal(found, expected)
     for each in expected:
         assert without_islands(each) is each
+
+
+def test_a_small_person_with_little_foreground_stays():
+    classes = np.full((40, 60), BACKGROUND, np.uint8)
+    classes[10:30, 10:30] = FOREGROUND
+    classes[5:9, 40:50] = UNKNOWN
+    classes[5, 40:43] = FOREGROUND  # 3 of 40 pixels
+    assert without_islands(classes) is classes

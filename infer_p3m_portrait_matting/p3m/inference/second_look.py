@@ -19,6 +19,8 @@ _CERTAIN = {BACKGROUND: 0.9, FOREGROUND: 0.8}
 #: Doubt that is thinner surrounds every person.
 _THICK = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (7, 7))
 _ADJOINING = np.ones((3, 3), np.uint8)
+#: Share of foreground in an area of unknown and foreground, above which the area is a person.
+_CORE = 0.05
 
 
 class SecondLook(NamedTuple):
@@ -57,9 +59,9 @@ def doubtful(logits: np.ndarray, classes: np.ndarray) -> np.ndarray:
 
 
 def without_islands(classes: np.ndarray) -> np.ndarray:
-    """Call unknown areas that touch no foreground background: they are things, or people whom the pass does not see.
+    """Call areas of unknown and foreground background if at most 5 % of them is foreground.
 
-    Where a picture has no foreground at all, its unknown areas stay.
+    They are things, or people whom the pass does not see. Where every area is like that, all stay.
 
     Args:
         classes: uint8 [h, w] of the global pass.
@@ -68,10 +70,10 @@ def without_islands(classes: np.ndarray) -> np.ndarray:
         uint8 [h, w]; ``classes`` itself where there is no such area.
     """
     count, areas = cv2.connectedComponents((classes != BACKGROUND).astype(np.uint8), connectivity=8)
-    touched = np.zeros(count, bool)
-    touched[areas[classes == FOREGROUND]] = True
-    islands = (classes == UNKNOWN) & ~touched[areas]
-    return np.where(islands, np.uint8(BACKGROUND), classes) if touched.any() and islands.any() else classes
+    foreground = np.bincount(areas[classes == FOREGROUND], minlength=count)
+    is_person = foreground > _CORE * np.bincount(areas.ravel(), minlength=count)
+    islands = (classes != BACKGROUND) & ~is_person[areas]
+    return np.where(islands, np.uint8(BACKGROUND), classes) if is_person.any() and islands.any() else classes
 
 
 def reconsider(classes: np.ndarray, doubt: np.ndarray, local: np.ndarray, limits: SecondLook) -> np.ndarray:

@@ -6,6 +6,8 @@ import { area, resample } from "./resample.js";
 
 /** From these probabilities on, background and foreground are beyond doubt. */
 const CERTAIN = { [BACKGROUND]: 0.9, [FOREGROUND]: 0.8 };
+/** Share of foreground in an area of unknown and foreground, above which the area is a person. */
+const CORE = 0.05;
 
 /**
  * Find the places where reconsider needs the local alpha: doubtful areas at least 7 pixels thick.
@@ -32,18 +34,20 @@ export function doubtful(logits, { data, width }) {
 }
 
 /**
- * Call unknown areas that touch no foreground background; where there is no foreground at all, they stay.
+ * Call areas of unknown and foreground background if at most 5 % of them is foreground; where every area is like that,
+ * all stay.
  * @param {import("./types.js").Marks} classes
  * @returns {import("./types.js").Marks}
  */
 export function withoutIslands(classes) {
   const { labels, sizes } = connectedAreas(classes.data.map((kind) => (kind === BACKGROUND ? 0 : 1)), classes.width);
-  const touched = new Uint8Array(sizes.length);
+  const foreground = new Uint32Array(sizes.length);
   classes.data.forEach((kind, i) => {
-    if (kind === FOREGROUND) touched[labels[i]] = 1;
+    if (kind === FOREGROUND) foreground[labels[i]]++;
   });
-  if (!touched.includes(1)) return classes;
-  return { ...classes, data: classes.data.map((kind, i) => (touched[labels[i]] ? kind : BACKGROUND)) };
+  const isPerson = foreground.map((count, area) => (count > CORE * sizes[area] ? 1 : 0));
+  if (!isPerson.includes(1)) return classes;
+  return { ...classes, data: classes.data.map((kind, i) => (isPerson[labels[i]] ? kind : BACKGROUND)) };
 }
 
 /**
