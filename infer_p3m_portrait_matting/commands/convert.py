@@ -22,11 +22,12 @@ from ..p3m.video.numbered import is_sequence
 from ..p3m.video.reader import Frame, VideoReader
 from ..p3m.video.sound import Sound
 from ..p3m.video.writers import Writer, open_writer
+from ..pipeline.outputs import COMPOSITE, MATTE
 from ..pipeline.pictures import Result
 from ..pipeline.pipeline import Pipeline, Prepared
 from ..pipeline.settings import Settings
 from ..pipeline.video import Video
-from .destinations import COMPOSITE, MATTE, STANDARD, Item
+from .destinations import STANDARD, Item
 from .locks import only_one_run
 from .record import publish
 from .stage import Stage

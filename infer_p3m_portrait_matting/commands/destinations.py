@@ -10,10 +10,8 @@ from ..p3m.files.formats import PHOTO_FORMATS, SUFFIXES
 from ..p3m.video.container import VIDEO_SUFFIXES
 from ..p3m.video.formats import FORMATS as VIDEO_FORMATS
 from ..p3m.video.numbered import is_sequence, numbered_files
+from ..pipeline.outputs import COMPOSITE, CUTOUT
 from .guides import GuideFiles
-
-#: The pictures that can be written.
-OUTPUTS = MATTE, CUTOUT, COMPOSITE = ("matte", "cutout", "composite")
 
 # Reversed, so that each format gets the first of its suffixes.
 _FIRST_SUFFIXES = {form.name: suffix for suffix, form in reversed(PHOTO_FORMATS.items())}
@@ -94,7 +92,7 @@ class Wanted(NamedTuple):
     """The pictures that are asked for.
 
     Attributes:
-        outputs: which of :data:`OUTPUTS`; () leaves the choice to :meth:`chosen`.
+        outputs: which of :data:`~..pipeline.outputs.OUTPUTS`; () leaves the choice to :meth:`chosen`.
         has_background: whether the user chose a background, so that () means the composite.
         is_opaque: whether the composite has no alpha.
         photo: suffix of photos' results where no file is named, "" for .png.

@@ -8,7 +8,7 @@ from typing import NamedTuple
 from ..p3m.files.formats import SUFFIXES
 from ..p3m.video.container import is_animation, is_video_file
 from ..p3m.video.formats import FORMATS
-from .destinations import OUTPUTS
+from ..pipeline.outputs import OUTPUTS
 from .record import OWN_FILES, Record
 
 #: Folders of thumbnails and of deleted files, and files of file managers, whose names do not mark them as hidden.

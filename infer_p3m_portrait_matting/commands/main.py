@@ -17,10 +17,11 @@ from ..p3m.errors import printable, words_of
 from ..p3m.files.formats import PHOTO_FORMATS
 from ..p3m.files.write import remove_abandoned
 from ..p3m.video.formats import FORMATS as VIDEO_FORMATS
+from ..pipeline.outputs import COMPOSITE
 from ..pipeline.video import check_video
 from . import find_media, options
 from .console import Console, say, say_warnings, standard_output_free
-from .destinations import COMPOSITE, STANDARD, Item, UsageError, holds_alpha, many, refuse_overwriting, single
+from .destinations import STANDARD, Item, UsageError, holds_alpha, many, refuse_overwriting, single
 from .find_media import Found
 from .locks import only_one_run
 from .options import Request

@@ -12,9 +12,10 @@ from typing import Any, NamedTuple, NoReturn
 from ..p3m.errors import shown
 from ..p3m.inference.names import check_guided
 from ..p3m.version import __version__
+from ..pipeline.outputs import OUTPUTS
 from ..pipeline.parameters import Parameter
 from ..pipeline.settings import BOX, IMAGE, PARAMETERS, Settings
-from .destinations import OUTPUTS, PHOTO_NAMES, VIDEO_NAMES, Encoding, Wanted
+from .destinations import PHOTO_NAMES, VIDEO_NAMES, Encoding, Wanted
 from .guides import GuideFiles
 
 _USAGE = "p3m INPUT [OUTPUT] [options]\n       p3m INPUT... [-o FOLDER] [options]"

@@ -26,10 +26,8 @@ from ..p3m.arrays import opacity
 from ..p3m.errors import shown
 from ..p3m.files.paths import trouble_with, version_of
 from ..p3m.files.read import read_rgb
+from .outputs import COMPOSITE, CUTOUT, MATTE, OUTPUTS
 from .settings import BLUR, IMAGE, TRANSPARENT, Settings
-
-#: The names of the pictures.
-PICTURES = COMPOSITE, MATTE, CUTOUT = ("composite", "matte", "cutout")
 
 
 @dataclass(frozen=True)
@@ -64,7 +62,7 @@ def make_pictures(
     settings: Settings,
     background_image: np.ndarray | None = None,
     faces: list[Face] | None = None,
-    wanted: Collection[str] = PICTURES,
+    wanted: Collection[str] = OUTPUTS,
 ) -> Result:
     """Adjust the matte, make the pictures of it, and crop them to the person.
 
@@ -76,7 +74,7 @@ def make_pictures(
         settings: how the matte is adjusted, which colours, which background, what is cropped.
         background_image: for the background "image"; otherwise ignored.
         faces: the photo's faces, from :func:`look_for_faces`.
-        wanted: names of :data:`PICTURES`; no other picture is made.
+        wanted: names of :data:`~.outputs.OUTPUTS`; no other picture is made.
     """
     own = opacity(image)
     if faces:

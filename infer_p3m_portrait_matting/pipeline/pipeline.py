@@ -11,8 +11,9 @@ from ..p3m.arrays import on_white
 from ..p3m.inference.names import check_guided
 from .models import open_model
 from .out_of_memory import clear_memory_errors
+from .outputs import OUTPUTS
 from .person import choose_person, without_person
-from .pictures import PICTURES, Result, look_for_faces, make_pictures, read_background, without_face
+from .pictures import Result, look_for_faces, make_pictures, read_background, without_face
 from .settings import ALL, IMAGE, Settings
 from .video import Video
 
@@ -69,7 +70,7 @@ class Pipeline:
         name: str,
         video: Video | None = None,
         guide: Guide | None = None,
-        wanted: Collection[str] = PICTURES,
+        wanted: Collection[str] = OUTPUTS,
     ) -> Result:
         """Make the pictures of one photo or frame: :meth:`prepare` and :meth:`make`."""
         return self.make(self.prepare(image, name, video=video, guide=guide), wanted=wanted)
@@ -174,7 +175,7 @@ class Pipeline:
         after_pass: Callable[[], None] | None = None,
         before_look: Callable[[], None] | None = None,
         following: tuple[Prepared, np.ndarray] | None = None,
-        wanted: Collection[str] = PICTURES,
+        wanted: Collection[str] = OUTPUTS,
     ) -> Result:
         """Make the pictures of a photo or frame.
 

@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 
 from infer_p3m_portrait_matting.p3m import OBFUSCATIONS, Face, hide_faces
 from infer_p3m_portrait_matting.p3m.arrays import opacity
-from infer_p3m_portrait_matting.pipeline.pictures import PICTURES, make_pictures
+from infer_p3m_portrait_matting.pipeline.outputs import OUTPUTS
+from infer_p3m_portrait_matting.pipeline.pictures import make_pictures
 from infer_p3m_portrait_matting.pipeline.settings import BACKGROUNDS, PARAMETERS, Settings
 
 
@@ -59,12 +60,12 @@ def test_every_choice_gives_whole_pictures_and_gives_them_again(
     first, again = (make_pictures(image, alpha, settings, background_image, faces) for _ in range(2))
     for given_array, kept in zip((image, alpha, background_image), before, strict=True):
         np.testing.assert_array_equal(given_array, kept)
-    for name in PICTURES:
+    for name in OUTPUTS:
         one, two = getattr(first, name), getattr(again, name)
         np.testing.assert_array_equal(one, two)
         alone = make_pictures(image, alpha, settings, background_image, faces, [name])
         np.testing.assert_array_equal(getattr(alone, name), one)
-        assert [other for other in PICTURES if getattr(alone, other) is not None] == [name]
+        assert [other for other in OUTPUTS if getattr(alone, other) is not None] == [name]
         assert one.dtype == np.uint8
         assert not np.shares_memory(one, image)
     assert first.matte.shape == alpha.shape

@@ -5,9 +5,10 @@ from dataclasses import replace
 from typing import Any, NamedTuple
 
 from ...p3m.errors import shown
+from ...pipeline.outputs import COMPOSITE, CUTOUT, MATTE
 from ...pipeline.parameters import Parameter
 from ...pipeline.settings import BOX, IMAGE, PARAMETERS, Settings
-from ..destinations import COMPOSITE, CUTOUT, MATTE, Wanted
+from ..destinations import Wanted
 
 #: The parameter that no other part of the project has: which picture to answer with.
 WRITE = Parameter(
