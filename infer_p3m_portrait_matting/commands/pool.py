@@ -13,6 +13,7 @@ from ..pipeline.pipeline import Pipeline
 from ..pipeline.settings import Settings
 from .convert import Report, convert
 from .destinations import Item
+from .record import plan
 
 _DIED = "the process that worked on it died, twice; perhaps the computer has too little memory: lower --jobs"
 
@@ -35,6 +36,8 @@ def convert_all(items: Iterable[Item], settings: Settings, jobs: int, few: bool)
     while waiting:
         suspects = yield from _until_one_dies(waiting, settings, jobs, few)
         for item in suspects:
+            # The process may have died when its files were finished, but not reported yet: those may be replaced.
+            item = next(iter(plan([item], settings, force=True).todo), item)
             died = yield from _until_one_dies(deque([item]), settings, 1, few)
             if died:
                 yield item, Report(error=_DIED)

@@ -20,9 +20,8 @@ from command_line import QUICK, RECORD, ROOT, SETTINGS, SMALL, names, read, run,
 from PIL import Image
 from videos import make_video
 
-from infer_p3m_portrait_matting.commands import find_media
+from infer_p3m_portrait_matting.commands import find_media, pool, record
 from infer_p3m_portrait_matting.commands.destinations import Item, Wanted, many
-from infer_p3m_portrait_matting.commands.pool import convert_all
 from infer_p3m_portrait_matting.p3m import PortraitMatting
 from infer_p3m_portrait_matting.pipeline.pipeline import Pipeline
 from infer_p3m_portrait_matting.pipeline.settings import Settings
@@ -406,7 +405,7 @@ def test_a_photo_that_is_offered_to_dying_workers_is_made_all_the_same(photo, tm
     for name in ("a", "b", "c", "d"):
         Image.fromarray(photo).save(tmp_path / f"{name}.png")
         items.append(Item(tmp_path / f"{name}.png", {"matte": tmp_path / f"{name}_matte.png"}))
-    reports = convert_all(items, Settings(model_name="mobile", input_size=64), 2, few=True)
+    reports = pool.convert_all(items, Settings(model_name="mobile", input_size=64), 2, few=True)
     made = [next(reports)]
     for child in children_of(os.getpid()):
         if b"spawn_main" in Path(f"/proc/{child}/cmdline").read_bytes():
@@ -415,6 +414,29 @@ def test_a_photo_that_is_offered_to_dying_workers_is_made_all_the_same(photo, tm
     made += reports
     assert sorted(item.source.name for item, _ in made) == ["a.png", "b.png", "c.png", "d.png"]
     assert not any(report.error for _, report in made)
+
+
+def _work_and_die_once(item):
+    """Runs in a worker: die after the files have their names, but before the report, if it is the first try."""
+    report = pool._work(item)
+    first_try = item.source.with_suffix(".tried")
+    if not first_try.exists():
+        first_try.touch()
+        os.kill(os.getpid(), signal.SIGKILL)
+    return report
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform == "win32", reason="sends SIGKILL")
+def test_what_a_worker_finished_before_it_died_is_no_stranger(photo, tmp_path, monkeypatch):
+    Image.fromarray(photo).save(tmp_path / "a.png")
+    settings = Settings(model_name="mobile", input_size=64)
+    items = record.plan([Item(tmp_path / "a.png", {"matte": tmp_path / "a_matte.png"})], settings, force=False).todo
+    monkeypatch.setattr(pool, "_work", _work_and_die_once)
+    reports = [report for _, report in pool.convert_all(items, settings, 2, few=True)]
+    assert [report.error for report in reports] == [""]
+    assert (tmp_path / "a.tried").exists()
+    assert names(tmp_path) == ["a.png", "a.tried", "a_matte.png"]
 
 
 def test_what_is_neither_file_nor_folder_is_passed_over(tmp_path):
