@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from infer_p3m_portrait_matting.p3m import PortraitMatting
+from infer_p3m_portrait_matting.p3m.inference.fusion import fuse_passes
 from infer_p3m_portrait_matting.p3m.inference.lost_parts import loses_parts, take_back
 from infer_p3m_portrait_matting.p3m.model.channels import BACKGROUND, FOREGROUND, UNKNOWN
 from infer_p3m_portrait_matting.p3m.model.registry import get_variant
@@ -54,6 +55,14 @@ def test_an_arm_comes_back_and_a_thing_does_not(photo):
     assert not alpha[:60, 270:].any()
     assert (alpha[64:192, 64:192] == 1).all()
     assert not alpha[230:].any()
+
+
+def test_no_seam_is_left_between_a_part_and_the_body(photo):
+    classes, local, coarse = photo
+    local[64:192, 188:] = 0
+    coarse[16:48, 44:48] = 1
+    matte = fuse_passes(classes, take_back(classes, local, coarse), 256, 384)
+    assert (matte[90:166, 100:246] > 0.99).all()
 
 
 def test_a_thin_difference_stays(photo):

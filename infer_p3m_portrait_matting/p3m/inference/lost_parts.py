@@ -9,7 +9,7 @@ again at the size of the global pass. There it sees the whole body.
 import cv2
 import numpy as np
 
-from ..model.channels import FOREGROUND, UNKNOWN
+from ..model.channels import BACKGROUND, FOREGROUND, UNKNOWN
 from .scaling import resize
 
 #: The share of the foreground's border from which on a photo has lost parts.
@@ -62,6 +62,8 @@ def take_back(classes: np.ndarray, local: np.ndarray, coarse: np.ndarray) -> np.
     if not chosen.any():
         return local
     chosen = _grown(chosen, _RIM) & (classes == UNKNOWN)
+    # And one pixel of the foreground: else enlarging leaves a dark seam where the part meets it.
+    chosen = _grown(chosen, _ADJOINING) & (classes != BACKGROUND)
     return np.maximum(local, resize(chosen.astype(np.float32), *local.shape) * resize(coarse, *local.shape))
 
 

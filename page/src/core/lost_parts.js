@@ -1,6 +1,6 @@
 // Parts of the person that the local alpha loses, from a coarser local pass: p3m/inference/lost_parts.py.
 
-import { FOREGROUND, UNKNOWN } from "./classes.js";
+import { BACKGROUND, FOREGROUND, UNKNOWN } from "./classes.js";
 import { connectedAreas, dilate, ELLIPSE_7, erode, SQUARE_3, SQUARE_7 } from "./morphology.js";
 import { resize } from "./resample.js";
 
@@ -52,8 +52,10 @@ export function takeBack(classes, local, coarse) {
     if (shared >= ATTACHED * outline) marks.forEach((mark, i) => (chosen[i] |= mark));
   }
   if (!chosen.includes(1)) return local;
-  const whole = dilate(chosen, width, SQUARE_7);
-  const taken = { data: Float32Array.from(whole, (mark, i) => (mark && data[i] === UNKNOWN ? 1 : 0)), width, height };
+  const unknown = dilate(chosen, width, SQUARE_7).map((mark, i) => (mark && data[i] === UNKNOWN ? 1 : 0));
+  // And one pixel of the foreground: else enlarging leaves a dark seam where the part meets it.
+  const whole = dilate(unknown, width, SQUARE_3);
+  const taken = { data: Float32Array.from(whole, (mark, i) => (mark && data[i] !== BACKGROUND ? 1 : 0)), width, height };
   const [weight, alpha] = [taken, coarse].map((plane) => resize(plane, local.height, local.width).data);
   return { ...local, data: local.data.map((x, i) => Math.max(x, weight[i] * alpha[i])) };
 }
