@@ -3,7 +3,8 @@
 A matte flickers in two ways. Its edge trembles, and whole parts come and go: an arm is lost for a frame, or a dark
 thing behind the person passes for a part of them. The average takes three mattes: the frame's own, the steadied one of
 the last frame, and that of the next frame, if it is known. A part that comes or goes while the picture shows the same
-is doubtful, so there the last frame weighs much more.
+is doubtful, so there the last frame weighs much more; most of all where one goes, for a network loses parts of a person
+more often than it invents some.
 
 A frame can speak for a pixel of another one only if it shows the same there. That is so if the optical flow (DIS:
 Kroeger et al., "Fast Optical Flow using Dense Inverse Search", ECCV 2016) leads to a pixel of the same colour, and the
@@ -22,9 +23,9 @@ from ..arrays import check_matte, on_white, to_uint8
 _LONG, _LEAST = 640, 16
 #: Weights of the last frame, where it moves and where it stands still, and of the next one; the frame itself has 1.
 _MOVING, _STILL, _NEXT = 1.0, 3.0, 1.0
-#: What more the last frame weighs where a part comes or goes, and by how much alpha must change, on average over a
-#: square of so many pixels, for that to begin and to hold.
-_DOUBTFUL, _SQUARE, _SUDDEN = 8.0, 51, (0.1, 0.3)
+#: What more the last frame weighs where a part goes, and where one comes, and by how much alpha must change, on average
+#: over a square of so many pixels, for that to begin and to hold.
+_GOES, _COMES, _SQUARE, _SUDDEN = 8.0, 4.0, 51, (0.1, 0.3)
 #: Largest change of colour, out of 255, of what stands still, on average over a square of so many pixels, and how far
 #: that must hold around a pixel.
 _QUIET, _AROUND, _NEAR = 6.0, 7, 9
@@ -117,7 +118,7 @@ class TemporalFilter:
         if self._last is not None and since is not None:
             past = _moved(self._last[1], since.back.flow)
             weight = np.where(since.is_still, np.float32(_STILL), np.float32(_MOVING))
-            weight += _DOUBTFUL * _comes_or_goes(past - own, weight.shape)
+            weight += _doubt(past - own, weight.shape)
             _add(total, weights, past, since.back.trust * weight)
         self._ahead = None
         if following is not None:
@@ -160,20 +161,20 @@ def _frame(image: np.ndarray) -> _Frame:
     return _Frame(image, rgb, cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY))
 
 
-def _comes_or_goes(change: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
-    """Tell where a part of the person comes or goes.
+def _doubt(change: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+    """Tell what more the last frame weighs, because a part of the person comes or goes.
 
     Args:
         change: float32 [H, W], the last frame's alpha minus this one's. Where an edge trembles, its mean is small.
         shape: h and w of the result.
 
     Returns:
-        float32 [h, w] in [0, 1].
+        float32 [h, w], from 0 on.
     """
     mean = cv2.blur(cv2.resize(change, shape[::-1], interpolation=cv2.INTER_AREA), (_SQUARE, _SQUARE))
     low, high = _SUDDEN
     sudden: np.ndarray = ((np.abs(mean) - low) / (high - low)).clip(0, 1)
-    return sudden
+    return sudden * np.where(mean > 0, np.float32(_GOES), np.float32(_COMES))
 
 
 def _add(total: np.ndarray, weights: np.ndarray, alpha: np.ndarray, weight: np.ndarray) -> None:
