@@ -203,8 +203,8 @@ from infer_p3m_portrait_matting.p3m.files.write import Unfinished
 def run():
     file, folder = Unfinished(Path(sys.argv[1], "a.png")), Unfinished(Path(sys.argv[1], "b"), is_folder=True)
     (folder.path / "1.png").write_bytes(b"png")
-    print("begun", flush=True)
     try:
+        print("begun", flush=True)
         time.sleep(100)
     finally:
         print("waiting", flush=True)
