@@ -18,8 +18,9 @@ def main() -> int:
         from infer_p3m_portrait_matting.commands.main import main as run
 
         status = run()
-        # All is done. While libraries shut down, a Ctrl-C would only change the exit status.
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        if signal.getsignal(signal.SIGINT) is _stop:
+            # All is done. While libraries shut down, a Ctrl-C would only change the exit status.
+            signal.signal(signal.SIGINT, signal.SIG_IGN)
     except KeyboardInterrupt:
         print("p3m: stopped", file=sys.stderr)
         status = _STOPPED

@@ -234,6 +234,25 @@ def test_a_second_ctrl_c_waits_for_nothing(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
+#: A run that is done; Ctrl-C comes while the interpreter shuts down.
+LATE = """
+import atexit, os, signal, sys
+from infer_p3m_portrait_matting.__main__ import main
+from infer_p3m_portrait_matting.commands import main as command
+
+atexit.register(os.kill, os.getpid(), signal.SIGINT)
+command.main = lambda: 0
+sys.exit(main())
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals")
+def test_a_ctrl_c_after_all_is_done_changes_nothing():
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    done = subprocess.run([sys.executable, "-c", LATE], env=environment, capture_output=True, text=True, timeout=100)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
 @pytest.mark.parametrize("content", ["[]", "7", "{", '"text"'])
 def test_settings_of_an_evaluation_that_are_no_object_are_one_line(photos, tmp_path, content, capsys):
     (tmp_path / "out").mkdir()

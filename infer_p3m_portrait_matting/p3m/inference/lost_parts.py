@@ -62,7 +62,7 @@ def take_back(classes: np.ndarray, local: np.ndarray, coarse: np.ndarray) -> np.
     if not chosen.any():
         return local
     chosen = _grown(chosen, _RIM) & (classes == UNKNOWN)
-    # And one pixel of the foreground: else enlarging leaves a dark seam where the part meets it.
+    # One pixel more, into the foreground: else enlarging leaves a dark seam where the part meets it.
     chosen = _grown(chosen, _ADJOINING) & (classes != BACKGROUND)
     return np.maximum(local, resize(chosen.astype(np.float32), *local.shape) * resize(coarse, *local.shape))
 

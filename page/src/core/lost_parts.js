@@ -53,7 +53,7 @@ export function takeBack(classes, local, coarse) {
   }
   if (!chosen.includes(1)) return local;
   const unknown = dilate(chosen, width, SQUARE_7).map((mark, i) => (mark && data[i] === UNKNOWN ? 1 : 0));
-  // And one pixel of the foreground: else enlarging leaves a dark seam where the part meets it.
+  // One pixel more, into the foreground: else enlarging leaves a dark seam where the part meets it.
   const whole = dilate(unknown, width, SQUARE_3);
   const taken = { data: Float32Array.from(whole, (mark, i) => (mark && data[i] !== BACKGROUND ? 1 : 0)), width, height };
   const [weight, alpha] = [taken, coarse].map((plane) => resize(plane, local.height, local.width).data);
